@@ -1,0 +1,113 @@
+"""What rooms need of each other, without knowing each other. `edge/assembly.py` wires the implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """A key of a tenant in the key directory; `version` None means the current one."""
+
+    tenant: str
+    key: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    key: str
+    version: int
+    algorithm: str  # value of hsm.port.KeyAlgorithm
+    state: str
+    public: bytes | None  # SubjectPublicKeyInfo DER for asymmetric keys
+    usage: str  # "sign" | "encrypt" | "mac" | "wrap"
+
+
+class KeyDirectory(Protocol):
+    """Implemented by `kms`. All raise NotFound for a foreign tenant's key and KeyNotEnabled for a wrong state."""
+
+    async def create(self, tenant: str, algorithm: str, usage: str, *, label: str, owner: str) -> KeyInfo: ...
+    async def info(self, ref: KeyRef) -> KeyInfo: ...
+    async def sign(
+        self,
+        ref: KeyRef,
+        messages: Sequence[bytes],
+        *,
+        scheme: str,
+        prehashed: bool = False,
+        user_id: bytes | None = None,
+    ) -> list[bytes]: ...
+    async def encrypt(self, ref: KeyRef, mode: str, items: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
+        """items are (data, iv or b"" for a fresh one, aad); answers iv ‖ ciphertext ‖ tag."""
+        ...
+
+    async def decrypt(self, ref: KeyRef, mode: str, items: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
+        """items are (iv ‖ ciphertext ‖ tag, aad); None marks a failed item (opaque)."""
+        ...
+
+    async def public_decrypt(
+        self, ref: KeyRef, ciphertexts: Sequence[bytes], *, encoding: str = "asn1"
+    ) -> list[bytes | None]: ...
+    async def data_key(self, ref: KeyRef, *, size: int, aad: bytes, with_plaintext: bool) -> tuple[bytes | None, bytes]:
+        """A fresh data key: (plaintext or None, wrapped under the key)."""
+        ...
+
+    async def destroy(self, ref: KeyRef) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    serial: int
+    der: bytes
+    chain: tuple[bytes, ...]  # issuing CA first, root last
+
+
+class CertificateIssuer(Protocol):
+    """Implemented by `certificate`: issue for a public key that another room holds."""
+
+    async def issue(
+        self,
+        tenant: str | None,
+        *,
+        template: str,
+        subject: Mapping[str, str],
+        spki: bytes,
+        names: Sequence[str] = (),
+        days: int | None = None,
+        at: datetime,
+    ) -> IssuedCertificate: ...
+    async def revoke(self, serial: int, reason: str, at: datetime) -> None: ...
+    async def is_revoked(self, serial: int) -> bool: ...
+    async def trust_anchors(self) -> list[bytes]: ...
+    async def chain_of(self, serial: int) -> IssuedCertificate: ...
+
+
+class Stamper(Protocol):
+    """Implemented by `timestamp`: an RFC 3161 token over a digest, for the platform's own use (anchors, dossier)."""
+
+    async def token(self, digest: bytes, *, hash_algorithm: str = "SM3", policy: str | None = None) -> bytes: ...
+
+
+class EvidenceSigner(Protocol):
+    """Implemented by `signature`: a detached CMS (GB/T 35275) signature by the platform's evidence key."""
+
+    async def sign_detached(self, content: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BindingInfo:
+    binding: str
+    tenant: str
+    application: str
+    instance: str
+    offering: str
+
+
+class Bindings(Protocol):
+    """Implemented by `core.tenancy`: which application may use which instance."""
+
+    def of_application(self, application: str) -> Sequence[BindingInfo]: ...
