@@ -1,0 +1,97 @@
+"""Credentials as they arrive, and the two questions the pipeline asks of tenancy: who is it, and what may it use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from miyun.core.operation import Operation, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """AK/SK: `MIYUN1-HMAC-SM3`. The signature is HMAC-SM3(day key, string_to_sign), hex.
+
+    day key = HMAC-SM3(secret key, "YYYYMMDD"); string_to_sign = the lines
+    MIYUN1-HMAC-SM3 / x-miyun-date (YYYYMMDDTHHMMSSZ) / x-miyun-nonce / METHOD / path / canonical query (sorted,
+    percent-encoded) / content-type (as sent, "" when absent) / idempotency-key ("" when absent) /
+    x-miyun-content-sm3 (hex SM3 of the body, or STREAMING), joined by "\\n".
+    Header: `Authorization: MIYUN1-HMAC-SM3 Credential=<access key>, Signature=<hex>`.
+    """
+
+    access_key: str
+    date: str
+    nonce: str
+    signature: str
+    string_to_sign: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BasicCredential:
+    """HTTP Basic with a per-binding, single-purpose credential, for clients that cannot sign (RFC 3161 by curl)."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCredential:
+    """A console session (cookie) or a bearer session token. `csrf` is required for cookie sessions on writes."""
+
+    token: str = field(repr=False)
+    csrf: str | None = field(default=None, repr=False)
+    cookie: bool = True
+    unsafe: bool = False  # the request changes something
+    tenant: str | None = None  # supplier staff name the tenant they enter under a grant
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    """The platform itself (jobs, rehearsal). Only ever constructed in-process; no edge maps a request to it."""
+
+    actor: str
+    tenant: str | None = None
+    instance: str | None = None
+
+
+Credential = SignedRequest | BasicCredential | SessionCredential | Anonymous | Internal
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    principal: Principal
+    nonce: str | None = None
+    nonce_expires: float = 0.0
+    must_change_password: bool = False
+
+
+class Authenticator(Protocol):
+    async def authenticate(self, credential: Credential, operation: Operation, now: datetime) -> Authenticated:
+        """Raises Unauthenticated, CredentialExpired, MachineLocked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entitled:
+    """The instance a call is charged to. `hourly_limit` is capacity × licences of the operation's meter, None = unlimited."""
+
+    tenant: str
+    instance: str | None
+    binding: str | None = None
+    hourly_limit: int | None = None
+    refuse: bool = True
+
+
+class Entitlements(Protocol):
+    async def resolve(
+        self, principal: Principal, operation: Operation, *, instance: str | None, now: datetime
+    ) -> Entitled:
+        """For tenant operations. Raises NotEntitled (none, out of term), NotFound (foreign instance), InvalidArgument
+        (several instances fit: name one)."""
+        ...
