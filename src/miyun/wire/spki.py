@@ -1,0 +1,154 @@
+"""SubjectPublicKeyInfo (RFC 5280 4.1.2.7) and the one place where a signature is checked against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from miyun.gm import intl, sm2, sm3
+from miyun.gm.errors import InvalidSignature
+from miyun.wire import der, oid
+from miyun.wire.algorithm import SignatureAlgorithm
+from miyun.wire.errors import DecodeError, EncodeError
+
+DEFAULT_ID: Final = sm2.DEFAULT_ID
+"""The user identity of GM/T 0009 that goes into Z_A: b"1234567812345678"."""
+
+_MAX_SIZE: Final = 8192
+
+
+class KeyAlgorithm(StrEnum):
+    SM2 = "sm2"
+    EC_P256 = "ec-p256"
+    EC_P384 = "ec-p384"
+    EC_P521 = "ec-p521"
+    RSA = "rsa"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key. `point` is 04‖x‖y for elliptic curves, None for RSA; `der` is the whole SubjectPublicKeyInfo."""
+
+    algorithm: KeyAlgorithm
+    point: bytes | None
+    der: bytes = field(repr=False)
+
+    @property
+    def key_identifier(self) -> bytes:
+        """First 20 octets of SM3 over the BIT STRING's content (RFC 7093 method 1, with SM3)."""
+        reader = der.Reader(self.der).enter()
+        reader.raw()
+        return sm3.digest(reader.bit_string())[:20]
+
+
+_CURVES: Final = {
+    oid.SM2_CURVE: (KeyAlgorithm.SM2, 32),
+    oid.P256: (KeyAlgorithm.EC_P256, 32),
+    oid.P384: (KeyAlgorithm.EC_P384, 48),
+    oid.P521: (KeyAlgorithm.EC_P521, 66),
+}
+
+
+def _prefix(curve: str) -> bytes:
+    identifier = der.sequence(der.oid(oid.EC_PUBLIC_KEY), der.oid(curve))
+    size = 1 + 2 * _CURVES[curve][1]
+    return der.sequence(identifier, der.bit_string(bytes(size)))[:-size]
+
+
+_SM2_PREFIX: Final = _prefix(oid.SM2_CURVE)
+_P256_PREFIX: Final = _prefix(oid.P256)
+
+
+def _checked(point: bytes) -> bytes:
+    if len(point) != 65 or point[0] != 4:
+        raise EncodeError("65 octets 04‖x‖y", field="subjectPublicKey")
+    return point
+
+
+def sm2_spki(point: bytes) -> bytes:
+    """SubjectPublicKeyInfo of an SM2 point 04‖x‖y: ecPublicKey with curve 1.2.156.10197.1.301."""
+    return _SM2_PREFIX + _checked(point)
+
+
+def ec_p256_spki(point: bytes) -> bytes:
+    """SubjectPublicKeyInfo of a P-256 point 04‖x‖y."""
+    return _P256_PREFIX + _checked(point)
+
+
+@lru_cache(maxsize=4096)
+def parse_spki(encoded: bytes) -> PublicKey:
+    """Reads SM2, NIST curves and RSA. Compressed points and other algorithms raise DecodeError.
+
+    That the point lies on its curve is checked where the key is used, by the algorithm.
+    """
+    if len(encoded) == 91 and encoded.startswith(_SM2_PREFIX) and encoded[26] == 4:
+        return PublicKey(KeyAlgorithm.SM2, encoded[26:], encoded)
+    outer = der.Reader(encoded, field="SubjectPublicKeyInfo", max_size=_MAX_SIZE)
+    reader = outer.enter()
+    outer.end()
+    identifier = reader.enter(der.SEQUENCE, "algorithm")
+    kind = identifier.oid("algorithm")
+    if kind == oid.EC_PUBLIC_KEY:
+        curve = identifier.oid("namedCurve")
+        identifier.end()
+        point = reader.bit_string("subjectPublicKey")
+        reader.end()
+        if curve not in _CURVES:
+            raise reader.fail(f"curve {curve} is not accepted", "namedCurve")
+        algorithm, size = _CURVES[curve]
+        if len(point) != 1 + 2 * size or point[0] != 4:
+            raise reader.fail(f"expected an uncompressed point of {1 + 2 * size} octets", "subjectPublicKey")
+        return PublicKey(algorithm, point, encoded)
+    if kind == oid.RSA_ENCRYPTION:
+        if identifier.more:
+            identifier.null("algorithm")
+        identifier.end()
+        key = der.Reader(reader.bit_string("subjectPublicKey"), field="RSAPublicKey")
+        reader.end()
+        numbers = key.enter()
+        key.end()
+        modulus, exponent = numbers.integer("modulus"), numbers.integer("publicExponent")
+        numbers.end()
+        if modulus.bit_length() not in range(1024, 16385) or exponent < 3 or not exponent & 1:
+            raise reader.fail("not a usable RSA key", "RSAPublicKey")
+        return PublicKey(KeyAlgorithm.RSA, None, encoded)
+    raise DecodeError(f"key algorithm {kind} is not accepted", field="SubjectPublicKeyInfo")
+
+
+def verify(
+    spki: bytes, algorithm: SignatureAlgorithm, message: bytes, signature: bytes, user_id: bytes = DEFAULT_ID
+) -> None:
+    """Raises InvalidSignature unless `signature` (DER for SM2 and ECDSA, raw for RSA) is the key's over `message`.
+
+    For SM2 the message goes through Z_A with `user_id`. Raises DecodeError when the key itself cannot be read.
+    """
+    key = parse_spki(spki)
+    if algorithm.scheme == "sm2":
+        if key.algorithm is not KeyAlgorithm.SM2 or key.point is None:
+            raise InvalidSignature
+        sm2.verify(key.point, message, signature, user_id)
+    elif algorithm.scheme == "ecdsa":
+        if key.algorithm not in (KeyAlgorithm.EC_P256, KeyAlgorithm.EC_P384, KeyAlgorithm.EC_P521):
+            raise InvalidSignature
+        intl.verify(spki, algorithm.scheme, algorithm.digest_algorithm.name, message, signature)
+    else:
+        if key.algorithm is not KeyAlgorithm.RSA:
+            raise InvalidSignature
+        intl.verify(spki, algorithm.scheme, algorithm.digest_algorithm.name, message, signature)
+
+
+def verifies_without_za(spki: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether an SM2 signature was made over SM3(message) alone, leaving Z_A out (trap T12).
+
+    Only for telling the user why a signature is refused; such a signature is never accepted.
+    """
+    key = parse_spki(spki)
+    if key.algorithm is not KeyAlgorithm.SM2 or key.point is None:
+        return False
+    try:
+        sm2.verify_digest(key.point, sm3.digest(message), signature)
+    except InvalidSignature:
+        return False
+    return True
