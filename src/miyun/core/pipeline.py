@@ -1,0 +1,271 @@
+"""The one pipeline that executes every operation, in one order:
+
+authenticate → tenant and instance → authorise → entitlement → quota → validate → idempotency → execute →
+meter + audit → render.
+
+Nothing is acknowledged before its record is durable in the ledger. Refusals are recorded too, so that both parties see
+them. Validation comes before the ledger is asked for quota and idempotency (one round trip, `admit`), so that a
+malformed request costs no quota; the *answers* keep the order above: an exhausted quota is not revealed to a caller
+who is not entitled, and a malformed request of an entitled caller is told so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from miyun.core.access import Authenticated, Authenticator, Credential, Entitled, Entitlements, Internal
+from miyun.core.clock import Clock
+from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unavailable
+from miyun.core.i18n import Locale
+from miyun.core.ledger.port import Admission, Entry, Ledger, QuotaAsk, Receipt, Ticket
+from miyun.core.operation import Call, Operation, Principal, Role
+from miyun.core.registry import Registry
+
+log = logging.getLogger("miyun.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request as an edge hands it over. `decode` runs at the validate step and may raise InvalidArgument."""
+
+    credential: Credential
+    request_id: str
+    decode: Callable[[], Any]
+    locale: Locale = "zh"
+    instance: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: bytes = b""
+    body: AsyncIterator[bytes] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`replayed` holds the stored, already encoded answer of an idempotent repeat; `value` is None then."""
+
+    value: Any
+    answer: bytes | None = None
+    replayed: bool = False
+    receipt: Receipt | None = None
+    used: int | None = None
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known so far, for the record of a refusal."""
+
+    principal: Principal | None = None
+    entitled: Entitled | None = None
+    call: Call | None = None
+    ticket: Ticket | None = None
+    executed: bool = False
+
+
+class Pipeline:
+    """`services` maps an operation's id prefix to the service object its handlers are methods of."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        services: Mapping[str, Any],
+        authenticator: Authenticator,
+        entitlements: Entitlements,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self.registry = registry
+        self.services = services
+        self.counters: Counter[tuple[str, str]] = Counter()  # (operation id, outcome code) → calls
+        self._authenticator = authenticator
+        self._entitlements = entitlements
+        self._ledger = ledger
+        self._clock = clock
+
+    async def execute(
+        self, operation: Operation, arrival: Arrival, *, encode: Callable[[Any], bytes] | None = None
+    ) -> Outcome:
+        """Run one operation. Raises MiyunError subclasses only; anything else becomes InternalError."""
+        now = self._clock.now()
+        progress = _Progress()
+        try:
+            outcome = await self._run(operation, arrival, encode, now, progress)
+        except MiyunError as error:
+            await self._refuse(operation, arrival, now, progress, error)
+            raise
+        except asyncio.CancelledError:
+            await asyncio.shield(self._abandon(operation, arrival, now, progress))
+            raise
+        except Exception as error:
+            log.exception("request %s of %s failed", arrival.request_id, operation.id)
+            internal = InternalError(request_id=arrival.request_id)
+            await self._refuse(operation, arrival, now, progress, internal)
+            raise internal from error
+        self.counters[operation.id, "ok"] += 1
+        return outcome
+
+    async def _run(
+        self,
+        operation: Operation,
+        arrival: Arrival,
+        encode: Callable[[Any], bytes] | None,
+        now: datetime,
+        progress: _Progress,
+    ) -> Outcome:
+        authenticated = await self._authenticator.authenticate(arrival.credential, operation, now)
+        principal = progress.principal = authenticated.principal
+        authorise(operation, authenticated)
+        entitled = await self._entitle(operation, arrival, principal, now)
+        progress.entitled = entitled
+        request = arrival.decode()
+        call = progress.call = Call(
+            principal=principal,
+            request_id=arrival.request_id,
+            now=now,
+            locale=arrival.locale,
+            tenant=entitled.tenant if entitled else principal.tenant,
+            instance=entitled.instance if entitled else None,
+            binding=entitled.binding if entitled else None,
+            body=arrival.body,
+            headers=arrival.headers,
+        )
+        admission = self._admission(operation, arrival, authenticated, entitled, request)
+        ticket = progress.ticket = await self._ledger.admit(admission) if admission else None
+        if ticket is not None and ticket.replay is not None:
+            return Outcome(value=None, answer=ticket.replay, replayed=True)
+        progress.executed = True
+        handler, service = operation.handler, self.services[operation.offering]
+        if operation.run == "pool":
+            value = await asyncio.to_thread(handler, service, call, request)
+        else:
+            value = await handler(service, call, request)
+        answer = encode(value) if encode is not None else None
+        keep = answer if operation.idempotent and not operation.secret_response else None
+        entry = self._entry(operation, arrival, now, progress, outcome="ok", request=request, value=value)
+        receipt = await self._ledger.append(entry, ticket, answer=keep)
+        quota = admission.quota if admission else None
+        return Outcome(
+            value=value,
+            answer=answer,
+            receipt=receipt,
+            used=ticket.used if ticket and quota else None,
+            limit=quota.limit if quota else None,
+        )
+
+    async def _entitle(
+        self, operation: Operation, arrival: Arrival, principal: Principal, now: datetime
+    ) -> Entitled | None:
+        if operation.scope != "tenant":
+            return None
+        if isinstance(arrival.credential, Internal):
+            tenant = arrival.credential.tenant or ""
+            return Entitled(tenant=tenant, instance=arrival.credential.instance)
+        return await self._entitlements.resolve(principal, operation, instance=arrival.instance, now=now)
+
+    def _admission(
+        self,
+        operation: Operation,
+        arrival: Arrival,
+        authenticated: Authenticated,
+        entitled: Entitled | None,
+        request: Any,
+    ) -> Admission | None:
+        quota = None
+        meter = operation.meter
+        if meter and meter.hourly_quota and entitled and entitled.instance and entitled.hourly_limit is not None:
+            units = meter.units(request, None) if meter.units else 1
+            quota = QuotaAsk(
+                f"{entitled.instance}:{meter.name}", units=units, limit=entitled.hourly_limit, refuse=entitled.refuse
+            )
+        idempotency = None
+        if operation.idempotent and arrival.idempotency_key:
+            idempotency = f"{authenticated.principal.id}:{operation.id}:{arrival.idempotency_key}"
+        if quota is None and idempotency is None and authenticated.nonce is None:
+            return None
+        return Admission(
+            nonce=authenticated.nonce,
+            nonce_expires=authenticated.nonce_expires,
+            idempotency=idempotency,
+            fingerprint=arrival.fingerprint,
+            quota=quota,
+        )
+
+    def _entry(
+        self,
+        operation: Operation,
+        arrival: Arrival,
+        now: datetime,
+        progress: _Progress,
+        *,
+        outcome: str,
+        code: str = "",
+        request: Any = None,
+        value: Any = None,
+    ) -> Entry:
+        principal, entitled, call, meter = progress.principal, progress.entitled, progress.call, operation.meter
+        units = 0
+        if meter and outcome == "ok":
+            if call and call.units is not None:
+                units = call.units
+            else:
+                units = meter.units(request, value) if meter.units else 1
+        detail: dict[str, Any] = dict(call.detail) if call else {}
+        if principal and principal.grant:
+            detail["grant"] = principal.grant
+        if progress.ticket and progress.ticket.over:
+            detail["over"] = True
+        return Entry(
+            operation=operation.id,
+            outcome=outcome,
+            code=code,
+            at=now,
+            request_id=arrival.request_id,
+            tenant=(call.tenant if call else None) or (entitled.tenant if entitled else "") or "",
+            instance=(entitled.instance if entitled else None) or "",
+            binding=(entitled.binding if entitled else None) or "",
+            principal=principal.id if principal else "",
+            role=principal.role if principal else "",
+            resource=dict(call.resource) if call else {},
+            meter=meter.name if meter else "",
+            units=units,
+            detail=detail,
+        )
+
+    async def _refuse(
+        self, operation: Operation, arrival: Arrival, now: datetime, progress: _Progress, error: MiyunError
+    ) -> None:
+        """Record the refusal. A failing ledger must not hide the first error from the caller."""
+        self.counters[operation.id, error.code] += 1
+        if progress.principal is None and operation.scope == "public":
+            return  # anonymous noise is counted, not recorded: the ledger is not a target for floods
+        outcome = "failed" if error.status >= 500 else "refused"
+        entry = self._entry(operation, arrival, now, progress, outcome=outcome, code=error.code)
+        try:
+            if progress.ticket is not None:
+                await self._ledger.release(progress.ticket)
+            await self._ledger.append(entry)
+        except MiyunError as second:
+            log.error("refusal %s of request %s could not be recorded: %s", error.code, arrival.request_id, second)
+
+    async def _abandon(self, operation: Operation, arrival: Arrival, now: datetime, progress: _Progress) -> None:
+        """The caller went away. What was executed is recorded with an unknown outcome; what was not is released."""
+        await self._refuse(operation, arrival, now, progress, Unavailable("caller"))
+
+
+def authorise(operation: Operation, authenticated: Authenticated) -> None:
+    """Raises PermissionDenied unless the principal holds one of the operation's roles."""
+    principal = authenticated.principal
+    if Role.PUBLIC in operation.roles:
+        return
+    if authenticated.must_change_password and operation.id not in ("account.change_password", "account.logout"):
+        raise PermissionDenied(permission=operation.id, field="password")
+    held = principal.roles or frozenset((principal.role,))
+    if held.isdisjoint(operation.roles):
+        raise PermissionDenied(permission=operation.id)
