@@ -65,7 +65,7 @@ class _Progress:
     entitled: Entitled | None = None
     call: Call | None = None
     ticket: Ticket | None = None
-    executed: bool = False
+    in_doubt: bool = False  # the handler may have had an effect that is not recorded
 
 
 class Pipeline:
@@ -140,12 +140,18 @@ class Pipeline:
         ticket = progress.ticket = await self._ledger.admit(admission) if admission else None
         if ticket is not None and ticket.replay is not None:
             return Outcome(value=None, answer=ticket.replay, replayed=True)
-        progress.executed = True
         handler, service = operation.handler, self.services[operation.offering]
-        if operation.run == "pool":
-            value = await asyncio.to_thread(handler, service, call, request)
-        else:
-            value = await handler(service, call, request)
+        progress.in_doubt = True
+        try:
+            if operation.run == "pool":
+                value = await asyncio.to_thread(handler, service, call, request)
+            else:
+                value = await handler(service, call, request)
+        except MiyunError:
+            progress.in_doubt = False  # handlers promise: a declared error means that nothing was changed
+            raise
+        if operation.scope == "public" and operation.method == "GET":
+            return Outcome(value=value, answer=encode(value) if encode else None)  # public reads are only counted
         answer = encode(value) if encode is not None else None
         keep = answer if operation.idempotent and not operation.secret_response else None
         entry = self._entry(operation, arrival, now, progress, outcome="ok", request=request, value=value)
@@ -243,19 +249,19 @@ class Pipeline:
     ) -> None:
         """Record the refusal. A failing ledger must not hide the first error from the caller."""
         self.counters[operation.id, error.code] += 1
-        if progress.principal is None and operation.scope == "public":
+        if progress.principal is None or (operation.scope == "public" and operation.method == "GET"):
             return  # anonymous noise is counted, not recorded: the ledger is not a target for floods
         outcome = "failed" if error.status >= 500 else "refused"
         entry = self._entry(operation, arrival, now, progress, outcome=outcome, code=error.code)
         try:
             if progress.ticket is not None:
-                await self._ledger.release(progress.ticket)
+                await self._ledger.release(progress.ticket, in_doubt=progress.in_doubt)
             await self._ledger.append(entry)
         except MiyunError as second:
             log.error("refusal %s of request %s could not be recorded: %s", error.code, arrival.request_id, second)
 
     async def _abandon(self, operation: Operation, arrival: Arrival, now: datetime, progress: _Progress) -> None:
-        """The caller went away. What was executed is recorded with an unknown outcome; what was not is released."""
+        """The caller went away: what had begun is recorded as failed and its idempotency key stays in doubt."""
         await self._refuse(operation, arrival, now, progress, Unavailable("caller"))
 
 

@@ -153,10 +153,10 @@ class Machine(Protocol):
     async def derive(self, purpose: str, context: bytes, size: int = 32) -> bytes:
         """Deterministic secrets from the root key. Purposes are an allow-list:
 
-        - "access-key", context = access key id: lower-case hex of HKDF-SM3(root, info="access-key" ‖ 0 ‖ context, size),
-          as ASCII bytes (so 2·size bytes): the SK an application holds;
-        - "access-key-day", context = b"<access key id>:<YYYYMMDD>": HMAC-SM3(key = the ASCII SK of that id, "YYYYMMDD"),
-          so that verifying a request never needs the SK outside the machine;
+        - "access-key", context = access key id: lower-case hex of HKDF-SM3(root, info = "access-key" ‖ 0 ‖ context,
+          size), as ASCII bytes (so 2·size bytes): the SK an application holds;
+        - "access-key-day", context = b"<access key id>:<YYYYMMDD>": HMAC-SM3(key = the ASCII SK of that id,
+          "YYYYMMDD"), so that verifying a request never needs the SK outside the machine;
         - "session", "page-token": HKDF-SM3(root, info = purpose ‖ 0 ‖ context, size) raw.
         """
         ...

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class QuotaAsk:
-    """`limit` units a clock hour (Asia/Shanghai) of `account` (instance and meter). `refuse` False: allow and report."""
+    """`limit` units a clock hour (Asia/Shanghai) of `account` (instance:meter). `refuse` False: allow and report."""
 
     account: str  # "ins_...:timestamp.tokens"
     units: int
@@ -98,7 +98,7 @@ class Usage:
 
 
 class Ledger(Protocol):
-    """Errors raised: core.errors ReplayedRequest, InDoubt, IdempotencyMismatch, QuotaExceeded, StorageFull, Unavailable."""
+    """Raises of core.errors: ReplayedRequest, InDoubt, IdempotencyMismatch, QuotaExceeded, StorageFull, Unavailable."""
 
     async def admit(self, admission: Admission) -> Ticket: ...
     async def append(self, entry: Entry, ticket: Ticket | None = None, *, answer: bytes | None = None) -> Receipt:
@@ -106,8 +106,9 @@ class Ledger(Protocol):
         (None with a settled idempotency key: repeats answer Conflict)."""
         ...
 
-    async def release(self, ticket: Ticket) -> None:
-        """The operation had no effect: gives back quota and the idempotency reservation."""
+    async def release(self, ticket: Ticket, *, in_doubt: bool = False) -> None:
+        """The operation had no acknowledged effect: gives back quota and, unless `in_doubt`, the idempotency reservation
+        (in doubt it stays, and repeats answer InDoubt)."""
         ...
 
     async def head(self) -> Head: ...
