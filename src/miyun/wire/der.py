@@ -84,7 +84,10 @@ def implicit(number: int, content: bytes) -> bytes:
 
 def integer(value: int, tag: int = INTEGER) -> bytes:
     """INTEGER of any sign, minimal."""
-    return tlv(tag, value.to_bytes((value.bit_length() if value >= 0 else (value + 1).bit_length()) // 8 + 1, "big", signed=True))
+    return tlv(
+        tag,
+        value.to_bytes((value.bit_length() if value >= 0 else (value + 1).bit_length()) // 8 + 1, "big", signed=True),
+    )
 
 
 def boolean(value: bool) -> bytes:
