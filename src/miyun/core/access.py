@@ -79,7 +79,7 @@ class Authenticator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entitled:
-    """The instance a call is charged to. `hourly_limit`: capacity × licences of the operation's meter, None unlimited."""
+    """The instance a call is charged to. `hourly_limit`: licensed capacity of the meter (None: no limit)."""
 
     tenant: str
     instance: str | None

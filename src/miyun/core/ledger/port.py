@@ -107,8 +107,8 @@ class Ledger(Protocol):
         ...
 
     async def release(self, ticket: Ticket, *, in_doubt: bool = False) -> None:
-        """The operation had no acknowledged effect: gives back quota and, unless `in_doubt`, the idempotency reservation
-        (in doubt it stays, and repeats answer InDoubt)."""
+        """The operation had no acknowledged effect: gives back quota and, unless `in_doubt`, the idempotency
+        reservation (in doubt it stays, and repeats answer InDoubt)."""
         ...
 
     async def head(self) -> Head: ...

@@ -1,0 +1,48 @@
+# Miyun 密云. `make up` on a fresh machine sets everything up and performs the example contract as a rehearsal.
+UV_VERSION := 0.13.8
+UV := .tools/bin/uv
+export UV_PROJECT_ENVIRONMENT := .venv
+
+.PHONY: help install up down test lint bench assurance clean
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(UV):
+	python3 -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.installed: $(UV) pyproject.toml uv.lock setup.py $(wildcard native/*)
+	$(UV) sync --quiet --reinstall-package miyun
+	touch $@
+
+.venv/.assets: .venv/.installed deploy/assets.sh
+	bash deploy/assets.sh
+	touch $@
+
+install: .venv/.installed .venv/.assets ## create .venv, build the native core, fetch the console's pinned assets
+
+up: install ## start the platform, perform the contract as a rehearsal, print where everything is
+	.venv/bin/python -m miyun.edge.rehearsal
+
+down: ## stop the platform; leaves nothing running
+	@if [ -x .venv/bin/miyun ]; then .venv/bin/miyun stop; fi
+
+test: install ## install what the engines need and run the whole suite
+	bash deploy/engines.sh
+	.venv/bin/python -m pytest -n 2 --dist worksteal
+
+lint: .venv/.installed ## style, types, corridors
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+bench: install ## measure us and the peers side by side
+	for file in benchmarks/*.py; do .venv/bin/python $$file || exit 1; done
+
+assurance: install ## long checks: many differential and fuzz cases, faults
+	bash deploy/engines.sh
+	.venv/bin/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
+
+clean: down ## remove what was built (keeps var/)
+	rm -rf .venv .tools build src/*.egg-info
