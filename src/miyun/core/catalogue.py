@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -66,5 +66,6 @@ class Offering:
     engine: str | None = None
     operations: tuple[Operation, ...] = ()
     evidence: EvidenceSource | None = None
-    # one request that proves a binding works, rendered by the onboarding wizard as a working curl:
-    sample: Callable[..., Any] | None = None
+    # What the onboarding wizard renders as a working curl: {"operation": id, "request": {...}} where a value
+    # "{key:<algorithm>:<usage>}" stands for a key made for the application, or {"kind": "rfc3161", "policy": slug}.
+    sample: Mapping[str, Any] | None = None

@@ -1,0 +1,41 @@
+"""Errors of certificate login. Why a certificate is refused may be told: the certificate is the caller's own."""
+
+from __future__ import annotations
+
+from miyun.core.errors import FailedPrecondition, MiyunError, Overloaded
+from miyun.core.i18n import Text
+
+
+class CertificateRefused(MiyunError):
+    status = 403
+    text = Text("证书未被接受：{reason}（{subject}）。", "The certificate is not accepted: {reason} ({subject}).")
+    remedy = Text(
+        "请更换有效证书，或联系租户安全管理员。", "Use a valid certificate or ask the tenant's security administrator."
+    )
+
+    def __init__(self, reason: str, subject: str) -> None:
+        super().__init__(field="certificate", reason=reason, subject=subject)
+
+
+class ChallengeInvalid(MiyunError):
+    status = 403
+    text = Text("挑战不存在、已使用或已过期。", "The challenge does not exist, was used, or has expired.")
+    remedy = Text("请重新获取挑战后再登录。", "Ask for a new challenge and log in again.")
+
+
+class LoginFailed(MiyunError):
+    status = 403
+    text = Text("登录失败：签名与证书不符。", "Login failed: the signature is not the certificate's.")
+    remedy = Text(
+        "请确认使用的是该证书的私钥，且签名的是挑战原文。", "Sign the challenge's message with this certificate's key."
+    )
+
+
+class AccountNotActive(FailedPrecondition):
+    text = Text("账号处于“{state}”状态。", "The account is '{state}'.")
+    remedy = Text("请由租户安全管理员恢复账号。", "Have the tenant's security administrator resume it.")
+
+
+class TooManyChallenges(Overloaded):
+    text = Text("未完成的登录挑战过多。", "Too many open login challenges.")
+    remedy = Text("请稍后重试，并避免重复获取挑战。", "Retry later and do not ask for challenges that are not used.")

@@ -1,0 +1,165 @@
+"""Requests and answers of certificate login."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+from miyun.core.operation import Struct
+from miyun.offerings.strong_auth.model import Account, Session
+
+Certificate = Annotated[str, Meta(min_length=64, max_length=16384, description="PEM, or base64 of DER")]
+AccountName = Annotated[str, Meta(min_length=1, max_length=128)]
+Limit = Annotated[int, Meta(ge=1, le=500)]
+
+
+class Nothing(Struct):
+    pass
+
+
+class Done(Struct):
+    done: bool
+
+
+class BindAccount(Struct):
+    account: AccountName
+    certificate: Certificate
+    application: str | None = None
+
+
+class AccountRef(Struct):
+    account_id: str
+
+
+class ListAccounts(Struct):
+    application: str | None = None
+    limit: Limit = 50
+    cursor: str | None = None
+
+
+class AccountView(Struct):
+    id: str
+    application: str
+    account: str
+    subject: str
+    issuer: str
+    serial: str
+    not_after: datetime
+    state: str
+    created_at: datetime
+
+    @staticmethod
+    def of(account: Account) -> AccountView:
+        return AccountView(
+            id=account.id,
+            application=account.application,
+            account=account.account,
+            subject=account.subject,
+            issuer=account.issuer,
+            serial=account.serial,
+            not_after=account.not_after,
+            state=account.state,
+            created_at=account.created_at,
+        )
+
+
+class AccountList(Struct):
+    items: list[AccountView]
+    next_cursor: str | None = None
+
+
+class AddTrust(Struct):
+    certificate: Certificate
+
+
+class TrustRef(Struct):
+    trust: str
+
+
+class TrustView(Struct):
+    id: str
+    subject: str
+    fingerprint: str
+    created_at: datetime
+
+    @staticmethod
+    def of(row: dict[str, object]) -> TrustView:
+        return TrustView(**{name: row[name] for name in ("id", "subject", "fingerprint", "created_at")})  # type: ignore[arg-type]
+
+
+class TrustList(Struct):
+    items: list[TrustView]
+
+
+class AskChallenge(Struct):
+    application: str | None = None
+
+
+class ChallengeView(Struct):
+    """Sign `message` as it is (SM2 with the default user id, or ECDSA/RSA with SHA-256)."""
+
+    challenge: str
+    message: bytes
+    expires_at: datetime
+
+
+class Login(Struct):
+    challenge: str
+    certificate: Certificate
+    signature: Annotated[bytes, Meta(min_length=8, max_length=1024)]
+    application: str | None = None
+
+
+class LoginResult(Struct):
+    """`revocation`: good (checked against our CA) or unchecked (a foreign CA of the trust list)."""
+
+    session: str
+    account: str
+    serial: str
+    subject: str
+    expires_at: datetime
+    revocation: str
+
+
+class SessionToken(Struct):
+    session: Annotated[str, Meta(min_length=20, max_length=128)]
+    application: str | None = None
+
+
+class SessionView(Struct):
+    active: bool
+    account: str | None = None
+    serial: str | None = None
+    expires_at: datetime | None = None
+
+
+class AskReport(Struct):
+    start: datetime
+    end: datetime
+    limit: Limit = 100
+
+
+class LoginRecord(Struct):
+    application: str
+    account: str
+    serial: str
+    opened_at: datetime
+    last_seen_at: datetime
+    ended_at: datetime | None
+
+    @staticmethod
+    def of(session: Session) -> LoginRecord:
+        return LoginRecord(
+            application=session.application,
+            account=session.account,
+            serial=session.serial,
+            opened_at=session.opened_at,
+            last_seen_at=session.last_seen_at,
+            ended_at=session.ended_at,
+        )
+
+
+class Report(Struct):
+    items: list[LoginRecord]

@@ -1,0 +1,6 @@
+"""Periodic work of certificate login."""
+
+from miyun.core.jobs import Task
+from miyun.offerings.strong_auth.service import StrongAuthService
+
+TASKS: tuple[Task, ...] = (Task("strong_auth.sweep", 300, StrongAuthService.sweep),)
