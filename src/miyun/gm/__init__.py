@@ -1,0 +1,22 @@
+"""GM algorithms: SM2, SM3, SM4, their modes and key derivation, random bytes, self-tests.
+
+Imports nothing else of this package. All data arguments accept bytes, bytearray and memoryview.
+"""
+
+from miyun.gm import curve, errors, intl, kdf, rand, selftest, sm2, sm3, sm4
+from miyun.gm.providers import Provider, provider, providers
+
+__all__ = [
+    "Provider",
+    "curve",
+    "errors",
+    "intl",
+    "kdf",
+    "provider",
+    "providers",
+    "rand",
+    "selftest",
+    "sm2",
+    "sm3",
+    "sm4",
+]

@@ -1,0 +1,189 @@
+"""Known-answer and pairwise self-tests of a provider.
+
+`run` is meant for every start of a process that holds keys (GM/T 0028, 7.10): deterministic, below 100 ms, one answer
+per algorithm taken from its standard. `run_vectors` runs whole folders of published vectors.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from miyun.gm import intl, kdf, sm2, sm3, sm4
+from miyun.gm.errors import DecryptionFailed, GmError, InvalidSignature, SelfTestFailed
+from miyun.gm.providers import Provider, provider, using
+from miyun.gm.vectors import FileReport, Report, run_vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One passed self-test."""
+
+    name: str
+    provider: str
+    milliseconds: float
+
+
+def _h(text: str) -> bytes:
+    return bytes.fromhex(text.replace(" ", ""))
+
+
+def _same(got: object, expected: object) -> None:
+    if got != expected:
+        raise ValueError("wrong answer")
+
+
+def _sm3() -> None:
+    """GB/T 32905-2016, A.1 and A.2."""
+    one = _h("66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0")
+    two = _h("debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732")
+    _same(sm3.digest_many([b"abc", b"abcd" * 16] * 9), [one, two] * 9)
+    hasher = sm3.new(b"ab")
+    hasher.update(b"c")
+    _same(hasher.digest(), one)
+
+
+def _hmac() -> None:
+    """GM/T 0042-2015, D.3."""
+    key = bytes(range(1, 33))
+    message = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq" * 2
+    tag = _h("ca05e144ed05d1857840d1f318a4a8669e559fc8391f414485bfdf7bb408963a")
+    _same(sm3.hmac(key, message), tag)
+    _same(sm3.hmac_many(key, [message] * 3), [tag] * 3)
+
+
+def _kdf() -> None:
+    _same(kdf.sm2_kdf(b"emmansun", 16), _h("708993ef1388a0ae4245a19bb6c02554"))
+    _same(
+        kdf.hkdf(b"\x0b" * 22, bytes(range(13)), bytes(range(0xF0, 0xFA)), 42)[:20],
+        _h("c69fe91b7aaee2dd5718d72dcaee0cce93f1b8e4"),
+    )
+    _same(kdf.pbkdf2(b"passwd", b"salt", 1, 64)[:20], _h("30530b86537c85ea33fbe26ee0adea8d8bd91d28"))
+
+
+_SM4_KEY = _h("0123456789abcdeffedcba9876543210")
+
+
+def _sm4() -> None:
+    """GB/T 32907-2016, A.1, then the same block through every mode that must agree with it."""
+    block = _h("681edf34d206965e86b3e94f536e4246")
+    _same(sm4.encrypt_ecb(_SM4_KEY, _SM4_KEY * 40), block * 40)
+    _same(sm4.decrypt_ecb(_SM4_KEY, block * 40), _SM4_KEY * 40)
+    _same(sm4.encrypt_cbc(_SM4_KEY, bytes(16), _SM4_KEY, None), block)
+    _same(sm4.decrypt_cbc(_SM4_KEY, bytes(16), block, None), _SM4_KEY)
+    _same(sm4.ctr(_SM4_KEY, _SM4_KEY, bytes(16)), block)
+
+
+_GCM_PLAINTEXT = b"".join(bytes([value]) * 8 for value in _h("aabbccddeeffeeaa"))
+
+
+def _sm4_gcm() -> None:
+    """RFC 8998, A.1, and a refused tag."""
+    nonce, aad = _h("00001234567800000000abcd"), _h("feedfacedeadbeeffeedfacedeadbeefabaddad2")
+    expected = _h(
+        "17f399f08c67d5ee19d0dc9969c4bb7d5fd46fd3756489069157b282bb200735"
+        "d82710ca5c22f0ccfa7cbf93d496ac15a56834cbcf98c397b4024a2691233b8d"
+        "83de3541e4c2b58177e065a9bf7b62ec"
+    )
+    _same(sm4.encrypt_gcm(_SM4_KEY, nonce, _GCM_PLAINTEXT, aad), expected)
+    _same(sm4.decrypt_gcm(_SM4_KEY, nonce, expected, aad), _GCM_PLAINTEXT)
+    _refused(DecryptionFailed, lambda: sm4.decrypt_gcm(_SM4_KEY, nonce, expected[:-1] + b"\xed", aad))
+
+
+_D = _h("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8")
+_K = _h("59276e27d506861a16680f3ad9c02dccef3cc1fa3cdbe4ce6d54b80deac1bc21")
+_PUBLIC = _h(
+    "04 09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020"
+    "ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
+)
+
+
+def _sm2_sign() -> None:
+    """GB/T 32918.5-2017, A.2, and a refused signature."""
+    signature = sm2.encode_signature(
+        0xF5A03B0648D2C4630EEAC513E1BB81A15944DA3827D5B74143AC7EACEEE720B3,
+        0xB1B6AA29DF212FD8763182BC0D421CA1BB9038FD1F7F42D4840B69C485BBC1AA,
+    )
+    e = sm2.message_digest(_PUBLIC, b"message digest")
+    _same(e, _h("f0b43e94ba45accaace692ed534382eb17e6ab5a19ce7b31f4486fdfc0d28640"))
+    _same(sm2.public_key(_D), _PUBLIC)
+    _same(provider().sm2_sign_kat(_D, e, _K), signature)
+    bad = signature[:-1] + bytes([signature[-1] ^ 1])
+    _same(sm2.verify_digest_many([(_PUBLIC, e, signature), (_PUBLIC, e, bad)]), [True, False])
+    _same(sm2.verify_many([(_PUBLIC, b"message digest", signature), (_PUBLIC, b"other", signature)]), [True, False])
+
+
+def _sm2_encrypt() -> None:
+    """GB/T 32918.5-2017, C.2, and a refused ciphertext."""
+    plaintext = b"encryption standard"
+    ciphertext = _h(
+        "04 04ebfc718e8d1798620432268e77feb6415e2ede0e073c0f4f640ecd2e149a73"
+        "e858f9d81e5430a57b36daab8f950a3c64e6ee6a63094d99283aff767e124df0"
+        "59983c18f809e262923c53aec295d30383b54e39d609d160afcb1908d0bd8766"
+        "21886ca989ca9c7d58087307ca93092d651efa"
+    )
+    _same(provider().sm2_encrypt_kat(_PUBLIC, plaintext, _K), ciphertext)
+    _same(sm2.decrypt(_D, ciphertext, "c1c3c2"), plaintext)
+    _refused(DecryptionFailed, lambda: sm2.decrypt(_D, ciphertext[:-1] + b"\0", "c1c3c2"))
+
+
+def _sm2_pairwise() -> None:
+    """A fresh key signs what it verifies and decrypts what it encrypts (GM/T 0028, 7.10.3.3)."""
+    ((d, public),) = sm2.generate_many(1)
+    _same(sm2.public_key(d), public)
+    sm2.check_public_key(public)
+    sm2.verify(public, b"pairwise", sm2.sign(d, b"pairwise"))
+    _refused(InvalidSignature, lambda: sm2.verify(public, b"pairwise", sm2.sign(_D, b"pairwise")))
+    _same(sm2.decrypt(d, sm2.encrypt(public, b"pairwise")), b"pairwise")
+
+
+def _aes_gcm() -> None:
+    """NIST GCM test case 2."""
+    _same(
+        intl.aes_gcm_encrypt(bytes(16), bytes(12), bytes(16)),
+        _h("0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf"),
+    )
+
+
+def _ecdsa_pairwise() -> None:
+    key = intl.ecdsa_p256_generate()
+    intl.ecdsa_p256_verify(intl.public_key(key), b"pairwise", intl.ecdsa_p256_sign(key, b"pairwise"))
+
+
+def _refused(error: type[GmError], attempt: Callable[[], object]) -> None:
+    try:
+        attempt()
+    except error:
+        return
+    raise ValueError("accepted what is wrong")
+
+
+_TESTS: tuple[tuple[str, Callable[[], None]], ...] = (
+    ("SM3", _sm3),
+    ("HMAC-SM3", _hmac),
+    ("KDF", _kdf),
+    ("SM4", _sm4),
+    ("SM4-GCM", _sm4_gcm),
+    ("SM2 signature", _sm2_sign),
+    ("SM2 encryption", _sm2_encrypt),
+    ("SM2 pairwise consistency", _sm2_pairwise),
+    ("AES-GCM", _aes_gcm),
+    ("ECDSA pairwise consistency", _ecdsa_pairwise),
+)
+
+
+def run(on: Provider | None = None) -> list[Result]:
+    """Run all self-tests on the serving provider, or on the given one; SelfTestFailed names the first that fails."""
+    serving = on or provider()
+    results = []
+    with using(serving):
+        for name, test in _TESTS:
+            start = perf_counter()
+            try:
+                test()
+            except (GmError, ValueError) as why:
+                raise SelfTestFailed(f"{name} on {serving.name}") from why
+            results.append(Result(name, serving.name, 1000 * (perf_counter() - start)))
+    return results
+
+
+__all__ = ["FileReport", "Report", "Result", "run", "run_vectors"]

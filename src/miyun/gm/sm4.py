@@ -1,0 +1,112 @@
+"""SM4 (GB/T 32907) in ECB, CBC, CTR (GB/T 17964) and GCM (GB/T 36624). Keys are 16 bytes."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from miyun.gm import _check
+from miyun.gm.errors import DecryptionFailed, InvalidInput
+from miyun.gm.providers import provider
+from miyun.gm.providers.port import Buffer
+
+BLOCK_SIZE = 16
+_GCM_LIMIT = (1 << 36) - 32  # bytes of one GCM message, NIST SP 800-38D 5.2.1.1
+_TAG_SIZES = range(4, 17)
+
+
+def _key(key: Buffer) -> Buffer:
+    return _check.sized(key, 16, "SM4 key")
+
+
+def _blocks(data: Buffer) -> Buffer:
+    data = _check.data(data)
+    if len(data) % 16:
+        raise InvalidInput(f"data without padding must be whole 16-byte blocks, not {len(data)} bytes")
+    return data
+
+
+def encrypt_ecb(key: Buffer, data: Buffer) -> bytes:
+    """Encrypt whole blocks without padding. Only for protocols that prescribe ECB."""
+    return provider().sm4_ecb(_key(key), _blocks(data), True)
+
+
+def decrypt_ecb(key: Buffer, data: Buffer) -> bytes:
+    return provider().sm4_ecb(_key(key), _blocks(data), False)
+
+
+def encrypt_cbc(key: Buffer, iv: Buffer, data: Buffer, padding: Literal["pkcs7"] | None = "pkcs7") -> bytes:
+    """CBC with a 16-byte IV. With padding None the data must be whole blocks."""
+    data = _check.data(data)
+    if padding == "pkcs7":
+        fill = 16 - len(data) % 16
+        data = bytes(data) + bytes([fill]) * fill
+    elif padding is not None:
+        raise InvalidInput("padding is 'pkcs7' or None")
+    return provider().sm4_cbc(_key(key), _check.sized(iv, 16, "iv"), _blocks(data), True)
+
+
+def decrypt_cbc(key: Buffer, iv: Buffer, data: Buffer, padding: Literal["pkcs7"] | None = "pkcs7") -> bytes:
+    """Undo `encrypt_cbc`. Wrong padding raises DecryptionFailed; CBC itself authenticates nothing."""
+    if padding not in ("pkcs7", None):
+        raise InvalidInput("padding is 'pkcs7' or None")
+    plaintext = provider().sm4_cbc(_key(key), _check.sized(iv, 16, "iv"), _blocks(data), False)
+    return plaintext if padding is None else _unpad(plaintext)
+
+
+def _unpad(plaintext: bytes) -> bytes:
+    """Strip PKCS#7 padding, looking at the whole last block whatever it holds."""
+    if not plaintext:
+        raise DecryptionFailed
+    last = plaintext[-16:]
+    fill = last[-1]
+    wrong = int(fill == 0) | int(fill > 16)
+    for distance in range(1, 17):
+        wrong |= (distance <= fill) & (last[16 - distance] != fill)
+    if wrong:
+        raise DecryptionFailed
+    return plaintext[: len(plaintext) - fill]
+
+
+def ctr(key: Buffer, iv: Buffer, data: Buffer) -> bytes:
+    """Encrypt or decrypt with a 128-bit big-endian counter that starts at the 16-byte IV."""
+    return provider().sm4_ctr(_key(key), _check.sized(iv, 16, "iv"), _check.data(data))
+
+
+def _triple(item: tuple[Buffer, Buffer, Buffer]) -> tuple[Buffer, Buffer, Buffer]:
+    nonce, data, aad = item
+    nonce, data, aad = _check.data(nonce, "nonce"), _check.data(data), _check.data(aad, "aad")
+    if not len(nonce):
+        raise InvalidInput("a GCM nonce has at least 1 byte; use 12")
+    if len(data) > _GCM_LIMIT:
+        raise InvalidInput("a GCM message has at most 2^36 - 32 bytes")
+    return nonce, data, aad
+
+
+def _tag_size(size: int) -> int:
+    if size not in _TAG_SIZES:
+        raise InvalidInput("a GCM tag has 4 … 16 bytes; use 16")
+    return size
+
+
+def encrypt_gcm(key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag_size: int = 16) -> bytes:
+    """ciphertext‖tag. Never use one nonce twice under a key."""
+    return provider().sm4_gcm_encrypt(_key(key), [_triple((nonce, data, aad))], _tag_size(tag_size))[0]
+
+
+def decrypt_gcm(key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag_size: int = 16) -> bytes:
+    """The plaintext of ciphertext‖tag; DecryptionFailed unless the tag (compared first, in constant time) is right."""
+    plaintext = provider().sm4_gcm_decrypt(_key(key), [_triple((nonce, data, aad))], _tag_size(tag_size))[0]
+    if plaintext is None:
+        raise DecryptionFailed
+    return plaintext
+
+
+def gcm_encrypt_many(key: Buffer, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int = 16) -> list[bytes]:
+    """Encrypt (nonce, data, aad) triples under one key."""
+    return provider().sm4_gcm_encrypt(_key(key), [_triple(item) for item in items], _tag_size(tag_size))
+
+
+def gcm_decrypt_many(
+    key: Buffer, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int = 16
+) -> list[bytes | None]:
+    """Decrypt (nonce, ciphertext‖tag, aad) triples; None in the place of each that fails."""
+    return provider().sm4_gcm_decrypt(_key(key), [_triple(item) for item in items], _tag_size(tag_size))

@@ -1,0 +1,270 @@
+"""Run JSON files of published test vectors on every provider.
+
+Format: {"algorithm", "note", "count", "vectors": [{"id", "source", "verified", …}]}; byte strings are hex, scalars
+and coordinates are hex numbers, "result" is "valid", "invalid" or absent (valid). Kinds of an algorithm that is not
+built are skipped and counted, never guessed.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from miyun.gm import kdf, sm2, sm3, sm4
+from miyun.gm.ciphertext import convert_ciphertext
+from miyun.gm.errors import GmError
+from miyun.gm.providers import Provider, provider, using
+from miyun.gm.providers import providers as usable
+
+Vector = dict[str, Any]
+Check = Callable[[Vector], None]
+"""Returns when the vector holds; raises a GmError, or any ValueError, when it does not."""
+Checks = tuple[tuple[frozenset[str], Check], ...]
+"""Which check runs a vector: the first whose fields the vector has."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What one provider did with one file."""
+
+    file: str
+    provider: str
+    passed: int
+    failed: int
+    skipped: int
+    why_skipped: str
+    failures: tuple[str, ...] = ()
+    """identifiers of the failed vectors, or why the file cannot be read"""
+
+    def to_dict(self) -> dict[str, object]:
+        names = ("file", "provider", "passed", "failed", "skipped", "why_skipped", "failures")
+        return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What all providers did with all files of a folder."""
+
+    files: tuple[FileReport, ...]
+
+    @property
+    def failed(self) -> int:
+        return sum(entry.failed for entry in self.files)
+
+    def to_dict(self) -> dict[str, object]:
+        return {"files": [entry.to_dict() for entry in self.files], "failed": self.failed}
+
+
+class _Skip(Exception):
+    """This vector's algorithm is not built yet."""
+
+
+class _Mismatch(Exception):
+    """The computed value is not the listed one."""
+
+
+def _bytes(vector: Vector, name: str) -> bytes:
+    return bytes.fromhex(vector[name])
+
+
+def _scalar(vector: Vector, name: str) -> bytes:
+    return int(vector[name], 16).to_bytes(32, "big")
+
+
+def _point(vector: Vector, x: str = "px", y: str = "py") -> bytes:
+    return b"\4" + _scalar(vector, x) + _scalar(vector, y)
+
+
+def _equal(got: object, expected: object) -> None:
+    if got != expected:
+        raise _Mismatch
+
+
+def _hmac(v: Vector) -> None:
+    size = v.get("tag_bits", 256) // 8
+    tag = sm3.hmac(_bytes(v, "key"), _bytes(v, "msg"))
+    if size == 32:
+        sm3.hmac_verify(_bytes(v, "key"), _bytes(v, "msg"), _bytes(v, "tag"))
+    _equal(tag[:size], _bytes(v, "tag"))
+
+
+def _hkdf(v: Vector) -> None:
+    _equal(kdf.hkdf(_bytes(v, "ikm"), _bytes(v, "salt"), _bytes(v, "info"), v["size"]), _bytes(v, "okm"))
+
+
+def _pbkdf2(v: Vector) -> None:
+    derived = kdf.pbkdf2(_bytes(v, "password"), _bytes(v, "salt"), v["iterations"], v["dklen"])
+    _equal(derived, _bytes(v, "dk"))
+
+
+def _sm2_kdf(v: Vector) -> None:
+    _equal(kdf.sm2_kdf(_bytes(v, "z"), v["klen"]), _bytes(v, "k"))
+
+
+def _sm3(v: Vector) -> None:
+    message, digest = _bytes(v, "msg_hex"), _bytes(v, "digest")
+    _equal(sm3.digest(message), digest)
+    _equal(sm3.digest_many([message, b"another", message]), [digest, sm3.digest(b"another"), digest])
+    hasher = sm3.new()
+    for start in range(0, len(message), 7):
+        hasher.update(message[start : start + 7])
+    _equal(hasher.digest(), digest)
+
+
+def _sm2_sign(v: Vector) -> None:
+    d, public, user_id = _scalar(v, "d"), _point(v), _bytes(v, "id_hex")
+    _equal(sm2.public_key(d), public)
+    _equal(sm2.za(public, user_id), _bytes(v, "za"))
+    e = sm2.message_digest(public, _bytes(v, "msg"), user_id)
+    _equal(e, _bytes(v, "e"))
+    signature = sm2.encode_signature(int(v["r"], 16), int(v["s"], 16))
+    _equal(provider().sm2_sign_kat(d, e, _scalar(v, "k")), signature)
+    sm2.verify(public, _bytes(v, "msg"), signature, user_id)
+    sm2.verify_digest(public, e, signature)
+
+
+def _sm2_verify(v: Vector) -> None:
+    signature = _der(int(v["r"], 16), int(v["s"], 16))
+    if "e" in v:
+        sm2.verify_digest(_point(v), _scalar(v, "e"), signature)
+    else:
+        sm2.verify(_point(v), _bytes(v, "msg"), signature, _bytes(v, "id_hex"))
+
+
+def _der(r: int, s: int) -> bytes:
+    """DER of any r and s, so that out-of-range values reach the verifier."""
+    body = b"".join(
+        bytes((2, len(octets))) + octets
+        for octets in (value.to_bytes(value.bit_length() // 8 + 1, "big") for value in (r, s))
+    )
+    return bytes((0x30, len(body))) + body
+
+
+def _sm2_encrypt(v: Vector) -> None:
+    public, message, raw = _point(v), _bytes(v, "msg"), _bytes(v, "raw_c1c3c2")
+    d, der = _scalar(v, "d"), _bytes(v, "der_gmt0009")
+    _equal(provider().sm2_encrypt_kat(public, message, _scalar(v, "k")), raw)
+    _equal(convert_ciphertext(raw, "c1c3c2", "asn1"), der)
+    _equal(sm2.decrypt(d, raw, "c1c3c2"), message)
+    _equal(sm2.decrypt(d, der), message)
+    _equal(sm2.decrypt(d, convert_ciphertext(der, "asn1", "c1c2c3"), "c1c2c3"), message)
+
+
+def _sm2(v: Vector) -> None:
+    kinds = {"sign": _sm2_sign, "verify": _sm2_verify, "encrypt": _sm2_encrypt}
+    if v.get("kind") not in kinds:
+        raise _Skip(f"SM2 {v.get('kind')} is not built")
+    kinds[v["kind"]](v)
+
+
+def _sm4_gcm(v: Vector) -> None:
+    if v["mode"] != "GCM":
+        raise _Skip(f"SM4-{v['mode']} is not built")
+    key, iv, aad, tag = _bytes(v, "key"), _bytes(v, "iv"), _bytes(v, "aad"), _bytes(v, "tag")
+    plaintext, ciphertext = _bytes(v, "pt"), _bytes(v, "ct")
+    _equal(sm4.decrypt_gcm(key, iv, ciphertext + tag, aad, len(tag)), plaintext)
+    _equal(sm4.encrypt_gcm(key, iv, plaintext, aad, len(tag)), ciphertext + tag)
+    _equal(sm4.gcm_decrypt_many(key, [(iv, ciphertext + tag, aad)] * 2, len(tag)), [plaintext] * 2)
+
+
+def _sm4_mode(v: Vector) -> None:
+    mode, key, iv = v["mode"], _bytes(v, "key"), _bytes(v, "iv") if "iv" in v else b""
+    plaintext, ciphertext = _bytes(v, "pt"), _bytes(v, "ct")
+    if mode == "ECB":
+        _equal((sm4.encrypt_ecb(key, plaintext), sm4.decrypt_ecb(key, ciphertext)), (ciphertext, plaintext))
+    elif mode == "CBC":
+        _equal(sm4.encrypt_cbc(key, iv, plaintext, None), ciphertext)
+        _equal(sm4.decrypt_cbc(key, iv, ciphertext, None), plaintext)
+    elif mode == "CTR":
+        _equal((sm4.ctr(key, iv, plaintext), sm4.ctr(key, iv, ciphertext)), (ciphertext, plaintext))
+    else:
+        raise _Skip(f"SM4-{mode} is not built")
+
+
+def _not_built(why: str) -> Check:
+    def skip(_: Vector) -> None:
+        raise _Skip(why)
+
+    return skip
+
+
+_BY_FIELDS: Checks = (
+    (frozenset({"ikm", "okm"}), _hkdf),
+    (frozenset({"password", "dk"}), _pbkdf2),
+    (frozenset({"z", "klen", "k"}), _sm2_kdf),
+    (frozenset({"msg_hex", "digest"}), _sm3),
+    (frozenset({"mode", "aad", "tag"}), _sm4_gcm),
+    (frozenset({"standard", "tweak"}), _not_built("SM4-XTS is not built")),
+    (frozenset({"mode", "pt", "ct"}), _sm4_mode),
+    (frozenset({"mac", "padding"}), _not_built("SM4 MACs are not built")),
+    (frozenset({"mac", "key", "tag"}), _not_built("SM4 MACs are not built")),
+    (frozenset({"key", "msg", "tag"}), _hmac),
+    (frozenset({"kind", "curve"}), _sm2),
+    (frozenset({"hid"}), _not_built("SM9 is not built")),
+    (frozenset({"secret", "label", "seed"}), _not_built("the TLCP PRF is not built")),
+    (frozenset({"keystream"}), _not_built("ZUC is not built")),
+    (frozenset({"bearer", "direction"}), _not_built("ZUC is not built")),
+    (frozenset({"cert_der"}), _not_built("certificates and messages are read above the algorithms")),
+    (frozenset({"csr_der"}), _not_built("certificates and messages are read above the algorithms")),
+    (frozenset({"signer_cert"}), _not_built("certificates and messages are read above the algorithms")),
+)
+
+
+def _runner(vector: Vector, extra: Checks) -> Check:
+    """What runs a vector, told by the fields it has."""
+    for fields, runner in (*extra, *_BY_FIELDS):
+        if fields <= vector.keys():
+            return runner
+    raise _Skip("no algorithm has these fields")
+
+
+def _holds(vector: Vector, extra: Checks) -> bool:
+    """Whether the provider agrees with the vector; _Skip when its algorithm is not built."""
+    invalid = vector.get("result", "valid") == "invalid"
+    try:
+        _runner(vector, extra)(vector)
+    except (GmError, _Mismatch):
+        return invalid
+    return not invalid
+
+
+def _run_file(path: Path, serving: Provider, extra: Checks) -> FileReport:
+    try:
+        vectors = json.loads(path.read_text("utf-8"))["vectors"]
+        if not isinstance(vectors, list) or not vectors or not all(isinstance(entry, dict) for entry in vectors):
+            raise ValueError("no vectors")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as why:
+        return FileReport(path.name, serving.name, 0, 1, 0, "", (f"unreadable: {type(why).__name__}: {why}",))
+    passed, failures, skipped = 0, [], []
+    with using(serving):
+        for vector in vectors:
+            try:
+                held = _holds(vector, extra)
+            except _Skip as why:
+                skipped.append(str(why))
+                continue
+            except (KeyError, ValueError, TypeError, OverflowError) as why:
+                failures.append(f"{vector.get('id')}: malformed vector: {type(why).__name__}: {why}")
+                continue
+            if held:
+                passed += 1
+            else:
+                failures.append(str(vector.get("id")))
+    reasons = "; ".join(dict.fromkeys(skipped))
+    return FileReport(path.name, serving.name, passed, len(failures), len(skipped), reasons, tuple(failures))
+
+
+def run_vectors(directory: str | Path, providers: Iterable[Provider] | None = None, extra: Checks = ()) -> Report:
+    """Run every JSON file of a folder on the given providers (all usable ones by default).
+
+    `extra` adds the checks of upper layers, such as certificates; they come before the ones here.
+    An unreadable file, and a folder without JSON files, count as failures.
+    """
+    folder = Path(directory)
+    serving = list(usable() if providers is None else providers)
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        why = (f"no JSON file in {folder}",)
+        return Report(tuple(FileReport("", entry.name, 0, 1, 0, "", why) for entry in serving))
+    return Report(tuple(_run_file(path, entry, extra) for path in files for entry in serving))
