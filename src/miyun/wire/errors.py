@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class DecodeError(ValueError):
-    """Malformed input. `offset` is the octet of the outermost buffer handed in; `field` is the standard's name for it."""
+    """Malformed input. `offset` is an octet of the structure being read, `field` its name in the standard."""
 
     def __init__(self, message: str, *, offset: int = 0, field: str = "") -> None:
         where = f"{field}: " if field else ""

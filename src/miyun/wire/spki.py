@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from miyun.gm import intl, sm2, sm3
-from miyun.gm.errors import InvalidSignature
+from miyun.gm.errors import InvalidKey, InvalidSignature
 from miyun.wire import der, oid
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.errors import DecodeError, EncodeError
@@ -124,6 +124,13 @@ def verify(
 
     For SM2 the message goes through Z_A with `user_id`. Raises DecodeError when the key itself cannot be read.
     """
+    try:
+        _verify(spki, algorithm, message, signature, user_id)
+    except InvalidKey as error:
+        raise DecodeError(str(error), field="subjectPublicKey") from None
+
+
+def _verify(spki: bytes, algorithm: SignatureAlgorithm, message: bytes, signature: bytes, user_id: bytes) -> None:
     key = parse_spki(spki)
     if algorithm.scheme == "sm2":
         if key.algorithm is not KeyAlgorithm.SM2 or key.point is None:
@@ -149,6 +156,6 @@ def verifies_without_za(spki: bytes, message: bytes, signature: bytes) -> bool:
         return False
     try:
         sm2.verify_digest(key.point, sm3.digest(message), signature)
-    except InvalidSignature:
+    except (InvalidSignature, InvalidKey):
         return False
     return True

@@ -15,6 +15,11 @@ from miyun.wire.x509.general_name import GeneralName
 def violation(certificate: Certificate, constraints: NameConstraints) -> str | None:
     """The first name that is not allowed, as text; None when all are."""
     for item in _names(certificate):
+        if item.kind == general_name.OTHER:
+            # Kinds whose rules are not known here cannot be shown to lie inside: refused as soon as one is limited.
+            if any(base.kind == item.kind for base in (*constraints.permitted, *constraints.excluded)):
+                return "a name of a constrained but unsupported kind"
+            continue
         excluded = [base for base in constraints.excluded if base.kind == item.kind]
         permitted = [base for base in constraints.permitted if base.kind == item.kind]
         if any(_within(item, base) for base in excluded):
@@ -43,8 +48,7 @@ def _within(item: GeneralName, base: GeneralName) -> bool:
     if isinstance(value, Name) and isinstance(limit, Name):
         return value.starts_with(limit)
     if not isinstance(value, str) or not isinstance(limit, str):
-        # A kind whose rules are not known here cannot be shown to lie inside or outside: refuse it both ways.
-        return True if item.kind == base.kind else False
+        return False
     value, limit = value.lower(), limit.lower()
     if item.kind == general_name.DNS:
         return _within_domain(value, limit)

@@ -1,0 +1,206 @@
+"""Certificate revocation lists (RFC 5280 section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+from miyun.wire import der, oid, pem, signed, spki
+from miyun.wire.algorithm import SignatureAlgorithm
+from miyun.wire.errors import DecodeError, EncodeError
+from miyun.wire.name import Name
+from miyun.wire.signed import Signer, assemble
+from miyun.wire.x509 import extension
+from miyun.wire.x509.certificate import Certificate
+from miyun.wire.x509.extension import Extension
+
+__all__ = ["CertificateList", "Reason", "RevokedEntry", "TbsCertificateList", "assemble", "parse_crl"]
+
+MAX_SIZE: Final = 64 * 1024 * 1024
+_V2: Final = der.integer(1)
+
+
+class Reason(IntEnum):
+    """CRLReason (RFC 5280 5.3.1)."""
+
+    UNSPECIFIED = 0
+    KEY_COMPROMISE = 1
+    CA_COMPROMISE = 2
+    AFFILIATION_CHANGED = 3
+    SUPERSEDED = 4
+    CESSATION_OF_OPERATION = 5
+    CERTIFICATE_HOLD = 6
+    REMOVE_FROM_CRL = 8
+    PRIVILEGE_WITHDRAWN = 9
+    AA_COMPROMISE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedEntry:
+    serial: int
+    time: datetime
+    reason: Reason = Reason.UNSPECIFIED
+
+    def encode(self) -> bytes:
+        """Unspecified is left out, as RFC 5280 5.3.1 asks."""
+        extensions = b""
+        if self.reason is not Reason.UNSPECIFIED:
+            extensions = der.sequence(extension.crl_reason(self.reason).encode())
+        return der.sequence(der.integer(self.serial), der.time(self.time), extensions)
+
+
+@dataclass(frozen=True, slots=True)
+class TbsCertificateList:
+    """What a CA signs. `crl_number` grows by one with every list; times are aware."""
+
+    issuer: Name
+    this_update: datetime
+    next_update: datetime
+    entries: tuple[RevokedEntry, ...]
+    crl_number: int
+    authority_key_identifier: bytes
+    signature_algorithm: SignatureAlgorithm
+
+    def encode(self) -> bytes:
+        """TBSCertList DER: the message to be signed. Raises EncodeError."""
+        return encode_tbs(self, (item.encode() for item in self.entries))
+
+    def sign(self, signer: Signer) -> bytes:
+        """The list, where a synchronous signer is at hand; otherwise `encode`, sign, `assemble`."""
+        tbs = self.encode()
+        return assemble(tbs, self.signature_algorithm, signer(tbs))
+
+
+def encode_tbs(head: TbsCertificateList, encoded_entries: Iterable[bytes]) -> bytes:
+    """As `TbsCertificateList.encode`, with the entries already encoded: a CA keeps them from list to list."""
+    if head.next_update <= head.this_update:
+        raise EncodeError("not after thisUpdate", field="nextUpdate")
+    if not 0 <= head.crl_number < 1 << 159:
+        raise EncodeError("non-negative and at most 20 octets", field="cRLNumber")
+    entries = b"".join(encoded_entries)
+    extensions = der.sequence(
+        extension.authority_key_identifier(head.authority_key_identifier).encode(),
+        extension.crl_number(head.crl_number).encode(),
+    )
+    return der.sequence(
+        _V2,
+        head.signature_algorithm.identifier,
+        head.issuer.encode(),
+        der.time(head.this_update),
+        der.time(head.next_update),
+        der.sequence(entries) if entries else b"",
+        der.explicit(0, extensions),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateList:
+    """A list as read, nothing verified yet."""
+
+    der: bytes = field(repr=False)
+    tbs_der: bytes = field(repr=False)
+    issuer: Name
+    this_update: datetime
+    next_update: datetime | None
+    entries: Mapping[int, RevokedEntry] = field(repr=False)
+    """By serial number."""
+    crl_number: int | None
+    authority_key_identifier: bytes | None
+    extensions: tuple[Extension, ...] = field(repr=False)
+    algorithm: SignatureAlgorithm
+    signature: bytes = field(repr=False)
+
+    def is_revoked(self, serial: int) -> RevokedEntry | None:
+        """The entry of a revoked serial number, None when the list does not name it."""
+        return self.entries.get(serial)
+
+    def verify(self, issuer: Certificate, at: datetime | None = None) -> None:
+        """Checks name, signature and key usage of `issuer`, unknown critical extensions and, with `at`, freshness.
+
+        Raises InvalidSignature, or DecodeError naming what does not fit.
+        """
+        if not self.issuer.matches(issuer.subject):
+            raise DecodeError("issued under another name", field="issuer")
+        if issuer.key_usage is not None and "cRLSign" not in issuer.key_usage:
+            raise DecodeError("the issuer's key may not sign lists", field="keyUsage")
+        for item in self.extensions:
+            if item.critical and item.oid not in (oid.CRL_NUMBER, oid.AUTHORITY_KEY_IDENTIFIER):
+                raise DecodeError(f"unknown critical extension {item.oid}", field="crlExtensions")
+        spki.verify(issuer.spki_der, self.algorithm, self.tbs_der, self.signature)
+        if at is not None and at < self.this_update:
+            raise DecodeError("not yet valid", field="thisUpdate")
+        if at is not None and self.next_update is not None and at > self.next_update:
+            raise DecodeError("out of date", field="nextUpdate")
+
+    def to_pem(self) -> str:
+        return pem.encode(pem.CRL, self.der)
+
+
+def parse_crl(encoded: bytes) -> CertificateList:
+    """Reads one DER list of at most 64 MiB. Raises DecodeError."""
+    tbs, outer_identifier, algorithm, signature = signed.read(encoded, "CertificateList", MAX_SIZE)
+    reader = der.Reader(tbs, field="TBSCertList").enter()
+    version = reader.integer("version") + 1 if reader.peek() == der.INTEGER else 1
+    if version not in (1, 2):
+        raise reader.fail("1 or 2", "version")
+    if reader.raw_of(der.SEQUENCE, "signature") != outer_identifier:
+        raise reader.fail("differs from signatureAlgorithm", "signature")
+    issuer = Name.read(reader, "issuer")
+    this_update = reader.time("thisUpdate")
+    next_update = reader.time("nextUpdate") if reader.peek() in (der.UTC_TIME, der.GENERALIZED_TIME) else None
+    entries: dict[int, RevokedEntry] = {}
+    if (revoked := reader.enter_if(der.SEQUENCE, "revokedCertificates")) is not None:
+        while revoked.more:
+            entry = _read_entry(revoked)
+            entries[entry.serial] = entry
+    extensions: tuple[Extension, ...] = ()
+    if (holder := reader.enter_if(0xA0, "crlExtensions")) is not None:
+        extensions = extension.read_extensions(holder)
+        holder.end()
+    reader.end()
+    number = key_identifier = None
+    for item in extensions:
+        if item.oid == oid.CRL_NUMBER:
+            inner = der.Reader(item.value, field="cRLNumber")
+            number = inner.integer()
+            inner.end()
+        elif item.oid == oid.AUTHORITY_KEY_IDENTIFIER:
+            key_identifier = extension.read_authority_key_identifier(item.value)
+    return CertificateList(
+        der=encoded,
+        tbs_der=tbs,
+        issuer=issuer,
+        this_update=this_update,
+        next_update=next_update,
+        entries=MappingProxyType(entries),
+        crl_number=number,
+        authority_key_identifier=key_identifier,
+        extensions=extensions,
+        algorithm=algorithm,
+        signature=signature,
+    )
+
+
+def _read_entry(reader: der.Reader) -> RevokedEntry:
+    inner = reader.enter(der.SEQUENCE, "revokedCertificate")
+    serial = inner.integer("userCertificate")
+    moment = inner.time("revocationDate")
+    reason = Reason.UNSPECIFIED
+    if inner.more:
+        for item in extension.read_extensions(inner):
+            if item.oid == oid.CRL_REASON:
+                value = der.Reader(item.value, field="reasonCode")
+                code = value.integer(tag=der.ENUMERATED)
+                value.end()
+                if code not in Reason._value2member_map_:
+                    raise inner.fail(f"no such reason {code}", "reasonCode")
+                reason = Reason(code)
+            elif item.critical and item.oid != oid.INVALIDITY_DATE:
+                # An indirect list's certificateIssuer changes whose serial this is: not supported, so not guessed.
+                raise inner.fail(f"unknown critical entry extension {item.oid}", "crlEntryExtensions")
+    inner.end()
+    return RevokedEntry(serial, moment, reason)
