@@ -14,6 +14,10 @@ from miyun.core.operation import Duty, Operation, Role
 
 ROOMS = sorted(p.parent.name for p in Path(miyun.offerings.__path__[0]).glob("*/offering.py"))
 THE_22 = {
+    *("kms", "encryption", "signature", "vsm", "crypto_api", "timestamp", "certificate", "usbkey", "ssl_certificate"),
+    *("strong_auth", "remote_access", "onboarding", "dbaudit", "antivirus", "webguard", "apt", "cdn", "container"),
+    *("devops", "middleware", "microservice", "api_management"),
+}
     "kms",
     "encryption",
     "signature",
