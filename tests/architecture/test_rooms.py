@@ -18,29 +18,6 @@ THE_22 = {
     *("strong_auth", "remote_access", "onboarding", "dbaudit", "antivirus", "webguard", "apt", "cdn", "container"),
     *("devops", "middleware", "microservice", "api_management"),
 }
-    "kms",
-    "encryption",
-    "signature",
-    "vsm",
-    "crypto_api",
-    "timestamp",
-    "certificate",
-    "usbkey",
-    "ssl_certificate",
-    "strong_auth",
-    "remote_access",
-    "onboarding",
-    "dbaudit",
-    "antivirus",
-    "webguard",
-    "apt",
-    "cdn",
-    "container",
-    "devops",
-    "middleware",
-    "microservice",
-    "api_management",
-}
 
 
 def declaration(slug: str) -> Offering:
