@@ -1,0 +1,45 @@
+"""Ends a child process when its supervisor is gone, even by kill -9: `python -m miyun.edge.lifeline FD MODULE ARGS…`.
+
+The supervisor holds the other end of the pipe FD and never writes to it, so the only thing that can be read is the end
+of file that the kernel delivers when the supervisor dies. A pipe needs no ctypes and no Linux-only call.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+
+GRACE_SECONDS = 5.0
+EXIT_ORPHANED = 75
+
+
+def watch(fd: int, grace: float = GRACE_SECONDS) -> None:
+    """Start the thread that asks this process to end at end of file on `fd`, and ends it after `grace` seconds."""
+    threading.Thread(target=_wait, args=(fd, grace), name="lifeline", daemon=True).start()
+
+
+def _wait(fd: int, grace: float) -> None:
+    try:
+        while os.read(fd, 1):
+            pass
+    except OSError:
+        return  # the module closed the descriptor itself: it has chosen another way to notice
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(grace)
+    os._exit(EXIT_ORPHANED)
+
+
+def main() -> None:
+    fd, module = int(sys.argv[1]), sys.argv[2]
+    os.set_inheritable(fd, False)
+    watch(fd)
+    sys.argv = [module, *sys.argv[3:]]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""`python -m miyun.edge.listener --home HOME`: run by the supervisor."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+from pathlib import Path
+
+import uvloop
+
+from miyun.core.settings import Settings, load
+from miyun.edge.listener.certificate import ListenerFiles, ensure, names
+from miyun.edge.listener.splice import Exchange, Limits
+from miyun.edge.logs import configure
+from miyun.edge.supervisor.platform import web_socket
+
+RENEWAL_CHECK_SECONDS = 6 * 3600
+DRAIN_SECONDS = 10.0
+log = logging.getLogger("miyun.listener")
+
+
+def context(files: ListenerFiles) -> ssl.SSLContext:
+    """TLS 1.2 and 1.3 with forward secrecy and authenticated ciphers only."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    tls.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    tls.set_alpn_protocols(["http/1.1"])
+    tls.load_cert_chain(files.certificate, files.key)
+    return tls
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    return listening
+
+
+async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
+    """Until SIGTERM; then running answers get DRAIN_SECONDS to finish."""
+    files, wanted = ListenerFiles.of(settings), names(settings)
+    ensure(files, wanted)
+    tls = context(files)
+    run: Path = settings.folder("run")
+    sockets = [web_socket(run, number) for number in range(settings.server.workers)]
+    exchange = Exchange(sockets, limits or Limits(connections=settings.server.max_connections))
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    listening = listening_socket(settings.server.host, settings.server.port)
+    server = await loop.create_server(
+        exchange.protocol, sock=listening, ssl=tls, backlog=1024, ssl_handshake_timeout=10.0, ssl_shutdown_timeout=5.0
+    )
+    log.info("listening on %s, certificate for %s", settings.url, ", ".join(wanted))
+    renewal = loop.create_task(_renew(files, wanted, tls))
+    await stop.wait()
+    renewal.cancel()
+    server.close()
+    await exchange.drain(DRAIN_SECONDS)
+
+
+async def _renew(files: ListenerFiles, wanted: tuple[str, ...], tls: ssl.SSLContext) -> None:
+    """New handshakes use the renewed certificate; nothing is interrupted."""
+    while True:
+        await asyncio.sleep(RENEWAL_CHECK_SECONDS)
+        try:
+            if await asyncio.to_thread(ensure, files, wanted):
+                tls.load_cert_chain(files.certificate, files.key)
+                log.info("the listener's certificate was renewed")
+        except (OSError, ValueError, ssl.SSLError):
+            log.exception("the listener's certificate could not be renewed; it is tried again")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="miyun.edge.listener")
+    parser.add_argument("--home", required=True)
+    arguments = parser.parse_args()
+    configure()
+    uvloop.run(serve(load(arguments.home)))
+
+
+if __name__ == "__main__":
+    main()

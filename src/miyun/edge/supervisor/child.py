@@ -1,0 +1,93 @@
+"""What the supervisor runs, and when it starts it again."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """One process. `stage` orders the start (low first) and the stop (high first); `socket` accepts when it is ready.
+
+    `inherit` are descriptors it gets under the same numbers (one-time tokens): nothing secret is ever an argument.
+    """
+
+    name: str  # "web-0"
+    module: str  # run as `python -m`
+    arguments: tuple[str, ...] = ()
+    stage: int = 0
+    socket: Path | None = None
+    port: tuple[str, int] | None = None
+    stop_seconds: float = 10.0
+    token: bool = False  # gets the VSM's token on an inherited descriptor, named by `--token-fd`
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, lifeline: int, token: int | None) -> list[str]:
+        arguments = [*self.arguments, *(("--token-fd", str(token)) if token is not None else ())]
+        return [sys.executable, "-m", "miyun.edge.lifeline", str(lifeline), self.module, *arguments]
+
+    def is_ready(self) -> bool:
+        """Whether it accepts connections (True for a child that has no address)."""
+        if self.socket is not None:
+            return _accepts(socket.AF_UNIX, str(self.socket))
+        if self.port is not None:
+            return _accepts(socket.AF_INET6 if ":" in self.port[0] else socket.AF_INET, self.port)
+        return True
+
+
+def _accepts(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(address)
+        except OSError:
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class BackOff:
+    """Exponential: 0.2 s, 0.4 s … After `patience` quick ends in a row it is a crash loop, tried every `ceiling` s."""
+
+    first: float = 0.2
+    ceiling: float = 30.0
+    patience: int = 6
+    healthy_after: float = 30.0
+    quick_ends: int = 0
+
+    def ended(self, uptime: float) -> float:
+        """Seconds to wait before the next start."""
+        self.quick_ends = 0 if uptime >= self.healthy_after else self.quick_ends + 1
+        if self.crash_looping:
+            return self.ceiling
+        return min(self.first * 2 ** max(self.quick_ends - 1, 0), self.ceiling)
+
+    @property
+    def crash_looping(self) -> bool:
+        return self.quick_ends >= self.patience
+
+
+def started_ticks(pid: int) -> int | None:
+    """Start time in clock ticks since boot, so that a reused pid is not mistaken; None: no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[0] == b"Z" else int(fields[19])
+
+
+def is_alive(pid: int, ticks: int | None) -> bool:
+    """Whether the process recorded as (`pid`, `ticks`) still runs. Without /proc only the pid is compared."""
+    if os.path.isdir("/proc/self"):
+        return ticks is not None and started_ticks(pid) == ticks
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
