@@ -112,6 +112,7 @@ class Principal:
     application: str | None = None
     roles: frozenset[Role] = frozenset()  # all roles held (a person may hold several compatible ones)
     grant: str | None = None  # the tenant's authorisation under which supplier staff act
+    session: str | None = None  # digest of the session token, for people: what sign-out ends
 
 
 @dataclass(slots=True)

@@ -1,0 +1,36 @@
+"""The platform's own hash, MAC and encryption: the one place where core reaches algorithms, so that it names none."""
+
+from __future__ import annotations
+
+from miyun.gm import kdf, sm3, sm4
+from miyun.gm.errors import DecryptionFailed
+
+SIZE = 32  # octets of a digest and of a MAC
+
+
+def digest(data: bytes) -> bytes:
+    """32-octet digest."""
+    return sm3.digest(data)
+
+
+def mac(key: bytes, data: bytes) -> bytes:
+    """32-octet keyed MAC."""
+    return sm3.hmac(key, data)
+
+
+def encrypt(key: bytes, nonce: bytes, data: bytes, aad: bytes) -> bytes:
+    """Authenticated encryption of a backup's segment: ciphertext ‖ 16-octet tag. 16-octet key, 12-octet nonce."""
+    return sm4.encrypt_gcm(key, nonce, data, aad)
+
+
+def decrypt(key: bytes, nonce: bytes, data: bytes, aad: bytes) -> bytes | None:
+    """None when key, nonce, data or aad is not what it was."""
+    try:
+        return sm4.decrypt_gcm(key, nonce, data, aad)
+    except DecryptionFailed:
+        return None
+
+
+def stretch(passphrase: str, salt: bytes, iterations: int, size: int) -> bytes:
+    """Key octets from a passphrase, as slow as `iterations`."""
+    return kdf.pbkdf2(passphrase.encode(), salt, iterations, size)

@@ -1,0 +1,1 @@
+"""Applications of a tenant, their bindings to instances (应用接入) and their credentials."""
