@@ -7,16 +7,33 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from cryptography import exceptions
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
 from miyun.gm import intl, sm2, sm3
 from miyun.gm.errors import InvalidKey, InvalidSignature
 from miyun.wire import der, oid
-from miyun.wire.algorithm import SignatureAlgorithm
+from miyun.wire.algorithm import DigestAlgorithm, SignatureAlgorithm
 from miyun.wire.errors import DecodeError, EncodeError
 
 DEFAULT_ID: Final = sm2.DEFAULT_ID
 """The user identity of GM/T 0009 that goes into Z_A: b"1234567812345678"."""
 
 _MAX_SIZE: Final = 8192
+_ECDSA_HASH: Final[dict[DigestAlgorithm, hashes.HashAlgorithm]] = {
+    DigestAlgorithm.SHA256: hashes.SHA256(),
+    DigestAlgorithm.SHA384: hashes.SHA384(),
+    DigestAlgorithm.SHA512: hashes.SHA512(),
+}
+_HASH_NAME: Final[dict[DigestAlgorithm, intl.HashName]] = {
+    DigestAlgorithm.SHA256: "sha256",
+    DigestAlgorithm.SHA384: "sha384",
+    DigestAlgorithm.SHA512: "sha512",
+}
+_RSA_PADDING: Final[dict[str, intl.RsaPadding]] = {"rsa": "pkcs1v15", "rsa-pss": "pss"}
 
 
 class KeyAlgorithm(StrEnum):
@@ -90,12 +107,13 @@ def parse_spki(encoded: bytes) -> PublicKey:
     outer.end()
     identifier = reader.enter(der.SEQUENCE, "algorithm")
     kind = identifier.oid("algorithm")
-    if kind == oid.EC_PUBLIC_KEY:
+    # Tongsuo names the SM2 curve also as the algorithm.
+    if kind in (oid.EC_PUBLIC_KEY, oid.SM2_CURVE):
         curve = identifier.oid("namedCurve")
         identifier.end()
         point = reader.bit_string("subjectPublicKey")
         reader.end()
-        if curve not in _CURVES:
+        if curve not in _CURVES or (kind == oid.SM2_CURVE and curve != kind):
             raise reader.fail(f"curve {curve} is not accepted", "namedCurve")
         algorithm, size = _CURVES[curve]
         if len(point) != 1 + 2 * size or point[0] != 4:
@@ -139,11 +157,26 @@ def _verify(spki: bytes, algorithm: SignatureAlgorithm, message: bytes, signatur
     elif algorithm.scheme == "ecdsa":
         if key.algorithm not in (KeyAlgorithm.EC_P256, KeyAlgorithm.EC_P384, KeyAlgorithm.EC_P521):
             raise InvalidSignature
-        intl.verify(spki, algorithm.scheme, algorithm.digest_algorithm.name, message, signature)
+        _verify_ecdsa(spki, algorithm.digest_algorithm, message, signature)
     else:
         if key.algorithm is not KeyAlgorithm.RSA:
             raise InvalidSignature
-        intl.verify(spki, algorithm.scheme, algorithm.digest_algorithm.name, message, signature)
+        padding = _RSA_PADDING[algorithm.scheme]
+        intl.rsa_verify(spki, message, signature, _HASH_NAME[algorithm.digest_algorithm], padding)
+
+
+def _verify_ecdsa(spki: bytes, digest: DigestAlgorithm, message: bytes, signature: bytes) -> None:
+    # `intl` has P-256 with SHA-256, which we make; certificates and messages of others use the other curves too.
+    try:
+        key = load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidKey("not a point of its curve") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise InvalidSignature
+    try:
+        key.verify(signature, message, ec.ECDSA(_ECDSA_HASH[digest]))
+    except exceptions.InvalidSignature:
+        raise InvalidSignature from None
 
 
 def verifies_without_za(spki: bytes, message: bytes, signature: bytes) -> bool:
