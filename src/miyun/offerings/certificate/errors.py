@@ -1,0 +1,45 @@
+"""What can go wrong here beyond the common errors."""
+
+from __future__ import annotations
+
+from miyun.core.errors import Conflict, InvalidArgument, Unavailable
+from miyun.core.i18n import Text
+from miyun.wire.errors import DecodeError, EncodeError
+
+
+class CertificateAlreadyRevoked(Conflict):
+    remedy = Text("无需再次吊销；吊销原因不可更改。", "Nothing to do; the reason of a revocation cannot be changed.")
+
+    def __init__(self) -> None:
+        super().__init__(Text("证书已吊销", "the certificate is revoked already"), field="serial")
+
+
+class CertificateNotComplete(Conflict):
+    remedy = Text("请重新申请证书。", "Apply for a new certificate.")
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text("序列号已分配，但证书从未签发", "the serial number was allocated but no certificate was ever signed"),
+            field="serial",
+        )
+
+
+class AuthorityMissing(Unavailable):
+    text = Text("证书认证机构尚未建立：{part}。", "The certification authority is not set up yet: {part}.")
+    remedy = Text("请由平台运维完成初始化。", "Have the platform operator finish the set-up.")
+
+
+def unreadable(field: str, error: DecodeError) -> InvalidArgument:
+    """A malformed structure in `field`: says what is wrong and at which octet."""
+    where = f"{error.field}: " if error.field else ""
+    return InvalidArgument(
+        field,
+        Text(
+            f"无法解析：{where}{error.message}（第 {error.offset} 字节）",
+            f"cannot be read: {where}{error.message} (octet {error.offset})",
+        ),
+    )
+
+
+def unencodable(field: str, error: EncodeError) -> InvalidArgument:
+    return InvalidArgument(field, Text(f"不可编码：{error}", f"cannot be encoded: {error}"))

@@ -1,0 +1,78 @@
+"""`core.ports.CertificateIssuer`: certificates for keys that other rooms hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from miyun.core.clock import Clock
+from miyun.core.errors import NotFound
+from miyun.core.ledger.port import Entry, Ledger
+from miyun.core.ports import IssuedCertificate
+from miyun.offerings.certificate.issuance import Order, subject_of
+from miyun.offerings.certificate.model import RevocationReason, serial_text
+from miyun.offerings.certificate.service import CertificateService
+
+
+class PlatformIssuer:
+    """Every issue and revocation that comes this way is recorded in the ledger as the platform's own doing."""
+
+    def __init__(self, *, service: CertificateService, clock: Clock, ledger: Ledger) -> None:
+        self._service = service
+        self._clock = clock
+        self._ledger = ledger
+
+    async def issue(
+        self,
+        tenant: str | None,
+        *,
+        template: str,
+        subject: Mapping[str, str],
+        spki: bytes,
+        names: Sequence[str] = (),
+        days: int | None = None,
+        at: datetime,
+    ) -> IssuedCertificate:
+        """Raises InvalidArgument when the template does not allow it, AuthorityMissing before bootstrap."""
+        order = Order(tenant, template, subject_of(subject), spki, tuple(names), days)
+        [issued] = await self._service.issuance.issue(order, at)
+        await self._record("certificate.issue", at, issued.serial, tenant, {"template": template})
+        return IssuedCertificate(issued.serial, issued.der, self._service.authorities.chain(issued.authority))
+
+    async def revoke(self, serial: int, reason: str, at: datetime) -> None:
+        """Idempotent. `reason` is a value of `RevocationReason`. Raises NotFound for a serial that is not ours."""
+        certificate = self._service.registered(serial)
+        if certificate is None:
+            raise NotFound("certificate", serial_text(serial))
+        if await self._service.revocation.revoke(serial, RevocationReason(reason), at):
+            await self._record("certificate.revoke", at, serial, certificate.tenant, {"reason": reason})
+            await self._service.revocation.publish_due()
+
+    async def is_revoked(self, serial: int) -> bool:
+        certificate = self._service.registered(serial)
+        return certificate is not None and certificate.revoked_at is not None
+
+    async def trust_anchors(self) -> list[bytes]:
+        return self._service.authorities.anchors()
+
+    async def chain_of(self, serial: int) -> IssuedCertificate:
+        """Raises NotFound for a serial number that is not ours or was never used."""
+        certificate = self._service.registered(serial)
+        if certificate is None or certificate.der is None:
+            raise NotFound("certificate", serial_text(serial))
+        return IssuedCertificate(serial, certificate.der, self._service.authorities.chain(certificate.authority))
+
+    async def _record(
+        self, operation: str, at: datetime, serial: int, tenant: str | None, detail: Mapping[str, str]
+    ) -> None:
+        await self._ledger.append(
+            Entry(
+                operation=operation,
+                outcome="ok",
+                at=at,
+                tenant=tenant or "",
+                role="system",
+                resource={"certificate": serial_text(serial)},
+                detail=detail,
+            )
+        )

@@ -1,0 +1,231 @@
+"""Authorities, certificates, their states and the reasons of revocation (RFC 5280, GM/T 0034)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from miyun.core.i18n import Text
+from miyun.hsm.port import KeyAlgorithm, KeyBinding, SignScheme, WrappedKey
+from miyun.wire.algorithm import SignatureAlgorithm
+from miyun.wire.crl import Reason
+from miyun.wire.name import Name
+from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
+
+PLATFORM: Final = "platform"  # the owner, in key bindings, of what belongs to no tenant
+ROOT_LIFETIME: Final = timedelta(days=365 * 20)
+ISSUING_LIFETIME: Final = timedelta(days=365 * 10)
+CRL_LIFETIME: Final = timedelta(hours=24)
+CRL_REFRESH: Final = timedelta(hours=12)  # a new list comes this long before the old one ends
+CRL_PAUSE: Final = timedelta(seconds=5)  # a burst of revocations makes one list, not one each
+CRL_HISTORY: Final = 48  # lists kept per authority
+BACKDATE: Final = timedelta(minutes=5)  # for relying parties whose clock is a little slow
+
+
+class Family(StrEnum):
+    """A hierarchy of one kind of key."""
+
+    SM2 = "sm2"
+    ECDSA = "ecdsa"
+    RSA = "rsa"
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """What the authorities of a family are made of."""
+
+    family: Family
+    key: KeyAlgorithm
+    scheme: SignScheme
+    signature: SignatureAlgorithm
+    root: Name
+    issuing: Name
+
+
+def _name(common_name: str) -> Name:
+    return Name.of(("C", "CN"), ("O", "Miyun"), ("OU", "Certification Authority"), ("CN", common_name))
+
+
+HIERARCHIES: Final = {
+    item.family: item
+    for item in (
+        Hierarchy(
+            Family.SM2,
+            KeyAlgorithm.SM2,
+            SignScheme.SM2_SM3,
+            SignatureAlgorithm.SM2_SM3,
+            _name("Miyun SM2 Root CA"),
+            _name("Miyun SM2 Issuing CA"),
+        ),
+        Hierarchy(
+            Family.ECDSA,
+            KeyAlgorithm.EC_P256,
+            SignScheme.ECDSA_SHA256,
+            SignatureAlgorithm.ECDSA_SHA256,
+            _name("Miyun ECDSA Root CA"),
+            _name("Miyun ECDSA Issuing CA"),
+        ),
+        Hierarchy(
+            Family.RSA,
+            KeyAlgorithm.RSA_3072,
+            SignScheme.RSA_SHA256,
+            SignatureAlgorithm.RSA_SHA256,
+            _name("Miyun RSA Root CA"),
+            _name("Miyun RSA Issuing CA"),
+        ),
+    )
+}
+
+FAMILY_OF_KEY: Final = {
+    PublicKeyAlgorithm.SM2: Family.SM2,
+    PublicKeyAlgorithm.EC_P256: Family.ECDSA,
+    PublicKeyAlgorithm.EC_P384: Family.ECDSA,
+    PublicKeyAlgorithm.EC_P521: Family.ECDSA,
+    PublicKeyAlgorithm.RSA: Family.RSA,
+}
+
+
+class AuthorityRole(StrEnum):
+    ROOT = "root"
+    ISSUING = "issuing"
+
+
+def authority_id(family: Family, role: AuthorityRole) -> str:
+    return f"{family}-{role}"
+
+
+def key_binding(authority: str) -> KeyBinding:
+    return KeyBinding(tenant=PLATFORM, key=f"certificate.ca.{authority}", version=1, state="enabled")
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certification authority whose key lives in the machine."""
+
+    id: str
+    family: Family
+    role: AuthorityRole
+    parent: str | None
+    key: WrappedKey
+    serial: int
+    der: bytes = field(repr=False)
+    created_at: datetime
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        return HIERARCHIES[self.family]
+
+
+class State(StrEnum):
+    ALLOCATED = "allocated"  # the serial number is taken; the certificate may never have been signed
+    ISSUED = "issued"
+    REVOKED = "revoked"
+
+
+TRANSITIONS: Final = {
+    State.ALLOCATED: frozenset({State.ISSUED}),
+    State.ISSUED: frozenset({State.REVOKED}),
+    State.REVOKED: frozenset[State](),
+}
+
+
+class Usage(StrEnum):
+    """The two certificates of a pair (双证书, GM/T 0015)."""
+
+    SIGN = "sign"
+    ENCRYPT = "encrypt"
+
+
+class RevocationReason(StrEnum):
+    """CRLReason of RFC 5280 5.3.1, as far as an issuing CA uses them."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "key_compromise"
+    AFFILIATION_CHANGED = "affiliation_changed"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessation_of_operation"
+    PRIVILEGE_WITHDRAWN = "privilege_withdrawn"
+
+    @property
+    def crl_reason(self) -> Reason:
+        return Reason[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A serial number taken durably before anything is signed with it."""
+
+    id: str
+    serial: int
+    tenant: str | None
+    authority: str
+    template: str
+    usage: Usage
+    subject: str
+    not_before: datetime
+    not_after: datetime
+    allocated_at: datetime
+    pair: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A row of the register. `der` is None while only the serial number is allocated."""
+
+    id: str
+    serial: int
+    tenant: str | None
+    authority: str
+    template: str
+    usage: Usage
+    subject: str
+    state: State
+    not_before: datetime
+    not_after: datetime
+    der: bytes | None = field(repr=False)
+    revoked_at: datetime | None = None
+    reason: RevocationReason | None = None
+    pair: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedSerial:
+    serial: int
+    revoked_at: datetime
+    reason: RevocationReason
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    authority: str
+    number: int
+    this_update: datetime
+    next_update: datetime
+    entries: int
+    der: bytes = field(repr=False)
+
+
+def serial_text(serial: int) -> str:
+    """Hexadecimal as certificate viewers print it: 32 digits for our own."""
+    return f"{serial:032x}"
+
+
+REASON_TEXTS: Final = {
+    "untrusted": Text("找不到可信的签发者", "no trusted issuer was found"),
+    "signature": Text("签发者的签名无法验证", "the issuer's signature does not verify"),
+    "no_za": Text("SM2 签名未包含 Z_A（GB/T 32918.2）", "the SM2 signature was made without Z_A (GB/T 32918.2)"),
+    "not_yet_valid": Text("尚未生效", "not valid yet"),
+    "expired": Text("已过期", "expired"),
+    "revoked": Text("已吊销", "revoked"),
+    "not_a_ca": Text("签发者不是 CA", "its issuer is not a CA"),
+    "path_length": Text("证书链超过签发者允许的长度", "the chain is longer than an issuer allows"),
+    "key_usage": Text("密钥用法不允许", "key usage does not allow this"),
+    "purpose": Text("扩展密钥用法不符", "extended key usage does not fit the purpose"),
+    "name_constraints": Text("名称不在上级 CA 允许的范围内", "a name lies outside its issuer's name constraints"),
+    "unknown_critical": Text("含有不认识的关键扩展", "an unknown critical extension"),
+    "duplicate_extension": Text("同一扩展出现两次", "an extension appears twice"),
+    "unsupported_key": Text("不支持的公钥算法", "the public key's algorithm is not supported"),
+}
+"""Why a certificate is refused, by `wire.x509.ChainReason`."""

@@ -1,0 +1,23 @@
+"""数字证书: certificates, their revocation and lists."""
+
+from miyun.core.catalogue import Offering, Plan
+from miyun.core.i18n import Text
+from miyun.offerings.certificate.evidence import evidence
+from miyun.offerings.certificate.operations import ISSUED, OPERATIONS
+
+OFFERING = Offering(
+    slug="certificate",
+    name=Text("数字证书", "Digital certificate"),
+    summary=Text(
+        "签发、查询、验证与吊销 SM2 及国际算法证书，密钥在密码机内，吊销列表公开。",
+        "Issue, find, verify and revoke SM2 and international certificates; CA keys in the machine; public CRLs.",
+    ),
+    category="crypto",
+    state="available",
+    standards=("GM/T 0034", "GM/T 0015", "GB/T 20518", "RFC 5280", "RFC 2986"),
+    plans=(Plan("certificate-standard", Text("标准版", "Standard"), Text("年", "year")),),
+    meters=(ISSUED,),
+    operations=OPERATIONS,
+    evidence=evidence,
+    sample={"operation": "certificate.template.list", "request": {}},
+)

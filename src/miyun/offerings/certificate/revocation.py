@@ -1,0 +1,108 @@
+"""Revocation in one row, and the lists that publish it (RFC 5280 section 5)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from miyun.core.clock import Clock
+from miyun.core.errors import NotFound
+from miyun.core.ledger.port import Entry, Ledger
+from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.model import (
+    CRL_HISTORY,
+    CRL_LIFETIME,
+    CRL_PAUSE,
+    CRL_REFRESH,
+    Authority,
+    RevocationList,
+    RevocationReason,
+    RevokedSerial,
+)
+from miyun.offerings.certificate.store import CertificateStore
+from miyun.wire.crl import RevokedEntry, TbsCertificateList
+from miyun.wire.x509 import parse_certificate
+
+
+class Revocation:
+    def __init__(self, *, store: CertificateStore, authorities: Authorities, clock: Clock, ledger: Ledger) -> None:
+        self._store = store
+        self._authorities = authorities
+        self._clock = clock
+        self._ledger = ledger
+        self._newest: dict[str, RevocationList] = {}  # per authority; checked against its number before use
+
+    async def revoke(self, serial: int, reason: RevocationReason, at: datetime) -> bool:
+        """False when it was not in state issued. The list is made by `publish_due`."""
+        return await asyncio.to_thread(self._store.revoke, serial, reason, at)
+
+    def newest(self, authority: str) -> RevocationList:
+        """Raises NotFound for an unknown authority, or one that has not made a list yet."""
+        number = self._store.latest_crl_number(authority)
+        if number is None:
+            raise NotFound("crl", authority, field="ca")
+        known = self._newest.get(authority)
+        if known is None or known.number != number:
+            known = self._store.crl(authority, number)
+            if known is None:
+                raise NotFound("crl", authority, field="ca")
+            self._newest[authority] = known
+        return known
+
+    async def publish_due(self, *, patient: bool = True) -> list[RevocationList]:
+        """Make every list that is due: a certificate was revoked, or the newest list nears its end.
+
+        A `patient` call leaves a list that is only seconds old to the next one, so that a burst of revocations
+        makes one list.
+        """
+        made: list[RevocationList] = []
+        states = await asyncio.to_thread(self._store.crl_states)
+        for authority, (due, this_update, next_update) in states.items():
+            now = self._clock.now()
+            if this_update is None or next_update is None or next_update - now < CRL_REFRESH:
+                pass
+            elif not due or (patient and now - this_update < CRL_PAUSE):
+                continue
+            if (found := self._authorities.find(authority)) is not None:
+                made.append(await self.publish(found))
+        return made
+
+    async def publish(self, authority: Authority) -> RevocationList:
+        """Make a list now. Its number is taken first, so that two processes never use one number twice."""
+        number = await asyncio.to_thread(self._store.take_crl_number, authority.id)
+        now = self._clock.now()
+        revoked = await asyncio.to_thread(self._store.revoked, authority.id, now)
+        tbs = await asyncio.to_thread(_encode, authority, number, now, revoked)
+        item = RevocationList(
+            authority=authority.id,
+            number=number,
+            this_update=now,
+            next_update=now + CRL_LIFETIME,
+            entries=len(revoked),
+            der=await self._authorities.sign(authority, tbs),
+        )
+        await asyncio.to_thread(self._store.add_crl, item, CRL_HISTORY)
+        await self._ledger.append(
+            Entry(
+                operation="certificate.crl.publish",
+                outcome="ok",
+                at=now,
+                role="system",
+                resource={"ca": authority.id},
+                detail={"number": number, "entries": item.entries},
+            )
+        )
+        return item
+
+
+def _encode(authority: Authority, number: int, now: datetime, revoked: list[RevokedSerial]) -> bytes:
+    issuer = parse_certificate(authority.der)
+    return TbsCertificateList(
+        issuer=issuer.subject,
+        this_update=now,
+        next_update=now + CRL_LIFETIME,
+        entries=tuple(RevokedEntry(item.serial, item.revoked_at, item.reason.crl_reason) for item in revoked),
+        crl_number=number,
+        authority_key_identifier=issuer.subject_key_identifier or b"",
+        signature_algorithm=authority.hierarchy.signature,
+    ).encode()

@@ -1,0 +1,342 @@
+"""Use cases of the certificate room (GM/T 0034, RFC 5280): issue, find, verify, revoke, publish lists."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+
+from miyun.core.clock import Clock
+from miyun.core.errors import InvalidArgument, NotFound
+from miyun.core.i18n import Text
+from miyun.core.ledger.port import Ledger
+from miyun.core.operation import Call, Empty, Reply
+from miyun.gm.errors import InvalidSignature as SignatureMismatch
+from miyun.hsm.port import Machine
+from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.errors import (
+    CertificateAlreadyRevoked,
+    CertificateNotComplete,
+    unreadable,
+)
+from miyun.offerings.certificate.issuance import Issuance, Order, subject_of
+from miyun.offerings.certificate.messages import (
+    AuthorityList,
+    AuthorityView,
+    CaRequest,
+    CertificateDetail,
+    CertificatePage,
+    CertificateView,
+    DownloadRequest,
+    IssuedView,
+    IssueRequest,
+    ListRequest,
+    PublishedView,
+    Reason,
+    RevokedView,
+    RevokeRequest,
+    SerialRequest,
+    TemplateList,
+    TemplateView,
+    VerifyRequest,
+    VerifyView,
+)
+from miyun.offerings.certificate.model import (
+    REASON_TEXTS,
+    Certificate,
+    RevocationReason,
+    State,
+    serial_text,
+)
+from miyun.offerings.certificate.revocation import Revocation
+from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.certificate.templates import TEMPLATES
+from miyun.wire.errors import DecodeError
+from miyun.wire.pkcs10 import CertificationRequest, parse_csr
+from miyun.wire.x509 import (
+    Certificate as X509Certificate,
+)
+from miyun.wire.x509 import (
+    ChainError,
+    Purpose,
+    certificates_pem,
+    load_certificates,
+    parse_certificate,
+    verify_chain,
+)
+
+
+class CertificateService:
+    def __init__(
+        self,
+        *,
+        store: CertificateStore,
+        machine: Machine,
+        clock: Clock,
+        ledger: Ledger,
+        base_url: str = "https://127.0.0.1:8600",
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self.authorities = Authorities(store=store, machine=machine, clock=clock, ledger=ledger, base_url=base_url)
+        self.issuance = Issuance(store=store, authorities=self.authorities, clock=clock)
+        self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
+
+    async def bootstrap(self) -> None:
+        """Root and issuing CA of every family, and a first list of each. Safe to repeat."""
+        await self.authorities.bootstrap()
+        await self.revocation.publish_due()
+
+    # issue and find
+
+    async def issue(self, call: Call, request: IssueRequest) -> IssuedView:
+        """Certify the key of a request that is signed by that key."""
+        csr = _csr(request.csr)
+        if not TEMPLATES.get(request.template, TEMPLATES["person"]).tenants:
+            raise InvalidArgument("template", Text("该模板仅供平台自用", "this template is for the platform itself"))
+        order = Order(
+            tenant=call.require_tenant(),
+            template=request.template,
+            subject=subject_of(request.subject) if request.subject else csr.subject,
+            spki=csr.spki_der,
+            names=tuple(request.names),
+            days=request.days,
+            encryption_spki=request.encryption_public_key or None,
+        )
+        issued = await self.issuance.issue(order, call.now)
+        call.resource["certificate"] = serial_text(issued[0].serial)
+        call.units = len(issued)
+        certificates = [self._own(serial_text(item.serial), call) for item in issued]
+        twin = certificates[1] if len(certificates) == 2 else None
+        return IssuedView(
+            certificate=_view(certificates[0], call.now),
+            pem=_pem(certificates[0]),
+            chain_pem=self._chain_pem(certificates[0]),
+            encryption=_view(twin, call.now) if twin else None,
+            encryption_pem=_pem(twin) if twin else "",
+        )
+
+    async def get(self, call: Call, request: SerialRequest) -> CertificateDetail:
+        certificate = self._own(request.serial, call)
+        return CertificateDetail(
+            certificate=_view(certificate, call.now),
+            pem=_pem(certificate),
+            chain_pem=self._chain_pem(certificate),
+        )
+
+    async def list_certificates(self, call: Call, request: ListRequest) -> CertificatePage:
+        rows = self._store.page(
+            call.require_tenant(),
+            text=request.text or None,
+            template=request.template or None,
+            state=State(request.state) if request.state else None,
+            expires_before=request.expires_before,
+            limit=request.limit,
+            cursor=request.cursor,
+        )
+        more = len(rows) > request.limit
+        rows = rows[: request.limit]
+        return CertificatePage(
+            items=[_view(row, call.now) for row in rows], next_cursor=rows[-1].id if more and rows else None
+        )
+
+    async def download(self, call: Call, request: DownloadRequest) -> Reply:
+        """The file as tools want it: PEM, DER, or PEM with the chain."""
+        certificate = self._own(request.serial, call)
+        name = certificate.der or b""
+        if request.format == "der":
+            return _file(name, "application/pkix-cert", f"{request.serial}.cer")
+        text = _pem(certificate) + (self._chain_pem(certificate) if request.format == "chain" else "")
+        return _file(text.encode(), "application/x-pem-file", f"{request.serial}.pem")
+
+    # revoke
+
+    async def revoke(self, call: Call, request: RevokeRequest) -> RevokedView:
+        certificate = self._own(request.serial, call)
+        call.resource["certificate"] = request.serial
+        call.detail["reason"] = request.reason
+        if certificate.state is State.REVOKED or not await self.revocation.revoke(
+            certificate.serial, RevocationReason(request.reason), call.now
+        ):
+            raise CertificateAlreadyRevoked
+        made = await self.revocation.publish_due()
+        return RevokedView(
+            serial=request.serial,
+            revoked_at=call.now,
+            published=any(item.authority == certificate.authority for item in made),
+        )
+
+    async def crl(self, call: Call, request: CaRequest) -> Reply:
+        """The newest revocation list, DER."""
+        newest = self.revocation.newest(request.ca)
+        # Caches may keep it for minutes, not for its whole life: a revocation makes a new one at once.
+        return Reply(newest.der, "application/pkix-crl", headers={"Cache-Control": "public, max-age=60"})
+
+    async def authority_file(self, call: Call, request: CaRequest) -> Reply:
+        """An authority's own certificate, DER."""
+        authority = self.authorities.find(request.ca)
+        if authority is None:
+            raise NotFound("ca", request.ca)
+        return Reply(authority.der, "application/pkix-cert", headers={"Cache-Control": "public, max-age=86400"})
+
+    async def publish(self, call: Call, request: Empty) -> PublishedView:
+        """Make the lists that are due now, without waiting for the periodic task."""
+        made = await self.revocation.publish_due(patient=False)
+        return PublishedView(numbers={item.authority: item.number for item in made})
+
+    # look
+
+    async def verify(self, call: Call, request: VerifyRequest) -> VerifyView:
+        """Whether a certificate is good for a purpose at a time, and if not, why. Nothing is ever fetched."""
+        [leaf, *others] = _certificates("certificate", request.certificate)
+        if request.intermediates:
+            others += _certificates("intermediates", request.intermediates)
+        return self.verify_certificate(
+            leaf, others, request.at or call.now, Purpose(request.purpose) if request.purpose else None
+        )
+
+    async def authority_list(self, call: Call, request: Empty) -> AuthorityList:
+        return AuthorityList(items=[self._authority_view(item.id) for item in self.authorities.all()])
+
+    async def template_list(self, call: Call, request: Empty) -> TemplateList:
+        return TemplateList(
+            items=[
+                TemplateView(
+                    template=item.slug,
+                    name_zh=item.name.zh,
+                    name_en=item.name.en,
+                    required=list(item.required),
+                    names=sorted(item.names),
+                    days=item.days,
+                    max_days=item.max_days,
+                    pair=item.pair,
+                )
+                for item in TEMPLATES.values()
+                if item.tenants
+            ]
+        )
+
+    def verify_certificate(
+        self, leaf: X509Certificate, others: list[X509Certificate], at: datetime, purpose: Purpose | None
+    ) -> VerifyView:
+        """Against our own roots; our issuing CAs are known, whatever the caller sends along."""
+        known = [parse_certificate(item.der) for item in self.authorities.all()]
+        anchors = [item for item in known if item.self_issued]
+        try:
+            chain = verify_chain(
+                leaf, [*known, *others], anchors, at, purpose=purpose, revoked=lambda item: self.is_revoked(item, at)
+            )
+        except ChainError as error:
+            text = REASON_TEXTS[error.reason]
+            reason = Reason(code=error.reason, subject=error.subject, zh=text.zh, en=f"{text.en}: {error.text}")
+            return VerifyView(valid=False, reasons=[reason], chain=[])
+        return VerifyView(valid=True, reasons=[], chain=[str(item.subject) for item in chain.certificates])
+
+    def is_revoked(self, certificate: X509Certificate, at: datetime) -> bool:
+        """By our own register, which is fresher than any list. Revoked later than `at` does not count."""
+        if self.authorities.of_certificate(certificate) is None:
+            return False
+        found = self._store.find_any(certificate.serial)
+        return found is not None and found.revoked_at is not None and found.revoked_at <= at
+
+    def registered(self, serial: int) -> Certificate | None:
+        """Of whatever tenant: for the platform's own questions."""
+        return self._store.find_any(serial)
+
+    def issued_between(self, tenant: str, start: datetime, end: datetime) -> list[Certificate]:
+        return self._store.issued_between(tenant, start, end)
+
+    def _own(self, serial: str, call: Call) -> Certificate:
+        found = self._store.find(serial.rjust(32, "0"), call.require_tenant())
+        if found is None:
+            raise NotFound("certificate", serial, field="serial")
+        if found.der is None:
+            raise CertificateNotComplete
+        return found
+
+    def _chain_pem(self, certificate: Certificate) -> str:
+        return certificates_pem(parse_certificate(item) for item in self.authorities.chain(certificate.authority))
+
+    def _authority_view(self, authority: str) -> AuthorityView:
+        found = self.authorities.find(authority)
+        if found is None:
+            raise NotFound("ca", authority)
+        certificate = parse_certificate(found.der)
+        number = self._store.latest_crl_number(authority)
+        newest = self._store.crl(authority, number) if number is not None else None
+        return AuthorityView(
+            ca=found.id,
+            family=found.family.value,
+            role=found.role.value,
+            subject=str(certificate.subject),
+            serial=serial_text(found.serial),
+            not_before=certificate.not_before,
+            not_after=certificate.not_after,
+            fingerprint_sm3=certificate.fingerprint.hex(),
+            crl_url=self.authorities.crl_url(authority),
+            crl_number=newest.number if newest else None,
+            crl_this_update=newest.this_update if newest else None,
+            crl_next_update=newest.next_update if newest else None,
+            pem=certificate.to_pem(),
+        )
+
+
+def _binary(field: str, text: str) -> bytes | str:
+    """PEM text as it is; otherwise the octets of a base64 text."""
+    if "-----BEGIN" in text:
+        return text
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidArgument(
+            field, Text("既不是 PEM，也不是 DER 的 Base64", "neither PEM nor base64 of DER")
+        ) from None
+
+
+def _csr(text: str) -> CertificationRequest:
+    try:
+        csr = parse_csr(_binary("csr", text))
+        csr.verify()
+    except DecodeError as error:
+        raise unreadable("csr", error) from None
+    except SignatureMismatch:
+        raise InvalidArgument(
+            "csr",
+            Text("自签名无效：申请者须持有私钥", "not signed by its own key: the applicant must hold the private key"),
+        ) from None
+    return csr
+
+
+def _certificates(field: str, text: str) -> list[X509Certificate]:
+    try:
+        return load_certificates(_binary(field, text))
+    except DecodeError as error:
+        raise unreadable(field, error) from None
+
+
+def _pem(certificate: Certificate) -> str:
+    return parse_certificate(certificate.der or b"").to_pem()
+
+
+def _file(body: bytes, content_type: str, name: str) -> Reply:
+    return Reply(body, content_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _view(certificate: Certificate, now: datetime) -> CertificateView:
+    state = certificate.state.value
+    if certificate.state is State.ISSUED and certificate.not_after < now:
+        state = "expired"
+    return CertificateView(
+        serial=serial_text(certificate.serial),
+        template=certificate.template,
+        usage=certificate.usage.value,
+        subject=certificate.subject,
+        ca=certificate.authority,
+        state=state,  # type: ignore[arg-type]
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        fingerprint_sm3=parse_certificate(certificate.der or b"").fingerprint.hex(),
+        revoked_at=certificate.revoked_at,
+        reason=certificate.reason,
+        pair=serial_text(certificate.pair) if certificate.pair is not None else None,
+    )

@@ -1,0 +1,113 @@
+"""Certificate templates as data (GB/T 20518 profile)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from miyun.core.i18n import Text
+from miyun.offerings.certificate.model import Usage
+from miyun.wire import oid
+
+_SIGNING: Final = ("digitalSignature", "nonRepudiation")
+_ENCRYPTION: Final = ("keyEncipherment", "dataEncipherment", "keyAgreement")
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`required` are attributes that the subject must have; `names` the kinds of alternative names that are allowed.
+
+    `tenants` tells whether a tenant may ask for it; the others are for the platform's own keys.
+    """
+
+    slug: str
+    name: Text
+    required: tuple[str, ...]
+    names: frozenset[str]
+    days: int
+    max_days: int
+    purposes: tuple[str, ...] = ()  # extended key usage, OIDs
+    purposes_critical: bool = False
+    sign_usage: tuple[str, ...] = _SIGNING
+    pair: bool = True  # an encryption certificate may go with it
+    names_required: bool = False
+    tenants: bool = True
+
+    def key_usage(self, usage: Usage) -> tuple[str, ...]:
+        return self.sign_usage if usage is Usage.SIGN else _ENCRYPTION
+
+
+TEMPLATES: Final = {
+    item.slug: item
+    for item in (
+        Template(
+            "person",
+            Text("个人证书", "Person"),
+            required=("CN",),
+            names=frozenset({"email"}),
+            days=365,
+            max_days=3 * 365,
+            purposes=(oid.KP_CLIENT_AUTH, oid.KP_EMAIL_PROTECTION),
+        ),
+        Template(
+            "organisation",
+            Text("机构证书", "Organisation"),
+            required=("O", "CN"),
+            names=frozenset({"email", "uri"}),
+            days=365,
+            max_days=3 * 365,
+            purposes=(oid.KP_CLIENT_AUTH,),
+        ),
+        Template(
+            "device",
+            Text("设备证书", "Device"),
+            required=("CN",),
+            names=frozenset({"dns", "ip", "uri"}),
+            days=365,
+            max_days=3 * 365,
+            purposes=(oid.KP_CLIENT_AUTH, oid.KP_SERVER_AUTH),
+        ),
+        Template(
+            "application",
+            Text("应用证书", "Application"),
+            required=("CN",),
+            names=frozenset({"dns", "uri"}),
+            days=365,
+            max_days=3 * 365,
+            purposes=(oid.KP_CLIENT_AUTH,),
+        ),
+        Template(
+            "tls_server",
+            Text("TLS 服务器证书", "TLS server"),
+            required=("CN",),
+            names=frozenset({"dns", "ip"}),
+            days=200,
+            max_days=200,
+            purposes=(oid.KP_SERVER_AUTH,),
+            sign_usage=("digitalSignature",),
+            names_required=True,
+        ),
+        Template(
+            "tsa",
+            Text("时间戳服务器证书", "Time-stamping authority"),
+            required=("CN",),
+            names=frozenset(),
+            days=5 * 365,
+            max_days=5 * 365,
+            purposes=(oid.KP_TIME_STAMPING,),
+            purposes_critical=True,  # RFC 3161 2.3
+            pair=False,
+            tenants=False,
+        ),
+        Template(
+            "evidence",
+            Text("平台存证证书", "Platform evidence"),
+            required=("CN",),
+            names=frozenset(),
+            days=3 * 365,
+            max_days=3 * 365,
+            pair=False,
+            tenants=False,
+        ),
+    )
+}

@@ -1,0 +1,153 @@
+"""Stand-ins for a room's neighbours: a machine over `miyun.gm`, a ledger in memory, a clock that is set by hand.
+
+They serve tests of one room's behaviour. What the real machine and ledger promise is tested with the real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from miyun.core.clock import SHANGHAI
+from miyun.core.ledger.port import Entry, Receipt, Usage
+from miyun.core.operation import Call, Principal, Role
+from miyun.core.storage.database import Database, metadata
+from miyun.gm import intl, rand, sm2
+from miyun.hsm.errors import MachineLocked, UnknownKey, WrongBinding
+from miyun.hsm.port import KeyAlgorithm, KeyBinding, SignScheme, WrappedKey
+from miyun.wire.spki import sm2_spki
+
+START = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
+
+
+@dataclass
+class HandClock:
+    """Stands still until told."""
+
+    at: datetime = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, **parts: float) -> None:
+        self.at += timedelta(**parts)
+
+
+@cache
+def rsa_key(number: int, bits: int) -> bytes:
+    """RSA keys are slow to make: every test's n-th key is the same."""
+    return intl.rsa_generate(bits)
+
+
+class StandInMachine:
+    """Signs and makes keys; a wrapped key's blob is only a number. `locked` makes every call fail."""
+
+    def __init__(self) -> None:
+        self.locked = False
+        self.signed = 0
+        self._keys: dict[bytes, tuple[KeyBinding, KeyAlgorithm, bytes]] = {}
+        self._rsa = 0
+
+    async def random(self, size: int) -> bytes:
+        self._check()
+        return rand.token(size)
+
+    async def generate(self, algorithm: KeyAlgorithm, binding: KeyBinding) -> WrappedKey:
+        self._check()
+        if algorithm is KeyAlgorithm.SM2:
+            [(secret, point)] = sm2.generate_many(1)
+            public = sm2_spki(point)
+        elif algorithm is KeyAlgorithm.EC_P256:
+            secret = intl.ecdsa_p256_generate()
+            public = intl.public_key(secret)
+        else:
+            secret = rsa_key(self._rsa, 2048 if algorithm is KeyAlgorithm.RSA_2048 else 3072)
+            self._rsa += 1
+            public = intl.public_key(secret)
+        blob = rand.token(16)
+        self._keys[blob] = (binding, algorithm, secret)
+        return WrappedKey(algorithm, binding, blob, public)
+
+    async def sign(
+        self,
+        key: WrappedKey,
+        scheme: SignScheme,
+        items: Sequence[bytes],
+        *,
+        prehashed: bool = False,
+        user_id: bytes | None = None,
+    ) -> list[bytes]:
+        self._check()
+        try:
+            binding, _, secret = self._keys[key.blob]
+        except KeyError:
+            raise UnknownKey from None
+        if binding != key.binding:
+            raise WrongBinding
+        self.signed += len(items)
+        return [_sign(secret, scheme, item, prehashed, user_id) for item in items]
+
+    def _check(self) -> None:
+        if self.locked:
+            raise MachineLocked
+
+
+def _sign(secret: bytes, scheme: SignScheme, item: bytes, prehashed: bool, user_id: bytes | None) -> bytes:
+    if scheme is SignScheme.SM2_SM3:
+        return sm2.sign_digest(secret, item) if prehashed else sm2.sign(secret, item, user_id or sm2.DEFAULT_ID)
+    if scheme is SignScheme.ECDSA_SHA256:
+        return intl.ecdsa_p256_sign_digest(secret, item) if prehashed else intl.ecdsa_p256_sign(secret, item)
+    padding: intl.RsaPadding = "pss" if scheme is SignScheme.RSA_PSS_SHA256 else "pkcs1v15"
+    if prehashed:
+        return intl.rsa_sign_digest(secret, item, padding=padding)
+    return intl.rsa_sign(secret, item, padding=padding)
+
+
+@dataclass
+class StandInLedger:
+    """Keeps entries in memory; usage is counted from them."""
+
+    entries: list[Entry] = field(default_factory=list)
+    callbacks: list[Callable[[str, str], None]] = field(default_factory=list)
+
+    async def append(self, entry: Entry, ticket: Any = None, *, answer: bytes | None = None) -> Receipt:
+        self.entries.append(entry)
+        return Receipt(len(self.entries) - 1, bytes(32), bytes(32))
+
+    async def usage(self, *, instances: Sequence[str], start: datetime, end: datetime) -> list[Usage]:
+        counted: dict[tuple[str, str, datetime], list[int]] = {}
+        for entry in self.entries:
+            if entry.instance in instances and entry.meter and start <= entry.at < end:
+                window = entry.at.astimezone(SHANGHAI).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
+                row = counted.setdefault((entry.instance, entry.meter, window), [0, 0])
+                row[0 if entry.outcome == "ok" else 1] += entry.units or 1
+        return [Usage(i, m, w, units=u, refused=r, over=0) for (i, m, w), (u, r) in sorted(counted.items())]
+
+    async def invalidate(self, topic: str, key: str) -> None:
+        for callback in self.callbacks:
+            callback(topic, key)
+
+    def on_invalidate(self, callback: Callable[[str, str], None]) -> None:
+        self.callbacks.append(callback)
+
+    def operations(self) -> Iterator[str]:
+        return (entry.operation for entry in self.entries)
+
+
+def database_in(folder: Path) -> Database:
+    """A fresh SQLite database with every table that is imported."""
+    database = Database(f"sqlite:///{folder / 'test.db'}")
+    metadata.create_all(database.engine)
+    return database
+
+
+def call_of(
+    tenant: str | None, clock: HandClock, *, role: Role = Role.TENANT_SECURITY, instance: str | None = "ins_1"
+) -> Call:
+    """A call as the pipeline makes it."""
+    principal = Principal("pri_1", role, "某人", tenant=tenant, application="app_1" if tenant else None)
+    return Call(principal, "req_1", clock.now(), "zh", tenant=tenant, instance=instance)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from tests.standin import HandClock, StandInLedger, call_of
+
+from miyun.core.errors import NotFound
+from miyun.offerings.certificate.errors import CertificateAlreadyRevoked
+from miyun.offerings.certificate.issuer import PlatformIssuer
+from miyun.offerings.certificate.messages import (
+    CaRequest,
+    IssueRequest,
+    RevokeRequest,
+    SerialRequest,
+    VerifyRequest,
+)
+from miyun.offerings.certificate.service import CertificateService
+from miyun.offerings.certificate.tasks import publish_lists
+from miyun.wire.crl import CertificateList, Reason, parse_crl
+from miyun.wire.x509 import parse_certificate
+
+Csr = Callable[..., str]
+
+
+def issue(service: CertificateService, csr: str, clock: HandClock, tenant: str = "ten_a") -> tuple[str, str]:
+    issued = asyncio.run(service.issue(call_of(tenant, clock), IssueRequest(template="application", csr=csr)))
+    return issued.certificate.serial, issued.pem
+
+
+def published(service: CertificateService, clock: HandClock, ca: str = "sm2-issuing") -> CertificateList:
+    reply = asyncio.run(service.crl(call_of(None, clock), CaRequest(ca=ca)))
+    crl = parse_crl(reply.body)
+    authority = service.authorities.find(ca)
+    assert authority is not None
+    crl.verify(parse_certificate(authority.der), clock.now())
+    return crl
+
+
+def test_a_revocation_is_on_the_list_at_once(service: CertificateService, sm2_csr: Csr, clock: HandClock) -> None:
+    serial, _ = issue(service, sm2_csr(), clock)
+    clock.advance(minutes=1)
+    before = published(service, clock)
+    revoked = asyncio.run(
+        service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial, reason="key_compromise"))
+    )
+    assert revoked.published
+    after = published(service, clock)
+    assert before.is_revoked(int(serial, 16)) is None
+    entry = after.is_revoked(int(serial, 16))
+    assert entry is not None and entry.reason is Reason.KEY_COMPROMISE
+    assert (before.crl_number, after.crl_number) == (1, 2)
+
+
+def test_a_burst_of_revocations_makes_one_more_list(
+    service: CertificateService, sm2_csr: Csr, clock: HandClock
+) -> None:
+    serials = [issue(service, sm2_csr(), clock)[0] for _ in range(4)]
+    clock.advance(minutes=1)
+    for serial in serials:
+        asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial)))
+    assert published(service, clock).crl_number == 2
+    clock.advance(seconds=10)
+    asyncio.run(publish_lists(service))
+    newest = published(service, clock)
+    assert newest.crl_number == 3
+    assert set(newest.entries) == {int(serial, 16) for serial in serials}
+
+
+def test_a_list_is_renewed_before_it_ends(service: CertificateService, clock: HandClock) -> None:
+    clock.advance(hours=11)
+    asyncio.run(publish_lists(service))
+    assert published(service, clock).crl_number == 1
+    clock.advance(hours=2)
+    asyncio.run(publish_lists(service))
+    newest = published(service, clock)
+    assert newest.crl_number == 2
+    assert newest.next_update == clock.now() + timedelta(hours=24)
+
+
+def test_a_revocation_is_final(service: CertificateService, sm2_csr: Csr, clock: HandClock) -> None:
+    serial, _ = issue(service, sm2_csr(), clock)
+    request = RevokeRequest(serial=serial, reason="superseded")
+    asyncio.run(service.revoke(call_of("ten_a", clock), request))
+    with pytest.raises(CertificateAlreadyRevoked):
+        asyncio.run(service.revoke(call_of("ten_a", clock), request))
+    detail = asyncio.run(service.get(call_of("ten_a", clock), SerialRequest(serial=serial)))
+    assert (detail.certificate.state, detail.certificate.reason) == ("revoked", "superseded")
+
+
+def test_another_tenant_cannot_revoke(service: CertificateService, sm2_csr: Csr, clock: HandClock) -> None:
+    serial, _ = issue(service, sm2_csr(), clock)
+    with pytest.raises(NotFound):
+        asyncio.run(service.revoke(call_of("ten_b", clock), RevokeRequest(serial=serial)))
+    assert published(service, clock).is_revoked(int(serial, 16)) is None
+
+
+def test_expired_certificates_leave_the_list(service: CertificateService, sm2_csr: Csr, clock: HandClock) -> None:
+    serial, _ = issue(service, sm2_csr(), clock)
+    asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial)))
+    clock.advance(days=366)
+    asyncio.run(publish_lists(service))
+    assert published(service, clock).is_revoked(int(serial, 16)) is None
+
+
+def test_no_list_of_an_unknown_authority(service: CertificateService, clock: HandClock) -> None:
+    with pytest.raises(NotFound):
+        asyncio.run(service.crl(call_of(None, clock), CaRequest(ca="nobody")))
+
+
+def verify(service: CertificateService, pem: str, clock: HandClock, **fields: object) -> tuple[bool, list[str]]:
+    view = asyncio.run(
+        service.verify(call_of("ten_a", clock), VerifyRequest(certificate=pem, **fields))  # type: ignore[arg-type]
+    )
+    return view.valid, [reason.code for reason in view.reasons]
+
+
+def test_verification_says_why_not(service: CertificateService, sm2_csr: Csr, clock: HandClock) -> None:
+    serial, pem = issue(service, sm2_csr(), clock)
+    before = clock.now()
+    assert verify(service, pem, clock) == (True, [])
+    assert verify(service, pem, clock, purpose="signature") == (True, [])
+    assert verify(service, pem, clock, purpose="time_stamping") == (False, ["purpose"])
+    assert verify(service, pem, clock, purpose="encryption") == (False, ["key_usage"])
+    assert verify(service, pem, clock, at=before - timedelta(days=1)) == (False, ["not_yet_valid"])
+    assert verify(service, pem, clock, at=before + timedelta(days=400)) == (False, ["expired"])
+    clock.advance(minutes=1)
+    asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial)))
+    assert verify(service, pem, clock) == (False, ["revoked"])
+    assert verify(service, pem, clock, at=before) == (True, [])
+
+
+def test_a_certificate_of_nobody_we_know_is_untrusted(
+    service: CertificateService, sm2_csr: Csr, clock: HandClock, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    from tests.standin import StandInMachine, database_in
+
+    from miyun.offerings.certificate.store import CertificateStore
+
+    other = CertificateService(
+        store=CertificateStore(database_in(tmp_path_factory.mktemp("other"))),
+        machine=StandInMachine(),  # type: ignore[arg-type]
+        clock=clock,
+        ledger=StandInLedger(),  # type: ignore[arg-type]
+    )
+    asyncio.run(other.bootstrap())
+    _, pem = issue(other, sm2_csr(), clock)
+    # The other platform's CA has our names but not our key.
+    assert verify(service, pem, clock) == (False, ["signature"])
+
+
+def test_rooms_revoke_through_the_port(service: CertificateService, sm2_csr: Csr, clock: HandClock) -> None:
+    ledger = StandInLedger()
+    issuer = PlatformIssuer(service=service, clock=clock, ledger=ledger)  # type: ignore[arg-type]
+    serial = int(issue(service, sm2_csr(), clock)[0], 16)
+
+    async def run() -> None:
+        assert not await issuer.is_revoked(serial)
+        for _ in range(2):
+            await issuer.revoke(serial, "cessation_of_operation", clock.now())
+        assert await issuer.is_revoked(serial)
+        with pytest.raises(NotFound):
+            await issuer.revoke(1, "unspecified", clock.now())
+
+    asyncio.run(run())
+    assert list(ledger.operations()) == ["certificate.revoke"]
