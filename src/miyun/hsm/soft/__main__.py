@@ -1,0 +1,5 @@
+import sys
+
+from miyun.hsm.soft.process import main
+
+sys.exit(main())
