@@ -17,7 +17,7 @@ class Start(Struct):
     """`services`: offering slugs the tenant has bought; empty takes all that applications can call."""
 
     name: Name
-    services: list[str] = []
+    services: tuple[str, ...] = ()
 
 
 class ApplicationRef(Struct):
