@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from miyun.core.ledger.journal import JournalBroken, JournalDamaged, discard_from
@@ -28,8 +29,7 @@ def main() -> int:
         log.info("set aside in %s", discard_from(arguments.home / "journal", arguments.discard_from))
         return 0
     try:
-        runner = asyncio.Runner(loop_factory=_loop_factory())
-        with runner:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(arguments.home))
     except JournalDamaged as error:
         log.critical("the ledger does not start: %s", error)
@@ -43,7 +43,7 @@ def main() -> int:
     return 0
 
 
-def _loop_factory():  # type: ignore[no-untyped-def]
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:

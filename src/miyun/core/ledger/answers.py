@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from miyun.core.ledger.digest import sm3
 from miyun.core.ledger.journal import sync_directory
 from miyun.core.ledger.record import HOUR, hour_of
+from miyun.gm.sm3 import digest as sm3
 
 LARGEST = 64 * 1024
 KEEP_SECONDS = 24 * HOUR

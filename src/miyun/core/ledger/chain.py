@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from miyun.core.ledger.digest import sm3
+from miyun.gm.sm3 import digest as sm3
 
 GENESIS = bytes(32)
 LINK_DIGITS = 64

@@ -9,14 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from miyun.core.errors import MiyunError, Overloaded, StorageFull, TooLarge
+from miyun.core.errors import MiyunError, Overloaded, StorageFull, TooLarge, Unavailable
 from miyun.core.ledger import record
 from miyun.core.ledger.answers import Answers
-from miyun.core.ledger.chain import leaf_hash, link_hash
+from miyun.core.ledger.chain import link_hash
 from miyun.core.ledger.journal import Journal, JournalBroken, Position
 from miyun.core.ledger.merkle import Frontier, TreeFile
 from miyun.core.ledger.port import Receipt
 from miyun.core.ledger.record import Line
+from miyun.gm.sm3 import digest_many
 
 if TYPE_CHECKING:
     from miyun.core.ledger.admission import Held
@@ -109,10 +110,9 @@ class Committer:
         except BaseException as error:
             self._closed = True
             for pending in self._queue:
-                pending.done(StorageFull())
+                pending.done(Unavailable("ledger"))
             self._queue.clear()
             self._broken(error)
-            raise
         finally:
             self._task = None
 
@@ -137,7 +137,7 @@ class Committer:
             self._fail([pending for pending, _line, _receipt, _position in written], StorageFull())
             return
         except JournalBroken:
-            self._fail([pending for pending, _line, _receipt, _position in written], StorageFull())
+            self._fail([pending for pending, _line, _receipt, _position in written], Unavailable("ledger"))
             raise
         self.frontier, self.link, self.end = frontier, link, self.journal.end()
         for pending, line, _receipt, position in written:
@@ -148,8 +148,7 @@ class Committer:
     def _build(
         self, batch: list[Pending]
     ) -> tuple[bytearray, bytearray, Frontier, bytes, list[tuple[Pending, Line, Receipt, Position]]]:
-        data, nodes, written = bytearray(), bytearray(), []
-        frontier, link, seq, end = self.frontier.copy(), self.journal.link, self.journal.size, self.journal.end()
+        seq, raws, accepted = self.journal.size, [], []
         for pending in batch:
             line = pending.line
             line.seq = seq
@@ -161,13 +160,18 @@ class Committer:
             if len(raw) > LARGEST_RECORD:
                 self._fail([pending], TooLarge(field="detail", limit=LARGEST_RECORD))
                 continue
-            leaf = leaf_hash(raw)
+            raws.append(raw)
+            accepted.append(pending)
+            seq += 1
+        data, nodes, written = bytearray(), bytearray(), []
+        frontier, link, end = self.frontier.copy(), self.journal.link, self.journal.end()
+        leaves = digest_many([b"\x00" + raw for raw in raws])  # independent of each other, unlike the links
+        for pending, raw, leaf in zip(accepted, raws, leaves, strict=True):
             link = link_hash(link, leaf)
             position = Position(end.segment, end.offset + len(data))
             data += link.hex().encode() + b" " + raw + b"\n"
             frontier.append(leaf, nodes)
-            written.append((pending, line, Receipt(seq, leaf, link), position))
-            seq += 1
+            written.append((pending, pending.line, Receipt(pending.line.seq, leaf, link), position))
         return data, nodes, frontier, link, written
 
     def _store(self, data: bytearray, nodes: bytearray, count: int, link: bytes) -> None:

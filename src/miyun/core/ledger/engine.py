@@ -12,6 +12,8 @@ from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from miyun.core.clock import Clock, SystemClock
 from miyun.core.errors import InvalidArgument, MiyunError, StorageFull
 from miyun.core.i18n import Text
@@ -282,7 +284,7 @@ class Engine:
         for scanned in lines:
             try:
                 line = record.decode(scanned.raw)
-            except ValueError as error:
+            except msgspec.MsgspecError as error:
                 raise JournalDamaged(f"record {scanned.seq} is not of this format: {error}") from error
             if line.seq != scanned.seq:
                 raise JournalDamaged(f"record {scanned.seq} says that it is {line.seq}; restore the backup")
@@ -297,9 +299,8 @@ class Engine:
                 stored = frontier.size
         self._tree.write(stored, nodes)
         self._checkpointed = stored
-        log.info(
-            "ledger: %d records, %d replayed, %.1f s", frontier.size, frontier.size - size, time.monotonic() - started
-        )
+        seconds = time.monotonic() - started
+        log.info("%d records, %d of them replayed in %.1f s", frontier.size, frontier.size - size, seconds)
         return frontier
 
     def _flush_now(self, mark: Mark) -> None:

@@ -96,7 +96,7 @@ class Journal:
             offset = at.offset if index == 0 else 0
             if path.stat().st_size < offset:
                 raise JournalDamaged(f"{path.name} is shorter than what was acknowledged; restore it from the backup")
-            for line, start, end in _lines(path, offset):
+            for line, start, end in read_lines(path, offset):
                 parts = chain.split_line(line)
                 leaf = chain.leaf_hash(parts[1]) if parts else b""
                 if parts is None or chain.link_hash(link, leaf) != parts[0]:
@@ -184,7 +184,7 @@ class Journal:
         position: Position | None = at
         while position is not None and seq < stop:
             path = self.directory / chain.segment_name(position.segment)
-            for line, _start, _end in _lines(path, position.offset):
+            for line, _start, _end in read_lines(path, position.offset):
                 yield seq, line[chain.LINK_DIGITS + 1 :]
                 seq += 1
                 if seq >= stop:
@@ -211,7 +211,7 @@ class Journal:
         self._segment, self._offset = first, offset
 
 
-def _lines(path: Path, offset: int) -> Iterator[tuple[bytes, int, int]]:
+def read_lines(path: Path, offset: int) -> Iterator[tuple[bytes, int, int]]:
     """(line without LF, start, end) of every complete line from `offset`, in constant memory."""
     with path.open("rb", buffering=0) as file:
         file.seek(offset)
@@ -247,7 +247,7 @@ def discard_from(directory: Path, seq: int) -> Path:
     held = [(first, path) for first, path in chain.segments(directory) if first <= seq]
     first, path = held[-1]
     offset = 0
-    for number, (_line, start, end) in enumerate(_lines(path, 0), start=first):
+    for number, (_line, start, end) in enumerate(read_lines(path, 0), start=first):
         if number == seq:
             offset = start
             break

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
-from miyun.core.ledger.digest import sm3
+from miyun.gm.sm3 import digest as sm3
 
 HASH = 32
 NodeAt = Callable[[int, int], bytes]

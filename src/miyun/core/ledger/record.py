@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from miyun.core.ledger.digest import sm3
 from miyun.core.ledger.port import Entry, Record
+from miyun.gm.sm3 import digest as sm3
 
 HOUR = 3600
 RESERVATION = "ledger.reservation"  # an idempotency key was reserved
