@@ -210,6 +210,10 @@ class TenancyAuthenticator:
             self._seats.drop(key)
         elif topic in (TOPIC_PERSON, TOPIC_GRANT):
             self._seats.drop_where(lambda seat: seat.person.id == key)
+        elif topic == "*":  # the ledger was out of reach: anything may have changed meanwhile
+            self._signers.clear()
+            self._basics.clear()
+            self._seats.clear()
 
 
 def _moment(date: str) -> datetime | None:

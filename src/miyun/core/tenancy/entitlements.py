@@ -14,6 +14,7 @@ from typing import Final
 
 from miyun.core.access import Entitled
 from miyun.core.contracts.model import Overuse, Usable
+from miyun.core.contracts.service import TOPIC_CONTRACT
 from miyun.core.contracts.store import ContractStore
 from miyun.core.errors import NotEntitled, NotFound
 from miyun.core.i18n import Text
@@ -27,7 +28,6 @@ from miyun.core.tenancy.cache import RowCache
 from miyun.core.tenancy.errors import GrantRequired, SeveralInstances
 from miyun.core.tenancy.model import CACHE_KEYS
 
-TOPIC_CONTRACT: Final = "core.contract"  # key: the tenant
 _MEMO: Final = 512  # operations remembered of a snapshot
 
 
@@ -122,6 +122,8 @@ class TenancyEntitlements:
             self._snapshots.drop(key)
         elif topic == TOPIC_CONTRACT:
             self._snapshots.drop_where(lambda snapshot: snapshot.tenant == key)
+        elif topic == "*":  # the ledger was out of reach: anything may have changed meanwhile
+            self._snapshots.clear()
 
 
 def _named(usable: tuple[Usable, ...], instance: str) -> Usable:

@@ -118,11 +118,11 @@ class People:
     # Not operations: called by the installation and by contract activation, on the machine itself.
 
     async def open_platform(self) -> dict[str, str]:
-        """The three administrators of a new platform: login name → one-time password. Empty when there are any."""
+        """The three administrators of a new platform: login name → one-time password. Empty when they exist."""
         return await self._open(None, "", PLATFORM_ADMINISTRATORS)
 
     async def open_tenant(self, tenant: str) -> dict[str, str]:
-        """The three administrators of a new tenant: login name → one-time password. Empty when there are any."""
+        """The three administrators of a new tenant: login name → one-time password. Empty when they exist."""
         owner = await asyncio.to_thread(self._store.tenant, tenant)
         if owner is None:
             raise NotFound("tenant", tenant)
@@ -142,13 +142,13 @@ class People:
         return password
 
     async def _open(self, tenant: str | None, suffix: str, roles: tuple[Role, ...]) -> dict[str, str]:
-        if await asyncio.to_thread(self._store.list_people, tenant, after="", limit=1):
-            return {}
         passwords: dict[str, str] = {}
         for role in roles:
+            login = role.rpartition(".")[2] + suffix
+            if await asyncio.to_thread(self._store.person_by_login, login):
+                continue
             password = "-".join(first_password())
             hashed = await self._guard.run(partial(hash_password, password))
-            login = role.rpartition(".")[2] + suffix
             person = Person(
                 new_id("usr"), tenant, login, ROLE_NAMES[role].zh, PersonState.ACTIVE, True, self._clock.now(),
                 frozenset((role,)),

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Row, String, Table, Text, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from miyun.core.contracts.store import instances
+from miyun.core.contracts.store import entitlements, instances
 from miyun.core.storage import Database, UtcDateTime, metadata
 from miyun.core.tenancy.model import AccessKey, Application, BasicAccess, Binding
 from miyun.core.tenancy.store import tenants
@@ -181,11 +181,15 @@ class ApplicationStore:
         return done.rowcount == 1
 
     def count_bindings(self, contract: str) -> int:
-        """Live bindings to the contract's instances: application × service."""
+        """Live bindings to the contract's services: application × service. The line that buys onboardings is none."""
         query = (
             select(func.count())
-            .select_from(_bindings)
-            .where(instances.c.contract == contract, bindings.c.deleted_at.is_(None))
+            .select_from(_bindings.join(entitlements, entitlements.c.instance == instances.c.id))
+            .where(
+                instances.c.contract == contract,
+                bindings.c.deleted_at.is_(None),
+                entitlements.c.counts_bindings.is_(False),
+            )
         )
         with self._db.read() as c:
             return c.execute(query).scalar_one()
