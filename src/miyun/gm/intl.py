@@ -52,7 +52,20 @@ def _hash(name: str) -> hashes.HashAlgorithm:
     return _HASHES[name]
 
 
-def _private(key: Buffer) -> object:
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def load_private(key: Buffer) -> PrivateKey:
+    """The key parsed and checked once (a tenth of a second for RSA): signing takes it in place of the DER."""
+    loaded = _private(key)
+    if not isinstance(loaded, PrivateKey):
+        raise InvalidKey("the key is neither ECDSA nor RSA")
+    return loaded
+
+
+def _private(key: Buffer | PrivateKey) -> object:
+    if isinstance(key, PrivateKey):
+        return key
     try:
         return serialization.load_der_private_key(bytes(key), None)
     except (ValueError, TypeError, exceptions.UnsupportedAlgorithm):
@@ -85,7 +98,7 @@ def ecdsa_p256_generate() -> bytes:
     return _export(ec.generate_private_key(ec.SECP256R1()))
 
 
-def _p256_private(private: Buffer) -> ec.EllipticCurvePrivateKey:
+def _p256_private(private: Buffer | PrivateKey) -> ec.EllipticCurvePrivateKey:
     key = _private(private)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise InvalidKey("the private key is not on NIST P-256")
@@ -99,12 +112,12 @@ def _p256_public(public: Buffer) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def ecdsa_p256_sign(private: Buffer, message: Buffer) -> bytes:
+def ecdsa_p256_sign(private: Buffer | PrivateKey, message: Buffer) -> bytes:
     """ECDSA with SHA-256 over the message."""
     return _p256_private(private).sign(bytes(message), ec.ECDSA(hashes.SHA256()))
 
 
-def ecdsa_p256_sign_digest(private: Buffer, digest: Buffer) -> bytes:
+def ecdsa_p256_sign_digest(private: Buffer | PrivateKey, digest: Buffer) -> bytes:
     """ECDSA over a SHA-256 digest of 32 bytes."""
     _check.sized(digest, 32, "digest")
     return _p256_private(private).sign(bytes(digest), ec.ECDSA(utils.Prehashed(hashes.SHA256())))
@@ -141,7 +154,9 @@ def _rsa_padding(name: str, algorithm: hashes.HashAlgorithm) -> padding.Asymmetr
     raise InvalidInput("RSA padding is 'pkcs1v15' or 'pss'")
 
 
-def rsa_sign(private: Buffer, message: Buffer, hash: HashName = "sha256", padding: RsaPadding = "pkcs1v15") -> bytes:
+def rsa_sign(
+    private: Buffer | PrivateKey, message: Buffer, hash: HashName = "sha256", padding: RsaPadding = "pkcs1v15"
+) -> bytes:
     """Sign a message; PSS uses MGF1 with the same hash and a salt of its length."""
     key = _private(private)
     if not isinstance(key, rsa.RSAPrivateKey):
@@ -151,7 +166,7 @@ def rsa_sign(private: Buffer, message: Buffer, hash: HashName = "sha256", paddin
 
 
 def rsa_sign_digest(
-    private: Buffer, digest: Buffer, hash: HashName = "sha256", padding: RsaPadding = "pkcs1v15"
+    private: Buffer | PrivateKey, digest: Buffer, hash: HashName = "sha256", padding: RsaPadding = "pkcs1v15"
 ) -> bytes:
     """Sign a digest made with the named hash."""
     key = _private(private)

@@ -10,11 +10,9 @@ import contextlib
 import ctypes
 import os
 import resource
-import signal
 from dataclasses import dataclass
 from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _MCL_CURRENT: Final = 1
@@ -45,9 +43,8 @@ def confine(uid: int | None) -> Confinement:
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-    # After the change of user, on which the kernel resets them. The parent's death ends the VSM: an orphan would keep
-    # its home locked against its successor.
-    for option, value in ((_PR_SET_DUMPABLE, 0), (_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_PDEATHSIG, signal.SIGTERM)):
+    # After the change of user, on which the kernel resets them.
+    for option, value in ((_PR_SET_DUMPABLE, 0), (_PR_SET_NO_NEW_PRIVS, 1)):
         if libc.prctl(option, value, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl refused")
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)

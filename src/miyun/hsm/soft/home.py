@@ -40,7 +40,8 @@ class Home:
     """The VSM's directory, through a descriptor, so that the process need not be able to reach it by path."""
 
     def __init__(self, path: Path, *, owner: int | None = None) -> None:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
         self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.fchmod(self._descriptor, 0o700)
         if owner is not None:

@@ -96,7 +96,7 @@ def sign_kernel(scheme: SignScheme) -> Callable[[list[SignItem]], list[bytes]]:
         return _sign_ecdsa
     padding: intl.RsaPadding = "pss" if scheme is SignScheme.RSA_PSS_SHA256 else "pkcs1v15"
     return lambda items: [
-        (intl.rsa_sign_digest if prefix is None else intl.rsa_sign)(key.secret, data, "sha256", padding)
+        (intl.rsa_sign_digest if prefix is None else intl.rsa_sign)(key.parsed(), data, "sha256", padding)
         for key, prefix, data in items
     ]
 
@@ -110,7 +110,7 @@ def _sign_sm2(items: list[SignItem]) -> list[bytes]:
 
 def _sign_ecdsa(items: list[SignItem]) -> list[bytes]:
     return [
-        (intl.ecdsa_p256_sign_digest if prefix is None else intl.ecdsa_p256_sign)(key.secret, data)
+        (intl.ecdsa_p256_sign_digest if prefix is None else intl.ecdsa_p256_sign)(key.parsed(), data)
         for key, prefix, data in items
     ]
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from miyun.hsm.errors import MachineError
+from miyun.hsm.soft import backup
 from miyun.hsm.soft.confine import confine
 from miyun.hsm.soft.home import Home, KeyFile
 from miyun.hsm.soft.server import Server
@@ -28,24 +30,29 @@ log = logging.getLogger("miyun.hsm.soft")
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="miyun.hsm.soft", description=__doc__)
-    parser.add_argument("--home", type=Path, required=True, help="the VSM's own directory")
-    parser.add_argument("--name", required=True, help="the VSM's name, for example platform")
-    parser.add_argument("--socket", type=Path, required=True, help="Unix socket to serve")
-    parser.add_argument("--keyfile", type=Path, help="development only: root key in this file, unlocks by itself")
+    parser.add_argument("--home", type=Path, required=True, help="MIYUN_HOME")
+    parser.add_argument("--name", default="platform", help="the VSM's name: data/vsm-NAME, run/vsm-NAME.sock")
+    parser.add_argument("--socket", type=Path, help="Unix socket to serve, instead of run/vsm-NAME.sock")
     parser.add_argument(
-        "--provision-keyfile", action="store_true", help="make the root and write the key file when there is none"
+        "--root",
+        choices=("keyfile", "shares"),
+        default="keyfile",
+        help="of a new VSM. keyfile: development only, the root lies in secrets/ and unlocks by itself; "
+        "shares: operators provision and unlock",
     )
-    parser.add_argument("--uid", type=int, help="numeric user to become when started as root")
+    parser.add_argument("--uid", type=int, default=0, help="numeric user to become when started as root; 0: stay")
     parser.add_argument("--allow-uid", type=int, action="append", default=[], help="a user whose processes may connect")
     parser.add_argument("--token-fd", type=int, help="descriptor to read the clients' token from, until its end")
+    parser.add_argument("--restore", type=Path, help="put a backup's root into a new VSM, and end")
+    parser.add_argument("--passphrase-fd", type=int, help="descriptor to read the backup's passphrase from")
     return parser.parse_args(argv)
 
 
-def _read_token(descriptor: int | None) -> bytes:
+def _read_secret(descriptor: int | None) -> bytes:
     if descriptor is None:
         return b""
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(1024).strip()
+        return file.read(4096).strip()
 
 
 def _listen(path: Path) -> socket.socket:
@@ -74,36 +81,52 @@ async def _serve(server: Server) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0 after SIGTERM, 2 when another process already serves this home."""
+    """0 after SIGTERM or a restore; 1 when a restore is refused; 2 when another process already serves this VSM."""
     arguments = _arguments(argv)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    starter = os.geteuid()
-    token = _read_token(arguments.token_fd)
-    home = Home(arguments.home, owner=arguments.uid if starter == 0 else None)
+    name, starter = arguments.name, os.geteuid()
+    token = _read_secret(arguments.token_fd)
+    uid = arguments.uid if starter == 0 and arguments.uid else None
+    home = Home(arguments.home / "data" / f"vsm-{name}", owner=uid)
     try:
         home.lock()
     except BlockingIOError:
-        log.error("another process serves %s", arguments.home)
+        log.error("another process serves the VSM %s", name)
         return 2
-    keyfile = KeyFile(arguments.keyfile) if arguments.keyfile else None
-    listener = _listen(arguments.socket)
+    keyfile = None
+    if arguments.root == "keyfile" or arguments.restore:
+        label = "vsm-root.key" if name == "platform" else f"vsm-{name}-root.key"
+        keyfile = KeyFile(arguments.home / "secrets" / label)
     # The self-test loads every library, which the VSM's own user might not be able to read; no key exists yet.
-    vault = Vault(name=arguments.name, home=home, keyfile=keyfile)
-    confinement = confine(arguments.uid)
-    vault.open(provision_keyfile=arguments.provision_keyfile)
-    log.info("VSM %s is %s; root: %s; self-test %s", vault.name, vault.state, vault.root_description, vault.self_test)
+    vault = Vault(name=name, home=home, keyfile=keyfile)
+    if arguments.restore:
+        passphrase = _read_secret(arguments.passphrase_fd).decode()
+        return _restore(vault, arguments.restore.read_bytes(), passphrase)
+    listener = _listen(arguments.socket or arguments.home / "run" / f"vsm-{name}.sock")
+    confinement = confine(uid)
+    vault.open(provision=arguments.root == "keyfile")
+    log.info("VSM %s is %s; root: %s; self-test %s", name, vault.state, vault.root_description, vault.self_test)
 
     async def run() -> None:
-        administrators = frozenset((starter,))
         server = Server(
             vault,
             listener,
             allowed=frozenset(arguments.allow_uid),
-            administrators=administrators,
+            administrators=frozenset((starter,)),
             token=token,
             facts={"confinement": asdict(confinement)},
         )
         await _serve(server)
 
     (uvloop or asyncio).run(run())
+    return 0
+
+
+def _restore(vault: Vault, blob: bytes, passphrase: str) -> int:
+    try:
+        vault.open(provision=False)
+        vault.restore(backup.decipher(blob, passphrase))
+    except MachineError as error:
+        log.error("nothing was restored: %s", error)
+        return 1
     return 0

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Final
 
-from miyun.gm import kdf, rand, selftest, sm2, sm3
+from miyun.gm import intl, kdf, rand, selftest, sm2, sm3
 from miyun.gm.errors import DecryptionFailed, GmError
 from miyun.hsm.errors import InvalidRequest, MachineFailed, MachineLocked, UnknownKey
 from miyun.hsm.port import KeyAlgorithm, KeyBinding, MachineState, WrappedKey
@@ -44,6 +44,13 @@ class OpenKey:
     secret: bytearray
     public: bytes | None
     _za: dict[bytes, bytes] = field(default_factory=dict)
+    _parsed: intl.PrivateKey | None = None
+
+    def parsed(self) -> intl.PrivateKey:
+        """The key of an international algorithm, parsed at its first use."""
+        if self._parsed is None:
+            self._parsed = intl.load_private(self.secret)
+        return self._parsed
 
     def za(self, user_id: bytes) -> bytes:
         """Z_A of this SM2 key for an identity (GB/T 32918.2, 5.5)."""
@@ -90,15 +97,16 @@ class Vault:
 
     # --- root and states -----------------------------------------------------------------------------------------
 
-    def open(self, *, provision_keyfile: bool) -> None:
-        """At start: read the state, and unlock by the key file when there is one with the right root."""
+    def open(self, *, provision: bool) -> None:
+        """At start: read the state, and unlock by the key file when there is one with the right root. `provision`: a
+        new VSM with a key file makes its root, or takes the one that lies there after a crash in between."""
         if self.state is MachineState.FAILED:
             return
         self._stored = self._home.load()
         root = self._keyfile.read() if self._keyfile else None
         if self._stored is None:
             self.state = MachineState.UNPROVISIONED
-            if self._keyfile and (root is not None or provision_keyfile):
+            if self._keyfile and provision:
                 if root is None:
                     root = rand.token(ROOT_SIZE)
                     self._keyfile.write(root)
@@ -300,7 +308,9 @@ class Vault:
             raise InvalidRequest("purpose", f"one of {', '.join(sorted(PURPOSES))}")
         if not 16 <= size <= _MAX_DERIVED:
             raise InvalidRequest("size", f"16 to {_MAX_DERIVED} octets")
-        return kdf.hkdf(root, b"miyun derive 1", lengths(purpose.encode(), context), size)
+        if purpose == "access-key-day":
+            return _day_key(root, context)
+        return _derived(root, purpose, context, size)
 
     def _transport(self) -> WrappedKey:
         stored = self._stored
@@ -308,6 +318,20 @@ class Vault:
         return WrappedKey(
             KeyAlgorithm.SM2, _transport_binding(stored.name), stored.transport_blob, stored.transport_public
         )
+
+
+def _derived(root: bytes | bytearray, purpose: str, context: bytes, size: int) -> bytes:
+    return kdf.hkdf(root, b"miyun derive 1", lengths(purpose.encode(), context), size)
+
+
+def _day_key(root: bytearray, context: bytes) -> bytes:
+    """`context` is "access key:YYYYMMDD"; the answer HMAC-SM3 of the day under the secret key in hexadecimal, so that
+    whoever checks requests never holds a key that outlives the day."""
+    access_key, _, day = context.rpartition(b":")
+    if not access_key or len(day) != 8 or not day.isdigit():
+        raise InvalidRequest("context", "an access key, a colon and YYYYMMDD")
+    secret = _derived(root, "access-key", access_key, 32)
+    return sm3.hmac(secret.hex().encode(), day)
 
 
 def _check_value(root: bytes) -> bytes:
