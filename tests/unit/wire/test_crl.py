@@ -1,0 +1,85 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tests.unit.wire.authority import ALGORITHMS, NOW, SM2, key, make, pki
+
+from miyun.gm.errors import InvalidSignature
+from miyun.wire import crl, der, x509
+from miyun.wire.errors import DecodeError, EncodeError
+
+ENTRIES = (
+    crl.RevokedEntry(5, NOW - timedelta(days=2)),
+    crl.RevokedEntry((1 << 158) + 1, NOW - timedelta(days=1), crl.Reason.KEY_COMPROMISE),
+)
+
+
+def head(algorithm=SM2, **changes) -> crl.TbsCertificateList:
+    issuing = pki(algorithm).issuing
+    base = crl.TbsCertificateList(
+        issuer=issuing.certificate.subject,
+        this_update=NOW,
+        next_update=NOW + timedelta(days=1),
+        entries=ENTRIES,
+        crl_number=7,
+        authority_key_identifier=issuing.key.identifier,
+        signature_algorithm=algorithm,
+    )
+    return replace(base, **changes)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda a: a.name)
+def test_list_comes_back(algorithm):
+    issuing = pki(algorithm).issuing
+    found = crl.parse_crl(head(algorithm).sign(issuing.key.sign))
+    found.verify(issuing.certificate, NOW)
+    assert (found.crl_number, found.authority_key_identifier) == (7, issuing.key.identifier)
+    assert (found.this_update, found.next_update) == (NOW, NOW + timedelta(days=1))
+    assert found.is_revoked(5) == ENTRIES[0]
+    assert found.is_revoked((1 << 158) + 1).reason is crl.Reason.KEY_COMPROMISE
+    assert found.is_revoked(6) is None
+
+
+def test_empty_list():
+    found = crl.parse_crl(head(entries=()).sign(pki().issuing.key.sign))
+    assert not found.entries
+
+
+def test_entries_kept_encoded_give_the_same_list():
+    assert crl.encode_tbs(head(), [item.encode() for item in ENTRIES]) == head().encode()
+
+
+def test_list_of_another_issuer():
+    found = crl.parse_crl(head().sign(pki().issuing.key.sign))
+    with pytest.raises(DecodeError, match="issuer"):
+        found.verify(pki().root.certificate)
+
+
+def test_forged_list():
+    with pytest.raises(InvalidSignature):
+        crl.parse_crl(head().sign(key(number=9).sign)).verify(pki().issuing.certificate)
+
+
+@pytest.mark.parametrize(("days", "field"), [(-1, "thisUpdate"), (2, "nextUpdate")])
+def test_stale_list(days, field):
+    found = crl.parse_crl(head().sign(pki().issuing.key.sign))
+    with pytest.raises(DecodeError, match=field):
+        found.verify(pki().issuing.certificate, NOW + timedelta(days=days))
+
+
+def test_issuer_that_may_not_sign_lists():
+    other = make("Issuing", x509.key_usage("keyCertSign"), key=pki().issuing.key)
+    with pytest.raises(DecodeError, match="keyUsage"):
+        crl.parse_crl(head().sign(pki().issuing.key.sign)).verify(other.certificate)
+
+
+@pytest.mark.parametrize("wrong", [{"next_update": NOW}, {"crl_number": -1}])
+def test_list_that_must_not_be_made(wrong):
+    with pytest.raises(EncodeError):
+        head(**wrong).encode()
+
+
+def test_unknown_reason_is_refused():
+    tbs = head().encode().replace(der.integer(1, der.ENUMERATED), der.integer(7, der.ENUMERATED))
+    with pytest.raises(DecodeError, match="reasonCode"):
+        crl.parse_crl(crl.assemble(tbs, SM2, pki().issuing.key.sign(tbs)))
