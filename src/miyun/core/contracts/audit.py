@@ -29,9 +29,7 @@ class AuditService:
         start = None
         if request.cursor is not None:
             if not (request.cursor.isascii() and request.cursor.isdigit()):
-                raise InvalidArgument(
-                    "cursor", Text("不是上页返回的游标。", "it is not the cursor of a previous page.")
-                )
+                raise InvalidArgument("cursor", Text("不是上页返回的游标。", "it is not a previous page's cursor."))
             start = int(request.cursor)
         found = await self._ledger.records(
             tenant=tenant,

@@ -120,7 +120,5 @@ class UsageService:
 
 def _check_days(first: date, last: date) -> None:
     if last < first or (last - first).days > _MAX_DAYS:
-        raise InvalidArgument(
-            "last_day",
-            Text("终止日须不早于起始日，且不超过三年。", "it must follow the first day, by three years at most."),
-        )
+        reason = Text("须不早于起始日，且不超过三年。", "it must follow the first day, by three years at most.")
+        raise InvalidArgument("last_day", reason)

@@ -211,7 +211,7 @@ def view(person: Person) -> m.PersonView:
     )
 
 
-def page(rows: list, limit: int) -> tuple[list, str | None]:  # type: ignore[type-arg]
+def page(rows: list, limit: int) -> tuple[list, str | None]:
     """Rows fetched with `limit + 1`: what to show and the cursor of the rest."""
     shown = rows[:limit]
     return shown, shown[-1].id if len(rows) > limit else None
