@@ -1,0 +1,52 @@
+"""The left navigation: a link is shown to those who may call the operation behind its page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    href: str
+    zh: str
+    en: str
+    needs: str = ""  # operation id
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    zh: str
+    en: str
+    links: tuple[Link, ...]
+
+
+GROUPS = (
+    Group(
+        "合同与用量",
+        "Contract and use",
+        (
+            Link("/console", "总览", "Overview"),
+            Link("/console/contract", "合同文本与核验", "Contract and findings", "contract.document"),
+            Link("/console/dossier", "验收资料", "Acceptance dossier", "delivery.dossier.list"),
+        ),
+    ),
+    Group(
+        "密码服务",
+        "Cryptographic services",
+        (
+            Link("/console/catalogue", "服务目录", "Catalogue"),
+            Link("/console/onboarding", "应用接入", "Onboarding", "tenant.application.list"),
+            Link("/console/keys", "密钥", "Keys", "kms.key.list"),
+            Link("/console/certificates", "证书", "Certificates", "certificate.list"),
+        ),
+    ),
+    Group(
+        "审计与人员",
+        "Audit and people",
+        (
+            Link("/console/ledger", "账本", "Ledger", "audit.records"),
+            Link("/console/platform-ledger", "平台账本", "Platform ledger", "audit.all_records"),
+            Link("/console/people", "人员", "People", "account.person.list"),
+        ),
+    ),
+)

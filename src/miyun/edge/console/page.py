@@ -1,0 +1,185 @@
+"""What every page has: who is signed in, language and theme, one way to run an operation, one way to render."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import jinja2
+import msgspec
+from litestar import Request
+from litestar.response import Redirect, Response
+
+from miyun.core.access import Anonymous, Credential, SessionCredential
+from miyun.core.errors import InvalidArgument, MiyunError, Unauthenticated
+from miyun.core.i18n import Locale, Text, locale_of
+from miyun.core.ids import new_id
+from miyun.core.operation import Role
+from miyun.core.pipeline import Arrival, Pipeline
+from miyun.core.registry import Registry
+from miyun.core.tenancy.account import csrf_token
+from miyun.core.tenancy.model import ROLE_NAMES
+from miyun.edge.console.navigation import GROUPS, Group
+from miyun.edge.http.arrival import SESSION_COOKIE
+
+_SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+_TENANT_COOKIE: Final = "miyun-tenant"
+_POLICY: Final = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "style-src 'self' 'unsafe-inline'"  # the chart library writes style attributes into its SVG
+)
+HEADERS: Final = {
+    "content-security-policy": _POLICY,
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    id: str
+    name: str
+    role: Role
+    tenant: str | None
+    tenant_name: str | None
+    must_change_password: bool
+    grants: tuple[Any, ...] = ()
+
+
+class Page:
+    """One request. `run` executes an operation as the signed-in person, through the pipeline like any other call."""
+
+    def __init__(self, request: Request[Any, Any, Any], pipeline: Pipeline, form: Mapping[str, str]) -> None:
+        self._request = request
+        self._pipeline = pipeline
+        self.form = form
+        self.id = new_id("req")
+        cookies = request.cookies
+        chosen = cookies.get("miyun-lang")
+        self.locale: Locale = (
+            "en" if chosen == "en" else "zh" if chosen == "zh" else locale_of(request.headers.get("accept-language"))
+        )
+        self.theme = "contrast" if cookies.get("miyun-theme") == "contrast" else "plain"
+        self.size = "large" if cookies.get("miyun-size") == "large" else "normal"
+        self.token = cookies.get(SESSION_COOKIE)
+        self.entered = cookies.get(_TENANT_COOKIE)
+        self.me: Me | None = None
+        self.rehearsal = False
+
+    @property
+    def path(self) -> str:
+        return self._request.url.path
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return dict(self._request.query_params)
+
+    @property
+    def wants_change(self) -> bool:
+        return self._request.method == "POST"
+
+    async def identify(self) -> None:
+        """Raises Unauthenticated when nobody is signed in."""
+        if not self.token:
+            raise Unauthenticated
+        answer = await self.run("account.me")
+        self.me = Me(
+            answer.id,
+            answer.name,
+            answer.role,
+            answer.tenant,
+            answer.tenant_name,
+            answer.must_change_password,
+            tuple(answer.grants),
+        )
+
+    async def run(self, operation_id: str, /, **values: Any) -> Any:
+        """The operation's answer. Raises MiyunError; a field that cannot be read is named."""
+        operation = self._pipeline.registry.operation(operation_id)
+        credential: Credential = Anonymous()
+        if self.token:
+            credential = SessionCredential(
+                token=self.token, csrf=self.form.get("csrf"), unsafe=self.wants_change, tenant=self.entered
+            )
+
+        def decode() -> Any:
+            try:
+                return msgspec.convert(values, operation.request, strict=False)
+            except msgspec.ValidationError as error:
+                field = str(error).partition("`$.")[2].partition("`")[0] or "form"
+                raise InvalidArgument(field, Text("取值不符合要求", str(error).partition(" - ")[0])) from error
+
+        arrival = Arrival(credential=credential, request_id=self.id, decode=decode, locale=self.locale)
+        outcome = await self._pipeline.execute(operation, arrival)
+        return outcome.value
+
+    async def offered(self, operation_id: str, /, **values: Any) -> Any | None:
+        """As `run`, but None when this person may not call it or it is not there: a page shows what its reader may see."""
+        operation = self._pipeline.registry.operations.get(operation_id)
+        if operation is None or self.me is None or self.me.role not in operation.roles:
+            return None
+        return await self.run(operation_id, **values)
+
+    def may(self, operation_id: str) -> bool:
+        operation = self._pipeline.registry.operations.get(operation_id)
+        return operation is not None and self.me is not None and self.me.role in operation.roles
+
+    @property
+    def registry(self) -> Registry:
+        return self._pipeline.registry
+
+    @property
+    def referrer(self) -> str:
+        """Where the reader came from, within the console."""
+        came = urlsplit(self._request.headers.get("referer", "")).path
+        return came if came.startswith("/console") else "/console"
+
+    def role_name(self, role: Role) -> str:
+        return ROLE_NAMES[role].to(self.locale) if role in ROLE_NAMES else str(role)
+
+    def text(self, zh: str, en: str) -> str:
+        return zh if self.locale == "zh" else en
+
+    def render(self, template: str, status: int = 200, **values: Any) -> Response[bytes]:
+        content = _templates.get_template(template).render(
+            t=self.text,
+            locale=self.locale,
+            theme=self.theme,
+            size=self.size,
+            me=self.me,
+            csrf=csrf_token(self.token) if self.token else "",
+            navigation=self._navigation(),
+            here=self.path,
+            rehearsal=self.rehearsal,
+            role_name=self.role_name,
+            moment=lambda at: at.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M:%S") if at else "—",
+            may=self.may,
+            registry=self._pipeline.registry,
+            **values,
+        )
+        return Response(content.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS)
+
+    def refuse(self, error: MiyunError) -> Response[bytes]:
+        return self.render("error.html", error.status, error=error, request_id=self.id)
+
+    def go(self, path: str) -> Redirect:
+        return Redirect(path, status_code=303)
+
+    def _navigation(self) -> list[Group]:
+        if self.me is None:
+            return []
+        shown = [Group(g.zh, g.en, tuple(k for k in g.links if not k.needs or self.may(k.needs))) for g in GROUPS]
+        return [group for group in shown if group.links]

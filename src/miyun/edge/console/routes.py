@@ -1,0 +1,101 @@
+"""Where the pages are. One wrapper signs the reader in, reads the form, and turns errors into pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from litestar import HttpMethod, Request, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.static_files import create_static_files_router
+
+from miyun.core.errors import CredentialExpired, MiyunError, PermissionDenied, Unauthenticated
+from miyun.core.pipeline import Pipeline
+from miyun.edge.console import pages
+from miyun.edge.console.page import HEADERS, Page
+from miyun.edge.console.pages import Answer, Handler
+
+MAX_FORM: Final = 64 * 1024
+
+# (method, path, handler, open to those who are not signed in)
+_PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
+    (HttpMethod.GET, "/console/login", pages.login_form, True),
+    (HttpMethod.POST, "/console/login", pages.login, True),
+    (HttpMethod.GET, "/console/preferences", pages.preferences, True),
+    (HttpMethod.POST, "/console/logout", pages.logout, False),
+    (HttpMethod.GET, "/console/password", pages.password_form, False),
+    (HttpMethod.POST, "/console/password", pages.password, False),
+    (HttpMethod.GET, "/console", pages.overview, False),
+    (HttpMethod.GET, "/console/contract", pages.contract, False),
+    (HttpMethod.GET, "/console/dossier", pages.dossier, False),
+    (HttpMethod.POST, "/console/dossier", pages.dossier_build, False),
+    (HttpMethod.GET, "/console/dossier/{contract:str}/{path:path}", pages.dossier_file, False),
+    (HttpMethod.GET, "/console/catalogue", pages.catalogue, False),
+    (HttpMethod.GET, "/console/onboarding", pages.onboarding, False),
+    (HttpMethod.POST, "/console/onboarding", pages.onboarding_start, False),
+    (HttpMethod.GET, "/console/onboarding/{application:str}", pages.onboarding_guide, False),
+    (HttpMethod.POST, "/console/onboarding/{application:str}/check", pages.onboarding_check, False),
+    (HttpMethod.GET, "/console/keys", pages.keys, False),
+    (HttpMethod.POST, "/console/keys", pages.key_create, False),
+    (HttpMethod.GET, "/console/keys/{key:str}", pages.key, False),
+    (HttpMethod.POST, "/console/keys/{key:str}/{verb:str}", pages.key_verb, False),
+    (HttpMethod.GET, "/console/certificates", pages.certificates, False),
+    (HttpMethod.GET, "/console/ledger", pages.ledger, False),
+    (HttpMethod.GET, "/console/ledger/{seq:str}", pages.proof, False),
+    (HttpMethod.GET, "/console/platform-ledger", pages.platform_ledger, False),
+    (HttpMethod.GET, "/console/platform-ledger/{seq:str}", pages.platform_proof, False),
+    (HttpMethod.GET, "/console/people", pages.people, False),
+)
+PATHS: Final = tuple((str(method.value), path) for method, path, _, _ in _PAGES)
+
+
+def console_routes(pipeline: Pipeline) -> list[Any]:
+    """Route handlers and the static files of the console."""
+    handlers: list[Any] = [_handler(pipeline, *page) for page in _PAGES]
+    static = create_static_files_router(
+        path="/console/static",
+        directories=[Path(__file__).parent / "static"],
+        include_in_schema=False,
+    )
+    return [*handlers, static]
+
+
+def _handler(pipeline: Pipeline, method: HttpMethod, path: str, handler: Handler, is_open: bool) -> HTTPRouteHandler:
+    @route(path, http_method=method, include_in_schema=False, name=f"{method.value} {path}")
+    async def run(request: Request[Any, Any, Any]) -> Any:
+        form: Mapping[str, str] = {}
+        if method is HttpMethod.POST:
+            form = await _form(request)
+        page = Page(request, pipeline, form)
+        try:
+            return await _answer(page, handler, is_open, dict(request.path_params))
+        except MiyunError as error:
+            if (isinstance(error, Unauthenticated) and not isinstance(error, CredentialExpired)) or not page.me:
+                if not is_open:
+                    return page.go("/console/login")
+            if isinstance(error, PermissionDenied) and page.me and page.me.must_change_password:
+                return page.go("/console/password")
+            return page.refuse(error)
+
+    return run
+
+
+async def _answer(page: Page, handler: Handler, is_open: bool, path_params: dict[str, Any]) -> Answer:
+    if not is_open:
+        await page.identify()
+        assert page.me is not None
+        if page.me.must_change_password and page.path not in ("/console/password", "/console/logout"):
+            return page.go("/console/password")
+    return await handler(page, **path_params)
+
+
+async def _form(request: Request[Any, Any, Any]) -> Mapping[str, str]:
+    """Fields of an urlencoded form; anything larger than a console form is cut off by the front's limit."""
+    length = int(request.headers.get("content-length") or 0)
+    if length > MAX_FORM:
+        return {}
+    return {name: str(value) for name, value in (await request.form()).items()}
+
+
+__all__ = ("HEADERS", "PATHS", "console_routes")

@@ -1,0 +1,47 @@
+// Charts are drawn from the table that follows each: the table is the truth and works without this script.
+(function () {
+  "use strict";
+  function draw() {
+    if (!window.echarts) { return; }
+    document.querySelectorAll("[data-chart]").forEach(function (place) {
+      var table = document.getElementById(place.dataset.chart);
+      var names = [], series = {};
+      var heads = Array.prototype.map.call(table.querySelectorAll("thead th"), function (th) { return th.textContent.trim(); });
+      table.querySelectorAll("tbody tr").forEach(function (row) {
+        var cells = row.children;
+        names.push(cells[0].textContent.trim());
+        for (var i = 1; i < cells.length; i += 1) {
+          if (cells[i].dataset.value !== undefined) {
+            (series[heads[i]] = series[heads[i]] || []).push(Number(cells[i].dataset.value));
+          }
+        }
+      });
+      var chart = window.echarts.init(place, null, { renderer: "svg" });
+      chart.setOption({
+        aria: { enabled: true, decal: { show: true } },
+        animation: false,
+        grid: { left: 60, right: 20, top: 40, bottom: 40 },
+        tooltip: { trigger: "axis" },
+        legend: { top: 4 },
+        xAxis: { type: "category", data: names },
+        yAxis: { type: "value", minInterval: 1 },
+        series: Object.keys(series).map(function (name) {
+          return { name: name, type: place.dataset.kind || "bar", data: series[name], barMaxWidth: 34, stack: place.dataset.stack || undefined };
+        })
+      });
+      window.addEventListener("resize", function () { chart.resize(); });
+    });
+  }
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest("[data-copy]");
+    if (!button || !navigator.clipboard) { return; }
+    navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent).then(function () {
+      button.textContent = button.dataset.done;
+    });
+  });
+  document.addEventListener("submit", function (event) {
+    var question = event.target.dataset.confirm;
+    if (question && !window.confirm(question)) { event.preventDefault(); }
+  });
+  if (document.readyState === "loading") { document.addEventListener("DOMContentLoaded", draw); } else { draw(); }
+}());
