@@ -127,7 +127,7 @@ class Page:
         return outcome.value
 
     async def offered(self, operation_id: str, /, **values: Any) -> Any | None:
-        """As `run`, but None when this person may not call it or it is not there: a page shows what its reader may see."""
+        """As `run`, but None when this person may not call it: a page shows what its reader may see."""
         operation = self._pipeline.registry.operations.get(operation_id)
         if operation is None or self.me is None or self.me.role not in operation.roles:
             return None

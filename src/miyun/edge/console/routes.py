@@ -10,7 +10,7 @@ from litestar import HttpMethod, Request, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
-from miyun.core.errors import CredentialExpired, MiyunError, PermissionDenied, Unauthenticated
+from miyun.core.errors import MiyunError, PermissionDenied, Unauthenticated
 from miyun.core.pipeline import Pipeline
 from miyun.edge.console import pages
 from miyun.edge.console.page import HEADERS, Page
@@ -71,9 +71,8 @@ def _handler(pipeline: Pipeline, method: HttpMethod, path: str, handler: Handler
         try:
             return await _answer(page, handler, is_open, dict(request.path_params))
         except MiyunError as error:
-            if (isinstance(error, Unauthenticated) and not isinstance(error, CredentialExpired)) or not page.me:
-                if not is_open:
-                    return page.go("/console/login")
+            if not is_open and (page.me is None or isinstance(error, Unauthenticated)):
+                return page.go("/console/login")
             if isinstance(error, PermissionDenied) and page.me and page.me.must_change_password:
                 return page.go("/console/password")
             return page.refuse(error)
