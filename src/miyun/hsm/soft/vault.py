@@ -20,7 +20,7 @@ from miyun.hsm.port import KeyAlgorithm, KeyBinding, MachineState, WrappedKey
 from miyun.hsm.soft import keys, shares
 from miyun.hsm.soft.backup import RootBackup
 from miyun.hsm.soft.home import Home, KeyFile, State
-from miyun.hsm.soft.wrapping import ROOT_SIZE, StorageKey, handle_of, lengths
+from miyun.hsm.soft.wrapping import ROOT_SIZE, StorageKey, handle_of
 
 PURPOSES: Final = frozenset({"access-key", "access-key-day", "session", "page-token"})
 UNUSABLE_STATES: Final = frozenset({"disabled", "pending_deletion", "destroyed"})
@@ -303,6 +303,7 @@ class Vault:
         return len(self._open)
 
     def derive(self, purpose: str, context: bytes, size: int) -> bytes:
+        """As `hsm.port.Machine.derive` prescribes."""
         root = self._operational_root()
         if purpose not in PURPOSES:
             raise InvalidRequest("purpose", f"one of {', '.join(sorted(PURPOSES))}")
@@ -310,7 +311,8 @@ class Vault:
             raise InvalidRequest("size", f"16 to {_MAX_DERIVED} octets")
         if purpose == "access-key-day":
             return _day_key(root, context)
-        return _derived(root, purpose, context, size)
+        derived = _derived(root, purpose, context, size)
+        return derived.hex().encode() if purpose == "access-key" else derived
 
     def _transport(self) -> WrappedKey:
         stored = self._stored
@@ -320,18 +322,15 @@ class Vault:
         )
 
 
-def _derived(root: bytes | bytearray, purpose: str, context: bytes, size: int) -> bytes:
-    return kdf.hkdf(root, b"miyun derive 1", lengths(purpose.encode(), context), size)
+def _derived(root: bytearray, purpose: str, context: bytes, size: int) -> bytes:
+    return kdf.hkdf(root, b"", purpose.encode() + b"\0" + context, size)
 
 
 def _day_key(root: bytearray, context: bytes) -> bytes:
-    """`context` is "access key:YYYYMMDD"; the answer HMAC-SM3 of the day under the secret key in hexadecimal, so that
-    whoever checks requests never holds a key that outlives the day."""
     access_key, _, day = context.rpartition(b":")
     if not access_key or len(day) != 8 or not day.isdigit():
         raise InvalidRequest("context", "an access key, a colon and YYYYMMDD")
-    secret = _derived(root, "access-key", access_key, 32)
-    return sm3.hmac(secret.hex().encode(), day)
+    return sm3.hmac(_derived(root, "access-key", access_key, 32).hex().encode(), day)
 
 
 def _check_value(root: bytes) -> bytes:
