@@ -102,7 +102,9 @@ class ContractService:
             state=ContractState.ACTIVE,
             created_at=now,
         )
-        opened = [_line(line, contract, now) for line in spec.entitlements]
+        # identifiers in the order of the contract's lines: what has to choose takes the first
+        names = sorted(new_id("ins") for _ in spec.entitlements)
+        opened = [_line(line, name, contract, now) for line, name in zip(spec.entitlements, names, strict=True)]
         items = [
             Item(new_id("itm"), contract.id, item.kind, item.data, item.due, ItemState.OPEN, now) for item in spec.items
         ]
@@ -287,8 +289,8 @@ def _check(spec: ContractSpec) -> None:
         raise InvalidArgument("effective", Text("只有预演可以平移服务期。", "only a rehearsal may shift the term."))
 
 
-def _line(line: EntitlementSpec, contract: Contract, now: datetime) -> tuple[Instance, Entitlement]:
-    instance = Instance(new_id("ins"), contract.tenant, contract.id, line.offering, line.plan, now)
+def _line(line: EntitlementSpec, name: str, contract: Contract, now: datetime) -> tuple[Instance, Entitlement]:
+    instance = Instance(name, contract.tenant, contract.id, line.offering, line.plan, now)
     entitlement = Entitlement(
         id=new_id("ent"),
         contract=contract.id,

@@ -57,7 +57,9 @@ class TenancyEntitlements:
         tenant = principal.tenant
         if tenant is None:
             raise GrantRequired(permission=operation.id, field="tenant")
-        subject = principal.id if principal.role is Role.APPLICATION else tenant
+        subject = tenant
+        if principal.role is Role.APPLICATION:
+            subject = principal.id if _single_purpose(principal) else principal.application or ""
         snapshot = await self._snapshots.load(subject, lambda: self._load(principal, tenant))
         assert snapshot is not None
         if operation.offering in CORE_OFFERINGS:
@@ -84,7 +86,8 @@ class TenancyEntitlements:
             if len(snapshot.fits) < _MEMO:
                 snapshot.fits[operation.id] = fitting
         if instance is not None:
-            fitting = tuple(u for u in fitting if u.instance == _named(snapshot.usable, instance).instance)
+            named = _named(snapshot.usable, instance)
+            fitting = tuple(u for u in fitting if u is named)
         usable = [u for u in fitting if u.open_for(now, quota_free=operation.quota_free)]
         if not usable:
             raise NotEntitled(service=operation.offering)
@@ -109,7 +112,7 @@ class TenancyEntitlements:
             return _Snapshot(tenant, None, tuple(usable))
         application = principal.application or ""
         bound = {b.instance: b for b in await asyncio.to_thread(self._applications.bindings_of, application)}
-        if principal.id.startswith("bc_"):  # a single-purpose credential sees its own binding only
+        if _single_purpose(principal):  # it sees its own binding only
             found = await asyncio.to_thread(self._applications.find_credential, principal.id)
             bound = {instance: b for instance, b in bound.items() if found and b.id == found[0].binding}
         mine = tuple(replace(u, binding=bound[u.instance].id) for u in usable if u.instance in bound)
@@ -124,6 +127,10 @@ class TenancyEntitlements:
             self._snapshots.drop_where(lambda snapshot: snapshot.tenant == key)
         elif topic == "*":  # the ledger was out of reach: anything may have changed meanwhile
             self._snapshots.clear()
+
+
+def _single_purpose(principal: Principal) -> bool:
+    return principal.id.startswith("bc_")
 
 
 def _named(usable: tuple[Usable, ...], instance: str) -> Usable:
