@@ -98,9 +98,9 @@ class _Verifier:
             end = 0
             lines = read_lines(path, 0)
             while some := list(islice(lines, _AT_ONCE)):
-                for seq, size in self._lines(path, some):
+                for seq in self._lines(path, some):
                     report.records = seq
-                    while anchor is not None and int(anchor.stem) <= size:
+                    while anchor is not None and int(anchor.stem) <= seq:
                         self._anchor(anchor)
                         anchor = next(anchors, None)
                 end = some[-1][2]
@@ -126,8 +126,8 @@ class _Verifier:
         report.link, report.root = self._link, self._frontier.root()
         return report
 
-    def _lines(self, path: Path, some: list[tuple[bytes, int, int]]) -> Iterator[tuple[int, int]]:
-        """Check lines; yields (records so far, leaves so far) after each."""
+    def _lines(self, path: Path, some: list[tuple[bytes, int, int]]) -> Iterator[int]:
+        """Check lines; yields the number of records so far after each."""
         parts = [chain.split_line(line) for line, _start, _end in some]
         leaves = iter(digest_many([b"\x00" + part[1] for part in parts if part is not None]))
         numbers = [None if part is None else _seq_of(part[1]) for part in parts]
@@ -152,7 +152,7 @@ class _Verifier:
             self._link, self._linked = stated, True
             self._frontier.append(leaf)
             expected += 1
-            yield expected, self._frontier.size
+            yield expected
         self._report.records = expected
 
     def _missing(self, path: Path, expected: int, found: int) -> None:
