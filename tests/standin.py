@@ -12,6 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
 from miyun.core.clock import SHANGHAI
 from miyun.core.ledger.port import Entry, Receipt, Usage
 from miyun.core.operation import Call, Principal, Role
@@ -101,10 +107,17 @@ def _sign(secret: bytes, scheme: SignScheme, item: bytes, prehashed: bool, user_
         return sm2.sign_digest(secret, item) if prehashed else sm2.sign(secret, item, user_id or sm2.DEFAULT_ID)
     if scheme is SignScheme.ECDSA_SHA256:
         return intl.ecdsa_p256_sign_digest(secret, item) if prehashed else intl.ecdsa_p256_sign(secret, item)
-    padding: intl.RsaPadding = "pss" if scheme is SignScheme.RSA_PSS_SHA256 else "pkcs1v15"
-    if prehashed:
-        return intl.rsa_sign_digest(secret, item, padding=padding)
-    return intl.rsa_sign(secret, item, padding=padding)
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+    how = pss if scheme is SignScheme.RSA_PSS_SHA256 else padding.PKCS1v15()
+    return _loaded(secret).sign(item, how, Prehashed(hashes.SHA256()) if prehashed else hashes.SHA256())
+
+
+@cache
+def _loaded(secret: bytes) -> RSAPrivateKey:
+    """Loading an RSA key checks its primes, a tenth of a second each time."""
+    key = load_der_private_key(secret, None)
+    assert isinstance(key, RSAPrivateKey)
+    return key
 
 
 @dataclass

@@ -29,6 +29,7 @@ from miyun.wire.x509 import (
     Extension,
     TbsCertificate,
     assemble,
+    authority_info_access,
     authority_key_identifier,
     basic_constraints,
     crl_distribution_points,
@@ -100,6 +101,9 @@ class Authorities:
     def crl_url(self, authority: str) -> str:
         return f"{self._base_url}/crl/{authority}.crl"
 
+    def certificate_url(self, authority: str) -> str:
+        return f"{self._base_url}/ca/{authority}.cer"
+
     async def sign(self, authority: Authority, to_be_signed: bytes) -> bytes:
         """The whole signed structure (certificate, CRL) from its to-be-signed part."""
         [signature] = await self._machine.sign(authority.key, authority.hierarchy.scheme, [to_be_signed])
@@ -160,6 +164,7 @@ class Authorities:
             *common,
             authority_key_identifier(above or b""),
             crl_distribution_points([self.crl_url(parent.id)]),
+            authority_info_access(ca_issuers=[self.certificate_url(parent.id)]),
         )
 
     async def _record(self, authority: Authority, now: datetime) -> None:

@@ -32,6 +32,7 @@ from miyun.wire.spki import PublicKey, parse_spki
 from miyun.wire.x509 import (
     Extension,
     TbsCertificate,
+    authority_info_access,
     authority_key_identifier,
     basic_constraints,
     crl_distribution_points,
@@ -174,6 +175,7 @@ class Issuance:
             authority_key_identifier(above or b""),
             key_usage(*template.key_usage(usage)),
             crl_distribution_points([self._authorities.crl_url(authority.id)]),
+            authority_info_access(ca_issuers=[self._authorities.certificate_url(authority.id)]),
         ]
         if template.purposes:
             extensions.append(ext_key_usage(*template.purposes, critical=template.purposes_critical))

@@ -1,0 +1,93 @@
+"""The certificate and timestamp rooms over stand-ins, ready to use.
+
+Making the hierarchies takes a second (RSA keys), so it is done once; every test works on its own copy of the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from tests.standin import HandClock, StandInLedger, StandInMachine, database_in
+
+from miyun.core.storage.database import Database
+from miyun.offerings.certificate.issuer import PlatformIssuer
+from miyun.offerings.certificate.service import CertificateService
+from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.timestamp.model import Reading
+from miyun.offerings.timestamp.service import TimestampService
+from miyun.offerings.timestamp.store import TimestampStore
+
+
+@dataclass
+class HandSource:
+    """External time that says what the test says."""
+
+    offsets: list[float] = field(default_factory=lambda: [0.0])
+
+    async def readings(self) -> list[Reading]:
+        return [Reading(f"ntp{number}", offset) for number, offset in enumerate(self.offsets)]
+
+
+@dataclass
+class Rooms:
+    folder: Path
+    database: Database
+    machine: StandInMachine
+    clock: HandClock = field(default_factory=HandClock)
+    ledger: StandInLedger = field(default_factory=StandInLedger)
+
+    def __post_init__(self) -> None:
+        self.boot = self.clock.now().timestamp() - 1000.0
+        self.certificate = CertificateService(
+            store=CertificateStore(self.database),
+            machine=self.machine,  # type: ignore[arg-type]
+            clock=self.clock,
+            ledger=self.ledger,  # type: ignore[arg-type]
+        )
+        self.issuer = PlatformIssuer(
+            service=self.certificate,
+            clock=self.clock,
+            ledger=self.ledger,  # type: ignore[arg-type]
+        )
+        self.timestamp = self.timestamps()
+
+    def timestamps(self, source: HandSource | None = None) -> TimestampService:
+        """Another process's timestamp service over the same database."""
+        return TimestampService(
+            store=TimestampStore(self.database),
+            machine=self.machine,  # type: ignore[arg-type]
+            issuer=self.issuer,
+            clock=self.clock,
+            ledger=self.ledger,  # type: ignore[arg-type]
+            source=source,
+            monotonic=lambda: self.clock.now().timestamp() - self.boot,
+        )
+
+    def step_clock(self, seconds: float) -> None:
+        """The wall clock jumps; the boot-time clock does not."""
+        self.clock.advance(seconds=seconds)
+        self.boot += seconds
+
+
+@cache
+def _template() -> tuple[Path, StandInMachine]:
+    folder = Path(tempfile.mkdtemp(prefix="miyun-rooms-"))
+    rooms = Rooms(folder, database_in(folder), StandInMachine())
+    asyncio.run(rooms.certificate.bootstrap())
+    asyncio.run(rooms.timestamp.bootstrap())
+    rooms.database.close()
+    return folder, rooms.machine
+
+
+def rooms_in(folder: Path) -> Rooms:
+    """Bootstrapped rooms of one test's own."""
+    template, machine = _template()
+    for file in template.glob("test.db*"):
+        shutil.copy(file, folder / file.name)
+    return Rooms(folder, Database(f"sqlite:///{folder / 'test.db'}"), copy.copy(machine))
