@@ -1,0 +1,31 @@
+"""How a room binds a standard's own wire format (RFC 3161, CRL files …) to one of its operations.
+
+A room that needs it has a `protocol.py` ending in `ROUTES: tuple[ProtocolRoute, ...]`. The route runs the operation
+through the one pipeline; only the bytes that come in and go out are the standard's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from miyun.core.errors import MiyunError
+from miyun.core.operation import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolRoute:
+    """`path` is absolute and may hold `{name}`s, also inside a segment: `/crl/{ca}.crl`.
+
+    `decode(body, path parameters)` makes the operation's request and may raise MiyunError; `encode` renders its result;
+    `error` renders a refusal in the standard's own form (None: a problem document).
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    operation_id: str
+    decode: Callable[[bytes, Mapping[str, str]], Any]
+    encode: Callable[[Any], Reply]
+    error: Callable[[MiyunError], Reply] | None = None
+    content_types: tuple[str, ...] = ()  # accepted request types; empty accepts any

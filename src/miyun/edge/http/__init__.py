@@ -1,0 +1,1 @@
+"""REST: routes made from the operations, problem documents, OpenAPI, health and metrics."""

@@ -1,0 +1,252 @@
+"""The ASGI endpoints made from declarations: one for each path, which runs the operation of the request's method."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from miyun.core.errors import MiyunError
+from miyun.core.i18n import Locale, locale_of
+from miyun.core.ids import new_id
+from miyun.core.operation import Operation, Reply
+from miyun.core.pipeline import Arrival, Outcome, Pipeline
+from miyun.core.protocol import ProtocolRoute
+from miyun.edge.http import arrival, body, problem
+from miyun.edge.http.binding import Binding
+from miyun.edge.http.errors import MethodNotAllowed, UnsupportedMediaType
+
+Scope = dict[str, Any]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Endpoint = Callable[[Scope, body.Receive, Send], Awaitable[None]]
+
+log = logging.getLogger("miyun.http")
+_REQUEST_ID = "miyun.request_id"
+_json = msgspec.json.Encoder(decimal_format="string")
+
+
+class StoredReply(msgspec.Struct, array_like=True):
+    """A raw answer as it is kept for replay under an idempotency key."""
+
+    status: int
+    content_type: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What every endpoint needs of a request."""
+
+    scope: Scope
+    receive: body.Receive
+    send: Send
+    id: str
+    locale: Locale
+    headers: Mapping[str, str]
+
+
+class Paths:
+    """The endpoints of all operations and protocol routes, by path template."""
+
+    def __init__(
+        self, pipeline: Pipeline, operations: Sequence[Operation], protocols: Sequence[ProtocolRoute] = ()
+    ) -> None:
+        methods: dict[str, dict[str, Callable[[Request], Awaitable[None]]]] = {}
+        for operation in operations:
+            runner = OperationRunner(pipeline, operation)
+            methods.setdefault("/v1" + operation.path, {})[operation.method] = runner
+        for route in protocols:
+            operation = pipeline.registry.operation(route.operation_id)
+            methods.setdefault(route.path, {})[route.method] = ProtocolRunner(pipeline, operation, route)
+        self.endpoints: dict[str, Endpoint] = {path: _endpoint(by) for path, by in methods.items()}
+
+
+def _endpoint(methods: Mapping[str, Callable[[Request], Awaitable[None]]]) -> Endpoint:
+    allowed = ", ".join(sorted(methods))
+
+    async def endpoint(scope: Scope, receive: body.Receive, send: Send) -> None:
+        headers = arrival.headers_of(scope)
+        request = Request(scope, receive, send, request_id(scope), locale_of(headers.get("accept-language")), headers)
+        run = methods.get(scope["method"])
+        try:
+            if run is None:
+                raise MethodNotAllowed(method=scope["method"])
+            await run(request)
+        except MiyunError as error:
+            status, answer_headers, content = problem.render(error, request.locale, request.id)
+            if run is None:
+                answer_headers["allow"] = allowed
+            await respond(request, status, answer_headers, content)
+
+    return endpoint
+
+
+def request_id(scope: Scope) -> str:
+    """Made here, never taken from the caller: it has to be unique in the ledger. One for all layers of a request."""
+    found: str | None = scope.get(_REQUEST_ID)
+    if found is None:
+        found = scope[_REQUEST_ID] = new_id("req")
+    return found
+
+
+class OperationRunner:
+    """Runs one operation for /v1 requests."""
+
+    def __init__(self, pipeline: Pipeline, operation: Operation) -> None:
+        self._pipeline = pipeline
+        self._operation = operation
+        self._binding = Binding(operation)
+        self._encode: Callable[[Any], bytes] | None = {"json": _json.encode, "raw": _store, "stream": None}[
+            operation.reply
+        ]
+
+    async def __call__(self, request: Request) -> None:
+        operation, scope = self._operation, request.scope
+        query = arrival.query_of(scope)
+        credential, content_sm3 = arrival.credential(scope, request.headers, query)
+        key = arrival.idempotency_key(operation, request.headers)
+        incoming: AsyncIterator[bytes] | None = None
+        content = b""
+        if operation.body == "stream":
+            expected = None if content_sm3 in (None, arrival.STREAMING) else content_sm3
+            incoming = body.stream(request.receive, expected)
+        else:
+            content = await body.read(request.receive, request.headers, operation.max_body)
+            if content_sm3 is not None:
+                body.check_digest(content, content_sm3)
+
+        def decode() -> Any:
+            check_content_type(operation, request.headers, content)
+            return self._binding.decode(scope["path_params"], query, content)
+
+        outcome = await self._pipeline.execute(
+            operation,
+            Arrival(
+                credential=credential,
+                request_id=request.id,
+                decode=decode,
+                locale=request.locale,
+                instance=request.headers.get("x-miyun-instance"),
+                idempotency_key=key,
+                fingerprint=arrival.fingerprint(scope, query, content) if key else b"",
+                body=incoming,
+                headers=arrival.for_handlers(request.headers),
+            ),
+            encode=self._encode,
+        )
+        headers = outcome_headers(outcome)
+        if operation.reply == "json":
+            assert outcome.answer is not None
+            await respond(request, 200, headers | {"content-type": "application/json"}, outcome.answer)
+        elif operation.reply == "raw":
+            assert outcome.answer is not None
+            stored = msgspec.msgpack.decode(outcome.answer, type=StoredReply)
+            await respond(
+                request, stored.status, headers | {"content-type": stored.content_type} | stored.headers, stored.body
+            )
+        else:
+            await respond_stream(request, headers, outcome.value)
+
+
+class ProtocolRunner:
+    """Runs one operation for a standard's own wire format."""
+
+    def __init__(self, pipeline: Pipeline, operation: Operation, route: ProtocolRoute) -> None:
+        self._pipeline, self._operation, self._route = pipeline, operation, route
+
+    async def __call__(self, request: Request) -> None:
+        try:
+            reply, headers = await self._run(request)
+        except MiyunError as error:
+            if self._route.error is None:
+                raise
+            reply, headers = self._route.error(error), problem.headers_of(error)
+        headers |= {"content-type": reply.content_type} | {k.lower(): v for k, v in reply.headers.items()}
+        await respond(request, reply.status, headers, reply.body)
+
+    async def _run(self, request: Request) -> tuple[Reply, dict[str, str]]:
+        operation, route, scope = self._operation, self._route, request.scope
+        query = arrival.query_of(scope)
+        credential, content_sm3 = arrival.credential(scope, request.headers, query)
+        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if route.content_types and given not in route.content_types:
+            raise UnsupportedMediaType(field="content-type", given=given, expected=", ".join(route.content_types))
+        content = await body.read(request.receive, request.headers, operation.max_body)
+        if content_sm3 is not None:
+            body.check_digest(content, content_sm3)
+        outcome = await self._pipeline.execute(
+            operation,
+            Arrival(
+                credential=credential,
+                request_id=request.id,
+                decode=lambda: route.decode(content, scope["path_params"]),
+                locale=request.locale,
+                instance=request.headers.get("x-miyun-instance"),
+                headers=arrival.for_handlers(request.headers),
+            ),
+        )
+        return route.encode(outcome.value), outcome_headers(outcome)
+
+
+def check_content_type(operation: Operation, headers: Mapping[str, str], content: bytes) -> None:
+    """Raises UnsupportedMediaType. A JSON body without a type is accepted; one with another type is not guessed."""
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if operation.body == "json":
+        if content and given not in ("", "application/json"):
+            raise UnsupportedMediaType(field="content-type", given=given, expected="application/json")
+    elif operation.content_types != ("application/json",) and given not in operation.content_types:
+        raise UnsupportedMediaType(field="content-type", given=given, expected=", ".join(operation.content_types))
+
+
+def outcome_headers(outcome: Outcome) -> dict[str, str]:
+    """Where the record of this call is in the journal, and what is left of an hourly quota."""
+    headers: dict[str, str] = {}
+    if outcome.receipt is not None:
+        headers["x-miyun-receipt"] = f"{outcome.receipt.seq}:{outcome.receipt.leaf.hex()}"
+    if outcome.limit is not None and outcome.used is not None:
+        headers["x-miyun-quota"] = f"used={outcome.used}, limit={outcome.limit}"
+    if outcome.replayed:
+        headers["idempotency-replayed"] = "true"
+    return headers
+
+
+async def respond(request: Request, status: int, headers: Mapping[str, str], content: bytes) -> None:
+    await request.send(_start(request, status, {**headers, "content-length": str(len(content))}))
+    await request.send({"type": "http.response.body", "body": content})
+
+
+async def respond_stream(request: Request, headers: dict[str, str], chunks: AsyncIterator[bytes]) -> None:
+    """The first chunk is awaited before the status is sent, so that a refusal of the beginning is still a problem.
+
+    What fails later ends the connection without the final chunk: the client sees that the answer is not whole.
+    """
+    iterator = aiter(chunks)
+    first = await anext(iterator, b"")
+    await request.send(_start(request, 200, {"content-type": "application/octet-stream"} | headers))
+    await request.send({"type": "http.response.body", "body": first, "more_body": True})
+    try:
+        async for chunk in iterator:
+            await request.send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except MiyunError as error:
+        log.warning("stream of request %s broke off: %s", request.id, error.code)
+        raise BrokenStream from error
+    await request.send({"type": "http.response.body", "body": b""})
+
+
+class BrokenStream(Exception):
+    """An answer that had begun cannot be finished."""
+
+
+def _start(request: Request, status: int, headers: Mapping[str, str]) -> dict[str, Any]:
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    pairs.append((b"x-request-id", request.id.encode()))
+    return {"type": "http.response.start", "status": status, "headers": pairs}
+
+
+def _store(reply: Reply) -> bytes:
+    headers = {name.lower(): value for name, value in reply.headers.items()}
+    return msgspec.msgpack.encode(StoredReply(reply.status, reply.content_type, headers, reply.body))
