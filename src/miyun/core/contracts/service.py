@@ -114,6 +114,8 @@ class ContractService:
         if created:
             return contract, True
         first = await asyncio.to_thread(self._store.by_digest, fingerprint)
+        if first is None and spec.tenant is not None:
+            raise NotFound("tenant", spec.tenant)
         if first is None:
             raise AlreadyExists(kind="tenant", name=spec.tenant_code or "", field="tenant_code")
         return first, False
