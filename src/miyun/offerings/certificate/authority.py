@@ -79,6 +79,9 @@ class Authorities:
     def anchors(self) -> list[bytes]:
         return [item.der for item in self.all() if item.role is AuthorityRole.ROOT]
 
+    def intermediates(self) -> list[bytes]:
+        return [item.der for item in self.all() if item.role is AuthorityRole.ISSUING]
+
     def chain(self, authority: str) -> tuple[bytes, ...]:
         """DER of the authority and those above it, root last."""
         chain: list[bytes] = []

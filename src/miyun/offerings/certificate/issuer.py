@@ -55,6 +55,9 @@ class PlatformIssuer:
     async def trust_anchors(self) -> list[bytes]:
         return self._service.authorities.anchors()
 
+    async def intermediates(self) -> list[bytes]:
+        return self._service.authorities.intermediates()
+
     async def chain_of(self, serial: int) -> IssuedCertificate:
         """Raises NotFound for a serial number that is not ours or was never used."""
         certificate = self._service.registered(serial)
