@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.standin import HandClock, StandInLedger, StandInMachine, database_in
+from tests.rooms import Rooms, rooms_in
+from tests.standin import HandClock, StandInMachine, database_in
 
 from miyun.gm import intl, sm2
 from miyun.offerings.certificate.service import CertificateService
@@ -18,32 +18,35 @@ from miyun.wire.spki import sm2_spki
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def rooms(tmp_path: Path) -> Rooms:
+    return rooms_in(tmp_path)
 
 
 @pytest.fixture
-def ledger() -> StandInLedger:
-    return StandInLedger()
+def clock(rooms: Rooms) -> HandClock:
+    return rooms.clock
 
 
 @pytest.fixture
-def machine() -> StandInMachine:
-    return StandInMachine()
+def machine(rooms: Rooms) -> StandInMachine:
+    return rooms.machine
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> CertificateStore:
-    return CertificateStore(database_in(tmp_path))
+def service(rooms: Rooms) -> CertificateService:
+    return rooms.certificate
 
 
 @pytest.fixture
-def service(
-    store: CertificateStore, machine: StandInMachine, clock: HandClock, ledger: StandInLedger
-) -> CertificateService:
-    service = CertificateService(store=store, machine=machine, clock=clock, ledger=ledger)  # type: ignore[arg-type]
-    asyncio.run(service.bootstrap())
-    return service
+def store(rooms: Rooms) -> CertificateStore:
+    return CertificateStore(rooms.database)
+
+
+@pytest.fixture
+def empty_store(tmp_path: Path) -> CertificateStore:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    return CertificateStore(database_in(folder))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from miyun.core.errors import InvalidArgument, NotFound
 from miyun.gm import sm2
 from miyun.hsm.errors import MachineLocked
 from miyun.offerings.certificate.errors import CertificateNotComplete
+from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.messages import (
     DownloadRequest,
     IssueRequest,
@@ -26,29 +27,26 @@ from miyun.wire.x509 import load_certificates, parse_certificate, verify_chain
 Csr = Callable[..., str]
 
 
-def test_bootstrap_makes_three_hierarchies_once(
-    service: CertificateService, store: CertificateStore, ledger: StandInLedger
+def test_racing_processes_make_three_hierarchies_once(
+    empty_store: CertificateStore, machine: StandInMachine, clock: HandClock
 ) -> None:
-    before = {item.id: item.der for item in store.authorities()}
-    asyncio.run(service.bootstrap())
-    assert {item.id: item.der for item in store.authorities()} == before
-    assert set(before) == {f"{family}-{role}" for family in ("sm2", "ecdsa", "rsa") for role in ("root", "issuing")}
-    assert list(ledger.operations()).count("certificate.ca.create") == 6
+    ledger = StandInLedger()
 
-
-def test_the_loser_of_a_bootstrap_race_takes_what_stands(
-    store: CertificateStore, machine: StandInMachine, clock: HandClock, ledger: StandInLedger
-) -> None:
     async def race() -> None:
         services = [
-            CertificateService(store=store, machine=machine, clock=clock, ledger=ledger)  # type: ignore[arg-type]
+            CertificateService(store=empty_store, machine=machine, clock=clock, ledger=ledger)  # type: ignore[arg-type]
             for _ in range(2)
         ]
         await asyncio.gather(*(service.bootstrap() for service in services))
-        assert [a.der for a in services[0].authorities.all()] == [a.der for a in services[1].authorities.all()]
+        first, second = ([item.der for item in service.authorities.all()] for service in services)
+        assert first == second
+        await services[0].bootstrap()
+        assert [item.der for item in empty_store.authorities()] == first
 
     asyncio.run(race())
-    assert len(store.authorities()) == 6
+    ids = {item.id for item in empty_store.authorities()}
+    assert ids == {f"{family}-{role}" for family in ("sm2", "ecdsa", "rsa") for role in ("root", "issuing")}
+    assert list(ledger.operations()).count("certificate.ca.create") == 6
 
 
 def test_a_certificate_chains_to_its_root_and_names_its_list(
@@ -100,8 +98,6 @@ def test_the_kind_of_key_chooses_the_hierarchy(service: CertificateService, ecds
 
 
 def test_a_tsa_certificate_has_its_only_purpose_critical(service: CertificateService, clock: HandClock) -> None:
-    from miyun.offerings.certificate.issuer import PlatformIssuer
-
     issuer = PlatformIssuer(service=service, clock=clock, ledger=StandInLedger())  # type: ignore[arg-type]
     spki = sm2_spki(sm2.public_key(sm2.generate_private_key()))
     issued = asyncio.run(issuer.issue(None, template="tsa", subject={"CN": "TSA"}, spki=spki, at=clock.now()))

@@ -1,0 +1,93 @@
+"""OpenSSL and BouncyCastle accept our chains and lists, and reject a revoked certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.interop.bouncycastle.program import verify as bouncycastle
+from tests.rooms import Rooms, rooms_in
+from tests.standin import call_of
+
+from miyun.offerings.certificate.messages import CaRequest, IssuedView, IssueRequest, RevokeRequest
+from miyun.wire.x509 import parse_certificate
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Rooms:
+    return rooms_in(tmp_path)
+
+
+def openssl(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    if shutil.which("openssl") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("openssl is missing")
+        pytest.skip("openssl is missing")
+    return subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, timeout=60, check=False)
+
+
+def write_authority(rooms: Rooms, family: str) -> None:
+    for role in ("root", "issuing"):
+        authority = rooms.certificate.authorities.find(f"{family}-{role}")
+        assert authority is not None
+        (rooms.folder / f"{role}.pem").write_text(parse_certificate(authority.der).to_pem())
+        reply = asyncio.run(rooms.certificate.crl(call_of(None, rooms.clock), CaRequest(ca=authority.id)))
+        (rooms.folder / f"{role}.crl").write_bytes(reply.body)
+        openssl(rooms.folder, "crl", "-inform", "DER", "-in", f"{role}.crl", "-out", f"{role}.crl.pem")
+
+
+KEYS = {"ecdsa": ("ec", "ec_paramgen_curve:P-256"), "rsa": ("rsa", "rsa_keygen_bits:2048")}
+
+
+def issue_for(rooms: Rooms, key: tuple[str, ...], sign: tuple[str, ...]) -> IssuedView:
+    """A certificate for a key and request that OpenSSL makes."""
+    folder = rooms.folder
+    made = openssl(folder, "genpkey", *key, "-out", "key.pem")
+    assert made.returncode == 0, made.stderr.decode()
+    requested = openssl(folder, "req", "-new", "-key", "key.pem", *sign, "-subj", "/C=CN/CN=app", "-out", "app.csr")
+    assert requested.returncode == 0, requested.stderr.decode()
+    request = IssueRequest(template="application", csr=(folder / "app.csr").read_text())
+    issued = asyncio.run(rooms.certificate.issue(call_of("ten_a", rooms.clock), request))
+    (folder / "app.pem").write_text(issued.pem)
+    return issued
+
+
+@pytest.mark.parametrize("family", KEYS)
+def test_openssl_verifies_a_certificate_until_it_is_revoked(rooms: Rooms, family: str) -> None:
+    algorithm, option = KEYS[family]
+    issued = issue_for(rooms, ("-algorithm", algorithm, "-pkeyopt", option), ("-sha256",))
+    write_authority(rooms, family)
+
+    def check() -> subprocess.CompletedProcess[bytes]:
+        at = str(int(rooms.clock.now().timestamp()) + 1)
+        chain = ("-CAfile", "root.pem", "-untrusted", "issuing.pem", "-crl_check_all")
+        lists = ("-CRLfile", "root.crl.pem", "-CRLfile", "issuing.crl.pem")
+        return openssl(rooms.folder, "verify", "-attime", at, *chain, *lists, "app.pem")
+
+    good = check()
+    assert good.returncode == 0, good.stderr.decode()
+    rooms.clock.advance(minutes=1)
+    request = RevokeRequest(serial=issued.certificate.serial)
+    asyncio.run(rooms.certificate.revoke(call_of("ten_a", rooms.clock), request))
+    write_authority(rooms, family)
+    bad = check()
+    assert bad.returncode != 0
+    assert "certificate revoked" in bad.stderr.decode()
+
+
+def test_openssls_sm2_request_becomes_a_certificate_that_bouncycastle_verifies(rooms: Rooms) -> None:
+    # OpenSSL 3.0 gives the SM2 identity to the leaf only, so that it cannot verify a chain of SM2 certificates.
+    issue_for(rooms, ("-algorithm", "sm2"), ("-sm3", "-sigopt", "distid:1234567812345678"))
+    write_authority(rooms, "sm2")
+    folder = rooms.folder
+    at = str(int(rooms.clock.now().timestamp()))
+    chain = (folder / "app.pem").read_text() + (folder / "issuing.pem").read_text()
+    (folder / "chain.pem").write_text(chain)
+    assert bouncycastle("certificate", folder / "root.pem", folder / "chain.pem", at) == (True, "")
+    assert bouncycastle("crl", folder / "issuing.pem", folder / "issuing.crl") == (True, "")
