@@ -165,7 +165,7 @@ def _signed_by(
     certificate = info.signers[0].certificate
     assert certificate is not None, "verify_signed_data finds every signer's certificate or raises"
     verify_chain(certificate, (*info.certificates, *intermediates), anchors, at, purpose=Purpose.SIGNATURE)
-    return certificate.subject.rfc4514()
+    return str(certificate.subject)
 
 
 def _check_ledger(

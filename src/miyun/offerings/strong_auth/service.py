@@ -64,8 +64,8 @@ class StrongAuthService:
             tenant=call.require_tenant(),
             application=_application(call, request.application),
             account=request.account,
-            subject=certificate.subject.rfc4514(),
-            issuer=certificate.issuer.rfc4514(),
+            subject=str(certificate.subject),
+            issuer=str(certificate.issuer),
             serial=f"{certificate.serial:X}",
             fingerprint=certificate.fingerprint.hex(),
             certificate=certificate.der,
@@ -105,7 +105,7 @@ class StrongAuthService:
         row: dict[str, object] = {
             "id": new_id("tru"),
             "tenant": call.require_tenant(),
-            "subject": certificate.subject.rfc4514(),
+            "subject": str(certificate.subject),
             "fingerprint": certificate.fingerprint.hex(),
             "certificate": certificate.der,
             "created_at": call.now,
@@ -147,7 +147,7 @@ class StrongAuthService:
         _verify(certificate, challenge.message, request.signature)
         account = self._store.account_by_fingerprint(tenant, application, certificate.fingerprint.hex())
         if account is None:
-            raise CertificateRefused("not bound to an account of this application", certificate.subject.rfc4514())
+            raise CertificateRefused("not bound to an account of this application", str(certificate.subject))
         if account.state is not AccountState.ACTIVE:
             raise AccountNotActive(state=account.state)
         token = base64.urlsafe_b64encode(rand.token(32)).rstrip(b"=").decode()
@@ -217,7 +217,7 @@ class StrongAuthService:
         if chain.anchor.fingerprint not in own:
             return "unchecked"  # a foreign CA's status is not known here, and no URL of its certificate is fetched
         if await self._issuer.is_revoked(certificate.serial):
-            raise CertificateRefused("revoked", certificate.subject.rfc4514())
+            raise CertificateRefused("revoked", str(certificate.subject))
         return "good"
 
     def _session(self, call: Call, request: m.SessionToken) -> Session | None:
@@ -265,7 +265,7 @@ def _read(text: str) -> Certificate:
 def _verify(certificate: Certificate, message: bytes, signature: bytes) -> None:
     algorithm = _ALGORITHMS.get(certificate.public_key.algorithm)
     if algorithm is None:
-        raise CertificateRefused("unsupported_key", certificate.subject.rfc4514())
+        raise CertificateRefused("unsupported_key", str(certificate.subject))
     try:
         spki.verify(certificate.spki_der, algorithm, message, signature)
     except (InvalidSignature, DecodeError) as error:
