@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     log = logging.getLogger("miyun.ledger")
+    os.umask(0o027)
     if arguments.discard_from is not None:
         log.info("set aside in %s", discard_from(arguments.home / "journal", arguments.discard_from))
         return 0

@@ -24,6 +24,7 @@ log = logging.getLogger("miyun.ledger.client")
 
 EVERYTHING = "*"  # topic and key after a reconnection: invalidations may have been missed
 _PAGE = 1000
+_HANGS_AFTER = 75.0  # seconds; longer than the ledger lets an admission wait
 
 
 def _decoder(kind: Any) -> Callable[[msgspec.Raw], Any]:
@@ -216,7 +217,7 @@ class LedgerClient:
     def link_lost(self, link: _Link) -> None:
         if self._link is link:
             self._link = None
-        if not self._closed:
+        if self._link is None and not self._closed:
             # Connect again without being asked: a process must hear invalidations even when it is idle.
             self._connect_soon().add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
@@ -244,13 +245,19 @@ class LedgerClient:
     async def _ask(self, link: _Link, message: Any, decode: Callable[[msgspec.Raw], Any]) -> Any:
         if link.lost:
             raise Unavailable("ledger")
+        link.send(message)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         link.waiting[message.id] = (future, decode)
-        link.send(message)
-        return await future
+        try:
+            async with asyncio.timeout(_HANGS_AFTER):
+                return await future
+        except TimeoutError:
+            link.transport.abort()  # what it did is unknown, as after a crash
+            link.lost = True
+            raise Unavailable("ledger") from None
 
     async def _connected(self) -> _Link:
-        if self._link is not None:
+        if self._link is not None and not self._link.lost:
             return self._link
         if self._closed:
             raise Unavailable("ledger")

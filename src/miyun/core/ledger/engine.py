@@ -8,8 +8,9 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ from miyun.core.ledger.admission import Admissions, Held
 from miyun.core.ledger.anchors import store_anchor
 from miyun.core.ledger.answers import KEEP_SECONDS, Answers
 from miyun.core.ledger.commit import Committer, Pending
-from miyun.core.ledger.journal import SEGMENT_BYTES, Journal, JournalDamaged, Position
+from miyun.core.ledger.journal import SEGMENT_BYTES, Journal, JournalDamaged, Position, sync_directory
 from miyun.core.ledger.merkle import Frontier, TreeFile
 from miyun.core.ledger.port import Admission, Entry, Head, Receipt, Ticket, Usage
 from miyun.core.ledger.query import matching, page
@@ -55,7 +56,9 @@ class Engine:
 
     async def open(self) -> None:
         """Take the single-writer lock, recover, start. Raises JournalDamaged, BlockingIOError (already running)."""
-        self.directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not self.directory.exists():
+            self.directory.mkdir(mode=0o750, parents=True)
+            sync_directory(self.directory.parent)
         self._lock_fd = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._answers = Answers(self.directory / "answers")
@@ -171,17 +174,25 @@ class Engine:
             return []
         wanted = matching(tenant, instance, operation)
         async with self._sidecar_lock:
-            if tenant is None and operation is None and instance is None:
+            blocks: Callable[[], Iterator[int]]
+            if wanted is None:
                 last = first // BLOCK
-                blocks = iter(range(last, -1, -1) if newest_first else range(last, (size - 1) // BLOCK + 1))
+                order = range(last, -1, -1) if newest_first else range(last, (size - 1) // BLOCK + 1)
+                blocks = partial(iter, order)
             else:
                 blocks = self._sidecar.blocks(tenant, instance, operation, first // BLOCK, descending=newest_first)
-            return await page(self._journal, self._sidecar.block_at, blocks, wanted, first, size, limit, newest_first)
+
+            def read() -> list[bytes]:
+                return page(self._journal, self._sidecar.block_at, blocks(), wanted, first, size, limit, newest_first)
+
+            return await asyncio.to_thread(read)
 
     async def usage(self, instances: Sequence[str], start: datetime, end: datetime) -> list[Usage]:
         """Hours that begin in [start, end)."""
         async with self._sidecar_lock:
-            sums = self._sidecar.usage(instances, int(start.timestamp()), -int(-end.timestamp() // 1))
+            sums = await asyncio.to_thread(
+                self._sidecar.usage(instances, -int(-start.timestamp() // 1), -int(-end.timestamp() // 1))
+            )
         return [
             Usage(instance, meter, datetime.fromtimestamp(window, UTC), *row)
             for (instance, meter, window), row in sorted(sums.items(), key=lambda item: (item[0][2], item[0]))
@@ -228,7 +239,12 @@ class Engine:
             try:
                 await asyncio.to_thread(store)
             except (sqlite3.Error, OSError) as error:
-                log.error("checkpoint at %d records failed: %s", size, error)
+                log.error(
+                    "checkpoint at %d records failed, start-up will read more: %s (if it persists, stop the ledger and "
+                    "delete state.db: it is rebuilt)",
+                    size,
+                    error,
+                )
                 self._sidecar.flushed(False)
             else:
                 self._sidecar.flushed(True)
@@ -238,15 +254,18 @@ class Engine:
         hour, due = 0, time.monotonic()
         while True:
             await asyncio.sleep(0.25)
-            many = self._committer.frontier.size - self._checkpointed > CHECKPOINT_RECORDS // 4
-            if many or time.monotonic() - due > CHECKPOINT_SECONDS:
-                await self.checkpoint()
-                due = time.monotonic()
-            current = hour_of(self.now())
-            if current != hour:
-                self._admissions.quota.forget_before(current - HOUR)
-                self._answers.prune(self.now())
-                hour = current
+            try:
+                many = self._committer.frontier.size - self._checkpointed > CHECKPOINT_RECORDS // 4
+                if many or time.monotonic() - due > CHECKPOINT_SECONDS:
+                    await self.checkpoint()
+                    due = time.monotonic()
+                current = hour_of(self.now())
+                if current != hour:
+                    hour = current
+                    self._admissions.quota.forget_before(current - HOUR)
+                    self._answers.prune(self.now())
+            except Exception:
+                log.exception("housekeeping failed")
 
     def _mark(self) -> Mark:
         frontier = self._committer.frontier

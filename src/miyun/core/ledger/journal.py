@@ -94,8 +94,6 @@ class Journal:
                 raise JournalDamaged(f"{path.name}: expected a segment that starts at record {size}; restore it")
             last = index == len(later) - 1
             offset = at.offset if index == 0 else 0
-            if path.stat().st_size < offset:
-                raise JournalDamaged(f"{path.name} is shorter than what was acknowledged; restore it from the backup")
             for line, start, end in read_lines(path, offset):
                 parts = chain.split_line(line)
                 leaf = chain.leaf_hash(parts[1]) if parts else b""
@@ -126,9 +124,11 @@ class Journal:
             begin = max(0, at.offset - _LOOK_BACK)
             file.seek(begin)
             data = file.read(at.offset - begin)
+        if len(data) < at.offset - begin:
+            raise JournalDamaged(f"{path.name} is shorter than what was acknowledged; restore it from the backup")
         line = data[:-1].rpartition(b"\n")[2]
         parts = chain.split_line(line)
-        if len(data) != at.offset - begin or data[-1:] != b"\n" or parts is None or parts[0] != link:
+        if data[-1:] != b"\n" or parts is None or parts[0] != link:
             raise JournalDamaged(
                 f"{path.name}: record {size - 1} is not the one that was acknowledged; restore the backup (journal and "
                 "state.db together), or delete state.db to accept the journal as it is"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 from miyun.core.ledger import record
 from miyun.core.ledger.journal import Journal, Position
@@ -30,7 +28,7 @@ def matching(tenant: str | None, instance: str | None, operation: str | None) ->
     return wanted
 
 
-async def page(
+def page(
     journal: Journal,
     block_at: Callable[[int], Position | None],
     blocks: Iterator[int],
@@ -40,29 +38,22 @@ async def page(
     limit: int,
     newest_first: bool,
 ) -> list[bytes]:
-    """Read block after block until the page is full. The files are read in a thread, the index in the loop."""
+    """Read block after block until the page is full. For a thread."""
     found: list[bytes] = []
     total = 0
-    while some := list(islice(blocks, 8)):
-        places = [(block, place) for block in some if (place := block_at(block)) is not None]
-
-        def read(places: list[tuple[int, Position]] = places, left: int = limit - len(found)) -> list[bytes]:
-            matches: list[bytes] = []
-            for block, place in places:
-                begin, stop = block * BLOCK, min(size, (block + 1) * BLOCK)
-                if newest_first:
-                    stop = min(stop, first + 1)
-                own = [
-                    raw
-                    for seq, raw in journal.lines(place, begin, stop)
-                    if (newest_first or seq >= first) and (wanted is None or wanted(raw))
-                ]
-                matches += reversed(own) if newest_first else own
-                if len(matches) >= left:
-                    break
-            return matches
-
-        for raw in await asyncio.to_thread(read):
+    for block in blocks:
+        place = block_at(block)
+        if place is None:
+            continue
+        begin, stop = block * BLOCK, min(size, (block + 1) * BLOCK)
+        if newest_first:
+            stop = min(stop, first + 1)
+        own = [
+            raw
+            for seq, raw in journal.lines(place, begin, stop)
+            if (newest_first or seq >= first) and (wanted is None or wanted(raw))
+        ]
+        for raw in reversed(own) if newest_first else own:
             found.append(raw)
             total += len(raw)
             if len(found) >= limit or total >= PAGE_BYTES:

@@ -214,7 +214,7 @@ class LedgerServer:
             future.set_result(None)
 
 
-async def serve(home: Path, *, ready: Callable[[], None] | None = None) -> None:
+async def serve(home: Path) -> None:
     """Run until SIGTERM or SIGINT. Raises when the journal is damaged, or the disk fails."""
     engine = Engine(home)
     await engine.open()
@@ -225,8 +225,6 @@ async def serve(home: Path, *, ready: Callable[[], None] | None = None) -> None:
         loop.add_signal_handler(number, stop.set)
     await server.start(home / "run" / "ledger.sock")
     log.info("the ledger serves %s", home / "run" / "ledger.sock")
-    if ready is not None:
-        ready()
     stopping = asyncio.ensure_future(stop.wait())
     assert engine.broken is not None
     await asyncio.wait((stopping, engine.broken), return_when=asyncio.FIRST_COMPLETED)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import Path
@@ -40,6 +40,7 @@ CREATE INDEX kept_reserved ON kept (reserved);
 """
 
 Name = tuple[str, str, str]  # tenant, instance, operation
+UsageSums = dict[tuple[str, str, int], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,14 @@ class Sidecar:
         self._write = _connect(path)
         if self._write.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
             self._write.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={FORMAT}; COMMIT;")
-        self._read = _connect(path)
+        self._read = _connect(path)  # the event loop's
+        self._query = _connect(path)  # of the thread that answers questions
         self.delta = Delta()
         self._flushing: Delta | None = None
         self._names: dict[Name, int] = {}
 
     def close(self) -> None:
+        self._query.close()
         self._read.close()
         self._write.close()
 
@@ -206,63 +209,80 @@ class Sidecar:
                 if expires >= now:
                     yield nonce, expires
 
-    def usage(self, instances: Iterable[str], start: int, end: int) -> dict[tuple[str, str, int], list[int]]:
-        """(instance, meter, window) → units, refused, over; for windows in [start, end)."""
-        sums: dict[tuple[str, str, int], list[int]] = {}
+    def usage(self, instances: Iterable[str], start: int, end: int) -> Callable[[], UsageSums]:
+        """(instance, meter, window) → units, refused, over; for windows in [start, end).
+
+        Called in the event loop; what it returns reads the file and may be called in a thread."""
         wanted = set(instances)
-        for instance in wanted:
-            for meter, window, *row in self._read.execute(
-                'SELECT meter, "window", units, refused, over FROM usage '
-                'WHERE instance = ? AND "window" >= ? AND "window" < ?',
-                (instance, start, end),
-            ):
-                sums[instance, meter, window] = row
-        for delta in self._deltas():
-            for key, more in delta.usage.items():
-                if key[0] in wanted and start <= key[2] < end:
-                    sums[key] = [a + b for a, b in zip(sums.get(key, (0, 0, 0)), more, strict=True)]
-        return sums
+        recent = [
+            (key, list(more))
+            for delta in self._deltas()
+            for key, more in delta.usage.items()
+            if key[0] in wanted and start <= key[2] < end
+        ]
+
+        def read() -> UsageSums:
+            sums: UsageSums = {}
+            for instance in wanted:
+                for meter, window, *row in self._query.execute(
+                    'SELECT meter, "window", units, refused, over FROM usage '
+                    'WHERE instance = ? AND "window" >= ? AND "window" < ?',
+                    (instance, start, end),
+                ):
+                    sums[instance, meter, window] = row
+            for key, more in recent:
+                sums[key] = [a + b for a, b in zip(sums.get(key, (0, 0, 0)), more, strict=True)]
+            return sums
+
+        return read
 
     def block_at(self, block: int) -> Position | None:
+        """Any thread."""
         for delta in self._deltas():
-            if block in delta.blocks:
-                return delta.blocks[block]
-        row = self._read.execute("SELECT segment, offset FROM block WHERE block = ?", (block,)).fetchone()
+            position = delta.blocks.get(block)
+            if position is not None:
+                return position
+        row = self._query.execute("SELECT segment, offset FROM block WHERE block = ?", (block,)).fetchone()
         return Position(*row) if row else None
 
     def blocks(
         self, tenant: str | None, instance: str | None, operation: str | None, start: int, *, descending: bool
-    ) -> Iterator[int]:
-        """Blocks that hold a matching record, from block `start` on, in order; lazily, so a page reads only its own."""
-        wanted = {"tenant": tenant, "instance": instance, "operation": operation}
-        given = {column: value for column, value in wanted.items() if value is not None}
-        where = " AND ".join(f"{column} = ?" for column in given)  # column names are the three above, never input
-        rows = self._read.execute(f"SELECT id FROM name WHERE {where}", tuple(given.values())).fetchall()
-        compare, order = ("<=", "DESC") if descending else (">=", "ASC")
-        sources: list[Iterable[int]] = [
-            (
-                block
-                for (block,) in self._read.execute(
-                    f"SELECT block FROM posting WHERE name = ? AND block {compare} ? ORDER BY block {order}",
-                    (number, start),
-                )
-            )
-            for (number,) in rows
-        ]
-        for delta in self._deltas():
-            recent: set[int] = set()
-            for name, found in delta.postings.items():
-                if all(
-                    value is None or value == own
-                    for value, own in zip((tenant, instance, operation), name, strict=True)
-                ):
-                    recent |= {block for block in found if (block <= start if descending else block >= start)}
+    ) -> Callable[[], Iterator[int]]:
+        """Blocks that hold a matching record, from block `start` on, in order; lazily, so a page reads only its own.
+
+        Called in the event loop; what it returns reads the file and may be called in a thread."""
+        asked = (tenant, instance, operation)
+        recent = {
+            block
+            for delta in self._deltas()
+            for name, found in delta.postings.items()
+            if all(value is None or value == own for value, own in zip(asked, name, strict=True))
+            for block in found
+            if (block <= start if descending else block >= start)
+        }
+
+        def read() -> Iterator[int]:
+            columns = zip(("tenant", "instance", "operation"), asked, strict=True)
+            given = {column: value for column, value in columns if value is not None}
+            where = " AND ".join(f"{column} = ?" for column in given)  # names of the three columns, never input
+            rows = self._query.execute(f"SELECT id FROM name WHERE {where}", tuple(given.values())).fetchall()
+            sources: list[Iterable[int]] = [self._postings(number, start, descending) for (number,) in rows]
             sources.append(sorted(recent, reverse=descending))
-        last = None
-        for block in merge(*sources, reverse=descending):
-            if block != last:
-                yield block
-            last = block
+            last = None
+            for block in merge(*sources, reverse=descending):
+                if block != last:
+                    yield block
+                last = block
+
+        return read
+
+    def _postings(self, name: int, start: int, descending: bool) -> Iterator[int]:
+        compare, order = ("<=", "DESC") if descending else (">=", "ASC")
+        rows = self._query.execute(
+            f"SELECT block FROM posting WHERE name = ? AND block {compare} ? ORDER BY block {order}", (name, start)
+        )
+        for (block,) in rows:
+            yield block
 
     def _deltas(self) -> tuple[Delta, ...]:
         return (self.delta,) if self._flushing is None else (self.delta, self._flushing)

@@ -180,3 +180,14 @@ async def test_a_clean_stop_answers_what_became_durable(desk, home) -> None:
         pass
 
     desk.engine.close = nothing
+
+
+async def test_a_ledger_that_hangs_is_an_error_not_an_endless_wait(
+    client: LedgerClient, monkeypatch: pytest.MonkeyPatch, desk
+) -> None:
+    monkeypatch.setattr("miyun.core.ledger.client._HANGS_AFTER", 0.1)
+    monkeypatch.setattr(desk.engine, "append", lambda *arguments, **named: None)
+    with pytest.raises(Unavailable):
+        await client.append(entry())
+    monkeypatch.undo()
+    assert (await client.append(entry())).seq == 0

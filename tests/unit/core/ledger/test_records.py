@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from miyun.core.errors import InvalidArgument, TooLarge
+from miyun.core.errors import InvalidArgument, Overloaded, TooLarge, Unavailable
 from miyun.core.ledger import merkle
 from miyun.core.ledger.engine import Engine
+from miyun.core.ledger.journal import JournalBroken
 from miyun.core.ledger.record import record_of
 
 pytestmark = pytest.mark.anyio
@@ -186,3 +189,28 @@ async def test_an_anchor_must_be_a_root_of_this_journal(desk, home: Path) -> Non
 async def test_one_writer_at_a_time(desk, home: Path) -> None:
     with pytest.raises(BlockingIOError):
         await Engine(home).open()
+
+
+async def test_more_than_the_queue_holds_is_refused_and_the_rest_is_written(desk) -> None:
+    results = await asyncio.gather(*[desk.append() for _ in range(20_500)], return_exceptions=True)
+    refused = [result for result in results if isinstance(result, Overloaded)]
+    assert len(refused) == 500
+    assert refused[0].retry_after == 1
+    assert desk.engine.head().size == 20_000
+
+
+async def test_a_disk_that_fails_otherwise_stops_the_ledger(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failed fsync nobody knows what is on disk: only a replay may go on."""
+
+    def fails(fd: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    await desk.append()
+    monkeypatch.setattr(os, "fdatasync", fails)
+    with pytest.raises(Unavailable):
+        await desk.append()
+    with pytest.raises(JournalBroken):
+        await desk.engine.broken
+    with pytest.raises(Overloaded):
+        await desk.append()
+    monkeypatch.undo()
