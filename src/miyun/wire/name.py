@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from miyun.wire import der, oid
+from miyun.wire.der import Reader
 from miyun.wire.errors import DecodeError, EncodeError
 
 SHORT: Final = {
@@ -69,7 +70,7 @@ class Name:
         return name
 
     @classmethod
-    def read(cls, reader: der.Reader, label: str = "Name") -> Name:
+    def read(cls, reader: Reader, label: str = "Name") -> Name:
         """The next Name of a reader."""
         whole = reader.raw_of(der.SEQUENCE, label)
         rdns: list[tuple[Attribute, ...]] = []

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from tests.unit.wire.authority import ALGORITHMS, ECDSA, PSS, RSA, SM2, Pki, key, name, pki
 
 from miyun.gm import sm3
-from miyun.wire import cms, crl, pem, pkcs10, spki, tsp, x509
+from miyun.wire import cms, crl, oid, pem, pkcs10, spki, tsp, x509
 from miyun.wire.algorithm import DigestAlgorithm
 
 pytestmark = [
@@ -211,6 +214,38 @@ def test_envelope_of_openssl_is_read(folder, tmp_path):
     info = cms.parse_enveloped_data(out.read_bytes())
     assert info.recipients[0].is_for(p.leaf.certificate)
     assert len(info.ciphertext) == 16
+
+
+def test_envelope_is_opened(folder, tmp_path):
+    leaf = pki(RSA).leaf
+    content_key, iv = bytes(range(32)), bytes(16)
+    public = load_der_public_key(leaf.key.spki)
+    encryptor = Cipher(algorithms.AES(content_key), modes.CBC(iv)).encryptor()
+    padding = 16 - len(CONTENT) % 16
+    ciphertext = encryptor.update(CONTENT + bytes([padding]) * padding) + encryptor.finalize()
+    recipient = cms.KeyTransRecipient.rsa(leaf.certificate, public.encrypt(content_key, PKCS1v15()))
+    message = cms.build_enveloped_data(
+        [recipient], ciphertext, iv, dialect=cms.Dialect.RFC5652, content_algorithm=oid.AES256_CBC
+    )
+    out = tmp_path / "plain"
+    openssl(
+        "cms",
+        "-decrypt",
+        "-binary",
+        "-inform",
+        "DER",
+        "-in",
+        folder("e.der", message),
+        "-out",
+        out,
+        "-recip",
+        folder("r.pem", leaf.certificate.to_pem()),
+        "-inkey",
+        folder("k.der", leaf.key.private),
+        "-keyform",
+        "DER",
+    )
+    assert out.read_bytes() == CONTENT
 
 
 def stamp(p: Pki, query: bytes) -> bytes:

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 from tests.unit.wire.authority import ALGORITHMS, ECDSA, NOW, RSA, SM2, key, make, pki
 
-from miyun.gm import sm3
+from miyun.gm import sm2, sm3, sm4
 from miyun.gm.errors import InvalidSignature
 from miyun.wire import cms, der, oid
 from miyun.wire.algorithm import DigestAlgorithm
@@ -126,6 +126,20 @@ def test_message_without_signer_is_refused():
         cms.verify_signed_data(info)
 
 
+def test_unreadable_certificate_beside_the_signers_does_no_harm():
+    own = pki().leaf.certificate.der
+    odd = der.sequence(der.integer(1), der.octet_string(bytes(len(own) - 8)))
+    message = sign(certificates=(pki().leaf.certificate,))
+    info = der.Reader(message).enter()
+    info.oid()
+    body = info.enter(0xA0).enter()
+    head = [body.raw() for _ in range(3)]
+    body.raw()
+    rebuilt = der.sequence(*head, der.explicit(0, odd + own), body.rest())
+    rebuilt = der.sequence(der.oid(oid.GM_SIGNED_DATA), der.explicit(0, rebuilt))
+    assert cms.verify_signed_data(rebuilt).certificates == (pki().leaf.certificate,)
+
+
 def test_two_signers():
     first, second = sign(SM2, Dialect.RFC5652), sign(ECDSA, Dialect.RFC5652)
     merged = _merge(first, second)
@@ -224,3 +238,15 @@ def test_bare_sm4_means_ecb():
 def test_signed_is_not_enveloped():
     with pytest.raises(DecodeError, match="EnvelopedData"):
         cms.parse_enveloped_data(sign())
+
+
+@pytest.mark.parametrize("dialect", Dialect)
+def test_envelope_is_opened_with_the_private_key(dialect):
+    owner = pki().leaf
+    content_key, iv = bytes(range(16)), bytes(range(16, 32))
+    point = owner.certificate.public_key.point
+    recipient = RECIPIENT(owner.certificate, sm2.encrypt(point, content_key))
+    message = cms.build_enveloped_data([recipient], sm4.encrypt_cbc(content_key, iv, CONTENT), iv, dialect=dialect)
+    info = cms.parse_enveloped_data(message)
+    opened = sm2.decrypt(owner.key.private, info.recipients[0].encrypted_key)
+    assert sm4.decrypt_cbc(opened, info.iv, info.ciphertext) == CONTENT

@@ -134,6 +134,13 @@ def test_named_tsa_must_be_the_signer():
     assert caught.value.reason is Mismatch.SIGNER
 
 
+def test_tsa_may_be_named_by_another_of_its_names():
+    other = pki().leaf.certificate.subject
+    known = x509.subject_alt_name(directory=[other])
+    signer = make("TSA", *TSA_EXTENSIONS, known, issuer=pki().issuing, key=key(number=8))
+    verify(token(signer=signer, tsa_name=other))
+
+
 def test_either_digest_or_message():
     with pytest.raises(TypeError):
         verify(token(), digest=bytes(32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -158,13 +159,19 @@ def _read_content(reader: der.Reader) -> tuple[str, bytes | None]:
 
 def _read_certificates(reader: der.Reader | None) -> tuple[Certificate, ...]:
     found: list[Certificate] = []
+    count = 0
     while reader is not None and reader.more:
-        if len(found) >= MAX_CERTIFICATES:
+        count += 1
+        if count > MAX_CERTIFICATES:
             raise reader.fail("too many certificates")
-        if reader.peek() == der.SEQUENCE:
-            found.append(parse_certificate(reader.raw()))
-        else:
-            reader.raw()  # attribute certificates and other formats carry no key of ours
+        kind = reader.peek()
+        encoded = reader.raw()
+        if kind != der.SEQUENCE:
+            continue  # attribute certificates and other formats carry no key of ours
+        # A certificate that is not readable here (an old root signed with SHA-1, say) must not spoil the others; should
+        # it be the signer's, verification says that the signer's is missing.
+        with suppress(DecodeError):
+            found.append(parse_certificate(encoded))
     return tuple(found)
 
 

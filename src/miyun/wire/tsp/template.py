@@ -49,7 +49,7 @@ class Accuracy:
 class TstInfoTemplate:
     """TSTInfo of one policy. `tsa_name` is the signing certificate's subject, when it is to be told."""
 
-    __slots__ = ("_head", "_nonce_after", "_tail", "policy")
+    __slots__ = ("_before_nonce", "_head", "_tail", "policy")
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class TstInfoTemplate:
     ) -> None:
         self.policy = policy
         self._head = _VERSION_1 + der.oid(policy)
-        self._nonce_after = (accuracy.encode() if accuracy is not None else b"") + (der.TRUE if ordering else b"")
+        self._before_nonce = (accuracy.encode() if accuracy is not None else b"") + (der.TRUE if ordering else b"")
         self._tail = der.explicit(0, der.explicit(4, tsa_name.encode())) if tsa_name is not None else b""
 
     def encode(self, serial: int, gen_time: datetime, imprint: MessageImprint, nonce: int | None) -> bytes:
@@ -81,7 +81,7 @@ class TstInfoTemplate:
             + der.integer(serial)
             + bytes((0x18, len(time)))
             + time
-            + self._nonce_after
+            + self._before_nonce
             + (b"" if nonce is None else der.integer(nonce))
             + self._tail
         )

@@ -15,6 +15,7 @@ from miyun.wire.cms.attribute import names_certificate
 from miyun.wire.cms.signed_data import SignedDataInfo, parse_signed_data
 from miyun.wire.cms.verify import verify_signed_data
 from miyun.wire.errors import DecodeError
+from miyun.wire.name import Name
 from miyun.wire.tsp.request import MessageImprint, TimeStampReq, read_imprint
 from miyun.wire.tsp.status import PKIStatus
 from miyun.wire.tsp.template import Accuracy
@@ -198,7 +199,7 @@ def verify_token(
     if names_certificate(signer.attributes, certificate) is None:
         # Without it (RFC 3161 2.4.1, RFC 5816) another certificate of the same key could be put in its place.
         raise TimeStampMismatch(Mismatch.SIGNER, "the token does not name its signing certificate")
-    if info.tsa is not None and info.tsa.kind == general_name.DIRECTORY and info.tsa.value != certificate.subject:
+    if info.tsa is not None and not _is_name_of(info.tsa, certificate):
         raise TimeStampMismatch(Mismatch.SIGNER, "the named TSA is not the signer")
     chain = verify_chain(
         certificate,
@@ -209,6 +210,13 @@ def verify_token(
         revoked=revoked,
     )
     return TimeStampInfo(info, chain)
+
+
+def _is_name_of(tsa: general_name.GeneralName, certificate: Certificate) -> bool:
+    """Whether the TSTInfo's tsa is a subject name of the signer's certificate (RFC 3161 2.4.2)."""
+    if isinstance(tsa.value, Name) and tsa.value.matches(certificate.subject):
+        return True
+    return tsa in certificate.subject_alt_names
 
 
 def verify_response(

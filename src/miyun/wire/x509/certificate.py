@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from miyun.gm import sm3
 from miyun.wire import der, oid, pem, signed, spki
@@ -20,6 +20,7 @@ from miyun.wire.x509.extension import BasicConstraints, Extension, NameConstrain
 from miyun.wire.x509.general_name import GeneralName
 
 MAX_SIZE: Final = 64 * 1024
+T = TypeVar("T")
 _V3: Final = der.explicit(0, der.integer(2))
 
 
@@ -165,7 +166,7 @@ def parse_certificate(encoded: bytes) -> Certificate:
     for item in extensions:
         values.setdefault(item.oid, item.value)
 
-    def read(dotted, function, *arguments):  # type: ignore[no-untyped-def]
+    def read(dotted: str, function: Callable[..., T], *arguments: str) -> T | None:
         return function(values[dotted], *arguments) if dotted in values else None
 
     return Certificate(

@@ -166,8 +166,8 @@ class _Search:
             self._checks += 1
             if self._checks > _MAX_SIGNATURE_CHECKS:
                 break
-            if (error := _signature_error(top, issuer)) is not None:
-                self._note(MAX_LENGTH + len(path), error)
+            if (refusal := _signature_error(top, issuer)) is not None:
+                self._note(MAX_LENGTH + len(path), refusal)
                 continue
             if (trusted or len(path) < MAX_LENGTH) and (found := self._extend((*path, issuer))) is not None:
                 return found

@@ -23,10 +23,14 @@ def violation(certificate: Certificate, constraints: NameConstraints) -> str | N
         excluded = [base for base in constraints.excluded if base.kind == item.kind]
         permitted = [base for base in constraints.permitted if base.kind == item.kind]
         if any(_within(item, base) for base in excluded):
-            return f"{item.value} is excluded"
+            return f"{_text(item)} is excluded"
         if permitted and not any(_within(item, base) for base in permitted):
-            return f"{item.value} is not permitted"
+            return f"{_text(item)} is not permitted"
     return None
+
+
+def _text(item: GeneralName) -> str:
+    return item.value.hex() if isinstance(item.value, bytes) else str(item.value)
 
 
 def _names(certificate: Certificate) -> list[GeneralName]:
