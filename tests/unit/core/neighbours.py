@@ -247,6 +247,10 @@ def spec(number: int = 1, **changes: Any) -> ContractSpec:
 def platform(folder: Path) -> Platform:
     database = Database(f"sqlite:///{folder / 'test.db'}")
     metadata.create_all(database.engine)
+    return platform_on(database)
+
+
+def platform_on(database: Database) -> Platform:
     clock, machine, ledger, offered = HandClock(), DerivingMachine(), MemoryLedger(), registry()
     cloud = assemble(database=database, ledger=ledger, machine=machine, registry=offered, clock=clock)
     services = {**cloud.services, "stamps": Sold(), "keys": Sold()}

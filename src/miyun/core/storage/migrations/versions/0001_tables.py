@@ -1,0 +1,456 @@
+"""The tables of the first release."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from miyun.core.storage.database import UtcDateTime
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "certificate_authority",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("family", sa.String(length=16), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("parent", sa.String(length=32), nullable=True),
+        sa.Column("key_algorithm", sa.String(length=16), nullable=False),
+        sa.Column("key_blob", sa.LargeBinary(), nullable=False),
+        sa.Column("key_public", sa.LargeBinary(), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("crl_number", sa.Integer(), nullable=False),
+        sa.Column("crl_due", sa.Boolean(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_authority")),
+        sa.UniqueConstraint("serial", name=op.f("uq_certificate_authority_serial")),
+    )
+    op.create_table(
+        "certificate_certificate",
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=True),
+        sa.Column("authority", sa.String(length=32), nullable=False),
+        sa.Column("template", sa.String(length=32), nullable=False),
+        sa.Column("usage", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("not_before", UtcDateTime(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("allocated_at", UtcDateTime(), nullable=False),
+        sa.Column("issued_at", UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.Column("reason", sa.String(length=32), nullable=True),
+        sa.Column("pair", sa.String(length=40), nullable=True),
+        sa.Column("der", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("serial", name=op.f("pk_certificate_certificate")),
+        sa.UniqueConstraint("id", name=op.f("uq_certificate_certificate_id")),
+    )
+    op.create_index(
+        "ix_certificate_certificate_authority_revoked_at",
+        "certificate_certificate",
+        ["authority", "revoked_at"],
+        unique=False,
+    )
+    op.create_index("ix_certificate_certificate_tenant_id", "certificate_certificate", ["tenant", "id"], unique=False)
+    op.create_table(
+        "certificate_crl",
+        sa.Column("authority", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("this_update", UtcDateTime(), nullable=False),
+        sa.Column("next_update", UtcDateTime(), nullable=False),
+        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("authority", "number", name=op.f("pk_certificate_crl")),
+    )
+    op.create_table(
+        "core_login_failure",
+        sa.Column("subject", sa.String(length=64), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("locked_until", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_core_login_failure")),
+    )
+    op.create_table(
+        "core_tenant",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("code", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_tenant")),
+        sa.UniqueConstraint("code", name=op.f("uq_core_tenant_code")),
+    )
+    op.create_table(
+        "delivery_probe",
+        sa.Column("minute", UtcDateTime(), nullable=False),
+        sa.Column("ok", sa.Boolean(), nullable=False),
+        sa.Column("milliseconds", sa.Integer(), nullable=False),
+        sa.Column("code", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("minute", name=op.f("pk_delivery_probe")),
+    )
+    op.create_table(
+        "kms_alias",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "name", name=op.f("pk_kms_alias")),
+    )
+    op.create_index("ix_kms_alias_key", "kms_alias", ["key"], unique=False)
+    op.create_table(
+        "kms_erasure",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("label", sa.String(length=128), nullable=False),
+        sa.Column("algorithm", sa.String(length=16), nullable=False),
+        sa.Column("fingerprints", sa.Text(), nullable=False),
+        sa.Column("reason", sa.String(length=64), nullable=False),
+        sa.Column("destroyed_at", UtcDateTime(), nullable=False),
+        sa.Column("recorded", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kms_erasure")),
+    )
+    op.create_index("ix_kms_erasure_tenant_id", "kms_erasure", ["tenant", "id"], unique=False)
+    op.create_table(
+        "kms_key",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("algorithm", sa.String(length=16), nullable=False),
+        sa.Column("usage", sa.String(length=16), nullable=False),
+        sa.Column("label", sa.String(length=128), nullable=False),
+        sa.Column("description", sa.String(length=1024), nullable=False),
+        sa.Column("owner", sa.String(length=64), nullable=False),
+        sa.Column("origin", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=24), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("min_decryption_version", sa.Integer(), nullable=False),
+        sa.Column("rotation_days", sa.Integer(), nullable=True),
+        sa.Column("next_rotation_at", UtcDateTime(), nullable=True),
+        sa.Column("deletion_at", UtcDateTime(), nullable=True),
+        sa.Column("destroyed_at", UtcDateTime(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_kms_key")),
+    )
+    op.create_index("ix_kms_key_deletion_at", "kms_key", ["deletion_at"], unique=False)
+    op.create_index("ix_kms_key_next_rotation_at", "kms_key", ["next_rotation_at"], unique=False)
+    op.create_index("ix_kms_key_tenant_id", "kms_key", ["tenant", "id"], unique=False)
+    op.create_table(
+        "kms_tag",
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.String(length=256), nullable=False),
+        sa.PrimaryKeyConstraint("key", "name", name=op.f("pk_kms_tag")),
+    )
+    op.create_table(
+        "kms_version",
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("blob", sa.LargeBinary(), nullable=False),
+        sa.Column("public", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("key", "version", name=op.f("pk_kms_version")),
+    )
+    op.create_table(
+        "onboarding_check",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("binding", sa.String(length=40), nullable=False),
+        sa.Column("offering", sa.String(length=40), nullable=False),
+        sa.Column("result", sa.String(length=16), nullable=False),
+        sa.Column("operation", sa.String(length=80), nullable=False),
+        sa.Column("code", sa.String(length=80), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=True),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_onboarding_check")),
+    )
+    op.create_index("ix_onboarding_check_tenant_id", "onboarding_check", ["tenant", "id"], unique=False)
+    op.create_table(
+        "strong_auth_account",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("account", sa.String(length=128), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("issuer", sa.String(length=1024), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_account")),
+        sa.UniqueConstraint("application", "fingerprint", name=op.f("uq_strong_auth_account_application_fingerprint")),
+    )
+    op.create_index("ix_strong_auth_account_tenant_id", "strong_auth_account", ["tenant", "id"], unique=False)
+    op.create_table(
+        "strong_auth_challenge",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_challenge")),
+    )
+    op.create_index(
+        "ix_strong_auth_challenge_application_expires_at",
+        "strong_auth_challenge",
+        ["application", "expires_at"],
+        unique=False,
+    )
+    op.create_index("ix_strong_auth_challenge_expires_at", "strong_auth_challenge", ["expires_at"], unique=False)
+    op.create_table(
+        "strong_auth_session",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("account", sa.String(length=128), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("last_seen_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_session")),
+    )
+    op.create_index("ix_strong_auth_session_expires_at", "strong_auth_session", ["expires_at"], unique=False)
+    op.create_index(
+        "ix_strong_auth_session_tenant_opened_at", "strong_auth_session", ["tenant", "opened_at"], unique=False
+    )
+    op.create_table(
+        "strong_auth_trust",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_trust")),
+        sa.UniqueConstraint("tenant", "fingerprint", name=op.f("uq_strong_auth_trust_tenant_fingerprint")),
+    )
+    op.create_table(
+        "timestamp_drift",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("source", sa.String(length=64), nullable=False),
+        sa.Column("offset", sa.Float(), nullable=False),
+        sa.Column("trusted", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_timestamp_drift")),
+    )
+    op.create_index("ix_timestamp_drift_at", "timestamp_drift", ["at"], unique=False)
+    op.create_table(
+        "timestamp_epoch",
+        sa.Column("epoch", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("epoch", name=op.f("pk_timestamp_epoch")),
+    )
+    op.create_table(
+        "timestamp_tsa",
+        sa.Column("policy", sa.String(length=16), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("key_algorithm", sa.String(length=16), nullable=False),
+        sa.Column("key_blob", sa.LargeBinary(), nullable=False),
+        sa.Column("key_public", sa.LargeBinary(), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("policy", "generation", name=op.f("pk_timestamp_tsa")),
+    )
+    op.create_table(
+        "timestamp_tsa_chain",
+        sa.Column("policy", sa.String(length=16), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("policy", "generation", "position", name=op.f("pk_timestamp_tsa_chain")),
+    )
+    op.create_table(
+        "core_application",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_application_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_application")),
+    )
+    op.create_index(op.f("ix_core_application_tenant"), "core_application", ["tenant"], unique=False)
+    op.create_index("uq_core_application_tenant_name", "core_application", ["tenant", "name"], unique=True)
+    op.create_table(
+        "core_contract",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.String(length=100), nullable=False),
+        sa.Column("title", sa.String(length=300), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("parties", sa.Text(), nullable=False),
+        sa.Column("term_first", sa.Date(), nullable=False),
+        sa.Column("term_last", sa.Date(), nullable=False),
+        sa.Column("effective_first", sa.Date(), nullable=False),
+        sa.Column("effective_last", sa.Date(), nullable=False),
+        sa.Column("rehearsal", sa.Boolean(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("exit_paper", sa.String(length=500), nullable=True),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_contract_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_contract")),
+        sa.UniqueConstraint("digest", name=op.f("uq_core_contract_digest")),
+    )
+    op.create_index(op.f("ix_core_contract_tenant"), "core_contract", ["tenant"], unique=False)
+    op.create_table(
+        "core_person",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=True),
+        sa.Column("login", sa.String(length=128), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("password", sa.String(length=200), nullable=False),
+        sa.Column("handover", sa.String(length=64), nullable=True),
+        sa.Column("must_change", sa.Boolean(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_person_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_person")),
+        sa.UniqueConstraint("login", name=op.f("uq_core_person_login")),
+    )
+    op.create_index(op.f("ix_core_person_tenant"), "core_person", ["tenant"], unique=False)
+    op.create_table(
+        "core_access_grant",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("person", sa.String(length=40), nullable=False),
+        sa.Column("purpose", sa.String(length=500), nullable=False),
+        sa.Column("starts_at", UtcDateTime(), nullable=False),
+        sa.Column("ends_at", UtcDateTime(), nullable=False),
+        sa.Column("created_by", sa.String(length=40), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["core_person.id"], name=op.f("fk_core_access_grant_person")),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_access_grant_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_access_grant")),
+    )
+    op.create_index(op.f("ix_core_access_grant_person"), "core_access_grant", ["person"], unique=False)
+    op.create_index(op.f("ix_core_access_grant_tenant"), "core_access_grant", ["tenant"], unique=False)
+    op.create_table(
+        "core_access_key",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["application"], ["core_application.id"], name=op.f("fk_core_access_key_application")),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_access_key_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_access_key")),
+    )
+    op.create_index(op.f("ix_core_access_key_application"), "core_access_key", ["application"], unique=False)
+    op.create_index(op.f("ix_core_access_key_tenant"), "core_access_key", ["tenant"], unique=False)
+    op.create_table(
+        "core_contract_item",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("contract", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("due", sa.Date(), nullable=True),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["contract"], ["core_contract.id"], name=op.f("fk_core_contract_item_contract")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_contract_item")),
+    )
+    op.create_index(op.f("ix_core_contract_item_contract"), "core_contract_item", ["contract"], unique=False)
+    op.create_index(op.f("ix_core_contract_item_due"), "core_contract_item", ["due"], unique=False)
+    op.create_table(
+        "core_instance",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("contract", sa.String(length=40), nullable=False),
+        sa.Column("offering", sa.String(length=64), nullable=False),
+        sa.Column("plan", sa.String(length=64), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["contract"], ["core_contract.id"], name=op.f("fk_core_instance_contract")),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_instance_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_instance")),
+    )
+    op.create_index(op.f("ix_core_instance_contract"), "core_instance", ["contract"], unique=False)
+    op.create_index(op.f("ix_core_instance_tenant"), "core_instance", ["tenant"], unique=False)
+    op.create_table(
+        "core_person_role",
+        sa.Column("person", sa.String(length=40), nullable=False),
+        sa.Column("role", sa.String(length=32), nullable=False),
+        sa.Column("assigned_by", sa.String(length=40), nullable=False),
+        sa.Column("assigned_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["core_person.id"], name=op.f("fk_core_person_role_person")),
+        sa.PrimaryKeyConstraint("person", "role", name=op.f("pk_core_person_role")),
+    )
+    op.create_table(
+        "core_session",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("person", sa.String(length=40), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("seen_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["person"], ["core_person.id"], name=op.f("fk_core_session_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_session")),
+    )
+    op.create_index(op.f("ix_core_session_person"), "core_session", ["person"], unique=False)
+    op.create_table(
+        "core_binding",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("instance", sa.String(length=40), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("deleted_at", UtcDateTime(), nullable=True),
+        sa.Column("live", sa.String(length=100), nullable=False),
+        sa.ForeignKeyConstraint(["application"], ["core_application.id"], name=op.f("fk_core_binding_application")),
+        sa.ForeignKeyConstraint(["instance"], ["core_instance.id"], name=op.f("fk_core_binding_instance")),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_binding_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_binding")),
+        sa.UniqueConstraint("live", name=op.f("uq_core_binding_live")),
+    )
+    op.create_index(op.f("ix_core_binding_application"), "core_binding", ["application"], unique=False)
+    op.create_index(op.f("ix_core_binding_instance"), "core_binding", ["instance"], unique=False)
+    op.create_index(op.f("ix_core_binding_tenant"), "core_binding", ["tenant"], unique=False)
+    op.create_table(
+        "core_entitlement",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("contract", sa.String(length=40), nullable=False),
+        sa.Column("instance", sa.String(length=40), nullable=False),
+        sa.Column("offering", sa.String(length=64), nullable=False),
+        sa.Column("plan", sa.String(length=64), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("hourly_capacity", sa.Text(), nullable=False),
+        sa.Column("overuse", sa.String(length=16), nullable=False),
+        sa.Column("counts_bindings", sa.Boolean(), nullable=False),
+        sa.Column("clause", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(["contract"], ["core_contract.id"], name=op.f("fk_core_entitlement_contract")),
+        sa.ForeignKeyConstraint(["instance"], ["core_instance.id"], name=op.f("fk_core_entitlement_instance")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_entitlement")),
+        sa.UniqueConstraint("instance", name=op.f("uq_core_entitlement_instance")),
+    )
+    op.create_index(op.f("ix_core_entitlement_contract"), "core_entitlement", ["contract"], unique=False)
+    op.create_table(
+        "core_basic_credential",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("binding", sa.String(length=40), nullable=False),
+        sa.Column("operations", sa.Text(), nullable=False),
+        sa.Column("verifier", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["binding"], ["core_binding.id"], name=op.f("fk_core_basic_credential_binding")),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_basic_credential_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_basic_credential")),
+    )
+    op.create_index(op.f("ix_core_basic_credential_binding"), "core_basic_credential", ["binding"], unique=False)
+    op.create_index(op.f("ix_core_basic_credential_tenant"), "core_basic_credential", ["tenant"], unique=False)
