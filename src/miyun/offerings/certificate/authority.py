@@ -8,6 +8,7 @@ from datetime import datetime
 
 from miyun.core.clock import Clock
 from miyun.core.ledger.port import Entry, Ledger
+from miyun.core.machine import machine_errors
 from miyun.hsm.port import Machine
 from miyun.offerings.certificate.errors import AuthorityMissing
 from miyun.offerings.certificate.model import (
@@ -109,19 +110,23 @@ class Authorities:
 
     async def sign(self, authority: Authority, to_be_signed: bytes) -> bytes:
         """The whole signed structure (certificate, CRL) from its to-be-signed part."""
-        [signature] = await self._machine.sign(authority.key, authority.hierarchy.scheme, [to_be_signed])
+        with machine_errors():
+            [signature] = await self._machine.sign(authority.key, authority.hierarchy.scheme, [to_be_signed])
         return assemble(to_be_signed, authority.hierarchy.signature, signature)
 
     async def new_serial(self) -> int:
         """Positive, 16 octets, 126 bits of them random (RFC 5280 4.1.2.2)."""
-        return int.from_bytes(await self._machine.random(16), "big") >> 2 | 1 << 126
+        with machine_errors():
+            octets = await self._machine.random(16)
+        return int.from_bytes(octets, "big") >> 2 | 1 << 126
 
     async def _ensure(self, family: Family, role: AuthorityRole, parent: Authority | None) -> Authority:
         name = authority_id(family, role)
         if (found := self.find(name)) is not None:
             return found
         hierarchy = HIERARCHIES[family]
-        key = await self._machine.generate(hierarchy.key, key_binding(name))
+        with machine_errors():
+            key = await self._machine.generate(hierarchy.key, key_binding(name))
         if key.public is None:
             raise AuthorityMissing(name)
         now = self._clock.now()
@@ -137,7 +142,8 @@ class Authorities:
             signature_algorithm=hierarchy.signature,
             extensions=self._extensions(key.public, parent),
         ).encode()
-        [signature] = await self._machine.sign(signer_key, hierarchy.scheme, [tbs])
+        with machine_errors():
+            [signature] = await self._machine.sign(signer_key, hierarchy.scheme, [tbs])
         authority = Authority(
             id=name,
             family=family,

@@ -11,6 +11,7 @@ from miyun.core.clock import Clock
 from miyun.core.errors import Unavailable
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Entry, Ledger
+from miyun.core.machine import machine_errors
 from miyun.core.ports import CertificateIssuer
 from miyun.hsm.port import Machine
 from miyun.offerings.timestamp.model import POLICIES, RENEW_BEFORE, Policy, Token, Tsa, key_binding
@@ -105,7 +106,8 @@ class TimestampAuthorities:
     ) -> Token:
         info = signer.info.encode(serial, gen_time, imprint, nonce)
         attributes = signer.frame.to_be_signed(info)
-        [signature] = await self._machine.sign(signer.tsa.key, signer.policy.scheme, [attributes])
+        with machine_errors():
+            [signature] = await self._machine.sign(signer.tsa.key, signer.policy.scheme, [attributes])
         return Token(
             signer.frame.assemble(info, attributes, signature, include_certificates),
             signer.policy.slug,
@@ -114,7 +116,8 @@ class TimestampAuthorities:
         )
 
     async def _make(self, policy: Policy, generation: int, now: datetime) -> None:
-        key = await self._machine.generate(policy.key, key_binding(policy.slug, generation))
+        with machine_errors():
+            key = await self._machine.generate(policy.key, key_binding(policy.slug, generation))
         if key.public is None:
             raise TsaMissing(policy.slug)
         issued = await self._issuer.issue(

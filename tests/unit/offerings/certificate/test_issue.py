@@ -8,6 +8,7 @@ import pytest
 from tests.standin import HandClock, StandInLedger, StandInMachine, call_of
 
 from miyun.core.errors import InvalidArgument, NotFound
+from miyun.core.errors import MachineLocked as CoreMachineLocked
 from miyun.gm import sm2
 from miyun.hsm.errors import MachineLocked
 from miyun.offerings.certificate.errors import CertificateNotComplete
@@ -202,7 +203,7 @@ def test_a_crash_between_number_and_signature_leaves_no_certificate_and_no_reuse
 
     machine.random, sign = known, machine.sign  # type: ignore[method-assign, assignment]
     machine.sign = fails  # type: ignore[method-assign, assignment]
-    with pytest.raises(MachineLocked):
+    with pytest.raises(CoreMachineLocked):
         asyncio.run(service.issue(call, IssueRequest(template="application", csr=sm2_csr())))
     machine.sign = sign  # type: ignore[method-assign]
     taken = f"{1 << 126 | 1:032x}"

@@ -7,10 +7,9 @@ import pytest
 from tests.rooms import Rooms
 from tests.standin import call_of
 
-from miyun.core.errors import InvalidArgument
+from miyun.core.errors import InvalidArgument, MachineLocked
 from miyun.core.operation import Call, Role
 from miyun.gm import sm3
-from miyun.hsm.errors import MachineLocked
 from miyun.offerings.timestamp import messages as m
 from miyun.offerings.timestamp.authority import TsaMissing
 from miyun.offerings.timestamp.errors import TimestampRejected
