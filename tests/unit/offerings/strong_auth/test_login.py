@@ -1,0 +1,269 @@
+"""Certificate login: what lets a person in, and everything that must not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.rooms import Rooms, rooms_in
+from tests.standin import StandInMachine, database_in
+
+from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from miyun.core.operation import Call, Principal, Role
+from miyun.gm import sm2
+from miyun.offerings.strong_auth import messages as m
+from miyun.offerings.strong_auth import model
+from miyun.offerings.strong_auth.errors import (
+    AccountNotActive,
+    CertificateRefused,
+    ChallengeInvalid,
+    LoginFailed,
+    TooManyChallenges,
+)
+from miyun.offerings.strong_auth.service import StrongAuthService
+from miyun.offerings.strong_auth.store import StrongAuthStore
+from miyun.wire import spki
+from miyun.wire.x509 import parse_certificate
+
+
+class Hall:
+    def __init__(self, folder: Path) -> None:
+        self.rooms: Rooms = rooms_in(folder)
+        self.service = StrongAuthService(
+            store=StrongAuthStore(self.rooms.database), issuer=self.rooms.issuer, clock=self.rooms.clock
+        )
+        self.private = sm2.generate_private_key()
+        self.pem, self.serial = self.certificate(self.private)
+
+    def certificate(self, private: bytes, template: str = "person", days: int | None = None) -> tuple[str, int]:
+        issued = self.do(
+            self.rooms.issuer.issue,
+            "ten_a",
+            template=template,
+            subject={"CN": "zhang"},
+            spki=spki.sm2_spki(sm2.public_key(private)),
+            days=days,
+            at=self.rooms.clock.now(),
+        )
+        return parse_certificate(issued.der).to_pem(), issued.serial
+
+    def do(self, verb: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        return asyncio.run(verb(*arguments, **named))
+
+    def call(self, tenant: str = "ten_a", application: str = "app_1") -> Call:
+        principal = Principal("ak_1", Role.APPLICATION, "app", tenant=tenant, application=application)
+        return Call(principal, "req_1", self.rooms.clock.now(), "zh", tenant=tenant, instance="ins_1")
+
+    def bind(self, account: str = "zhang", pem: str | None = None) -> m.AccountView:
+        request = m.BindAccount(account=account, certificate=pem or self.pem)
+        return self.do(self.service.bind_account, self.call(), request)
+
+    def challenge(self, call: Call | None = None) -> m.ChallengeView:
+        return self.do(self.service.challenge, call or self.call(), m.AskChallenge())
+
+    def login(
+        self,
+        challenge: m.ChallengeView,
+        *,
+        signature: bytes | None = None,
+        pem: str | None = None,
+        call: Call | None = None,
+    ) -> m.LoginResult:
+        request = m.Login(
+            challenge=challenge.challenge,
+            certificate=pem or self.pem,
+            signature=signature or sm2.sign(self.private, challenge.message),
+        )
+        return self.do(self.service.login, call or self.call(), request)
+
+    def check(self, session: str, call: Call | None = None) -> m.SessionView:
+        return self.do(self.service.check_session, call or self.call(), m.SessionToken(session=session))
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Hall:
+    return Hall(tmp_path)
+
+
+def test_a_bound_certificate_opens_a_session(hall: Hall) -> None:
+    hall.bind()
+    result = hall.login(hall.challenge())
+    assert (result.account, result.revocation) == ("zhang", "good")
+    view = hall.check(result.session)
+    assert view.active and view.account == "zhang"
+
+
+def test_a_challenge_works_once(hall: Hall) -> None:
+    hall.bind()
+    challenge = hall.challenge()
+    hall.login(challenge)
+    with pytest.raises(ChallengeInvalid):
+        hall.login(challenge)
+
+
+def test_a_wrong_signature_uses_the_challenge_up(hall: Hall) -> None:
+    hall.bind()
+    challenge = hall.challenge()
+    with pytest.raises(LoginFailed):
+        hall.login(challenge, signature=sm2.sign(hall.private, b"something else"))
+    with pytest.raises(ChallengeInvalid):
+        hall.login(challenge)
+
+
+def test_a_challenge_expires(hall: Hall) -> None:
+    hall.bind()
+    challenge = hall.challenge()
+    hall.rooms.clock.advance(seconds=121)
+    with pytest.raises(ChallengeInvalid):
+        hall.login(challenge)
+
+
+@pytest.mark.parametrize(("tenant", "application"), [("ten_b", "app_1"), ("ten_a", "app_2")])
+def test_a_challenge_belongs_to_its_application(hall: Hall, tenant: str, application: str) -> None:
+    hall.bind()
+    challenge = hall.challenge()
+    with pytest.raises(ChallengeInvalid):
+        hall.login(challenge, call=hall.call(tenant, application))
+
+
+def test_the_signed_message_names_tenant_and_application(hall: Hall) -> None:
+    lines = hall.challenge().message.decode().splitlines()
+    assert lines[:3] == ["MIYUN-LOGIN-1", "ten_a", "app_1"]
+
+
+def test_a_certificate_without_account_is_refused(hall: Hall) -> None:
+    with pytest.raises(CertificateRefused):
+        hall.login(hall.challenge())
+
+
+def test_a_revoked_certificate_is_refused_and_its_session_ends(hall: Hall) -> None:
+    hall.bind()
+    session = hall.login(hall.challenge()).session
+    hall.do(hall.rooms.issuer.revoke, hall.serial, "key_compromise", hall.rooms.clock.now())
+    assert not hall.check(session).active
+    with pytest.raises(CertificateRefused, match="revoked"):
+        hall.login(hall.challenge())
+
+
+def test_an_expired_certificate_is_refused(hall: Hall) -> None:
+    hall.bind()
+    hall.rooms.clock.advance(days=365 * 11)
+    with pytest.raises(CertificateRefused, match=r"expired|untrusted"):
+        hall.login(hall.challenge())
+
+
+def test_a_foreign_ca_is_refused_until_the_tenant_trusts_it(hall: Hall, tmp_path_factory: Any) -> None:
+    folder = tmp_path_factory.mktemp("foreign")
+    foreign = Rooms(folder, database_in(folder), StandInMachine())
+    hall.do(foreign.certificate.bootstrap)
+    issued = hall.do(
+        foreign.issuer.issue,
+        "ten_x",
+        template="person",
+        subject={"CN": "wang"},
+        spki=spki.sm2_spki(sm2.public_key(hall.private)),
+        at=foreign.clock.now(),
+    )
+    pem = parse_certificate(issued.der).to_pem()
+    with pytest.raises(CertificateRefused, match="signature"):  # its CA has the name of ours, but another key
+        hall.bind(pem=pem)
+    issuing = parse_certificate(issued.chain[0]).to_pem()
+    hall.do(hall.service.add_trust, hall.call(), m.AddTrust(certificate=issuing))
+    hall.bind(pem=pem)
+    assert hall.login(hall.challenge(), pem=pem).revocation == "unchecked"
+    with pytest.raises(CertificateRefused):  # trust is the tenant's own
+        hall.do(hall.service.bind_account, hall.call("ten_b"), m.BindAccount(account="wang", certificate=pem))
+
+
+def test_a_tls_server_certificate_is_not_a_login_certificate(hall: Hall) -> None:
+    issued = hall.do(
+        hall.rooms.issuer.issue,
+        "ten_a",
+        template="tls_server",
+        subject={"CN": "www.example.gov.cn"},
+        spki=spki.sm2_spki(sm2.public_key(hall.private)),
+        names=["www.example.gov.cn"],
+        at=hall.rooms.clock.now(),
+    )
+    with pytest.raises(CertificateRefused, match=r"purpose|key_usage"):
+        hall.bind(pem=parse_certificate(issued.der).to_pem())
+
+
+def test_a_suspended_account_is_refused_and_can_be_resumed(hall: Hall) -> None:
+    account = hall.bind()
+    hall.do(hall.service.suspend_account, hall.call(), m.AccountRef(account_id=account.id))
+    with pytest.raises(AccountNotActive):
+        hall.login(hall.challenge())
+    with pytest.raises(FailedPrecondition):
+        hall.do(hall.service.suspend_account, hall.call(), m.AccountRef(account_id=account.id))
+    hall.do(hall.service.resume_account, hall.call(), m.AccountRef(account_id=account.id))
+    assert hall.login(hall.challenge()).account == "zhang"
+
+
+def test_one_certificate_has_one_account_in_an_application(hall: Hall) -> None:
+    hall.bind("zhang")
+    with pytest.raises(AlreadyExists):
+        hall.bind("li")
+
+
+def test_another_tenant_cannot_touch_the_account(hall: Hall) -> None:
+    account = hall.bind()
+    for verb in (hall.service.suspend_account, hall.service.resume_account, hall.service.unbind_account):
+        with pytest.raises(NotFound):
+            hall.do(verb, hall.call("ten_b"), m.AccountRef(account_id=account.id))
+    listed = hall.do(hall.service.list_accounts, hall.call("ten_b"), m.ListAccounts())
+    assert listed.items == []
+
+
+def test_a_session_ends_when_idle_and_when_ended(hall: Hall) -> None:
+    hall.bind()
+    session = hall.login(hall.challenge()).session
+    hall.rooms.clock.advance(minutes=20)
+    assert hall.check(session).active
+    hall.rooms.clock.advance(minutes=20)
+    assert hall.check(session).active
+    hall.rooms.clock.advance(minutes=31)
+    assert not hall.check(session).active
+    session = hall.login(hall.challenge()).session
+    hall.do(hall.service.end_session, hall.call(), m.SessionToken(session=session))
+    assert not hall.check(session).active
+
+
+def test_the_token_itself_is_not_in_the_database(hall: Hall, tmp_path: Path) -> None:
+    hall.bind()
+    session = hall.login(hall.challenge()).session
+    hall.rooms.database.close()
+    for file in tmp_path.glob("test.db*"):
+        assert session.encode() not in file.read_bytes()
+
+
+def test_open_challenges_are_bounded(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("miyun.offerings.strong_auth.service.OPEN_CHALLENGES", 3)
+    for _ in range(3):
+        hall.challenge()
+    with pytest.raises(TooManyChallenges):
+        hall.challenge()
+    hall.rooms.clock.advance(seconds=int(model.CHALLENGE_LIFETIME / timedelta(seconds=1)) + 1)
+    hall.challenge()
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 80, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + " " * 20]
+)
+def test_what_is_no_certificate_is_named(hall: Hall, text: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        hall.bind(pem=text)
+    assert caught.value.field == "certificate"
+
+
+def test_the_report_lists_logins_of_the_tenant_only(hall: Hall) -> None:
+    hall.bind()
+    hall.login(hall.challenge())
+    now = hall.rooms.clock.now()
+    ask = m.AskReport(start=now - timedelta(hours=1), end=now + timedelta(hours=1))
+    assert len(hall.do(hall.service.report, hall.call(), ask).items) == 1
+    assert hall.do(hall.service.report, hall.call("ten_b"), ask).items == []
