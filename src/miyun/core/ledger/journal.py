@@ -216,9 +216,9 @@ def read_lines(path: Path, offset: int) -> Iterator[tuple[bytes, int, int]]:
     with path.open("rb", buffering=0) as file:
         file.seek(offset)
         rest = b""
-        size = 1 << 16  # small at first: most readers want one page
+        size = 1 << 15  # small at first: most readers want one page
         while chunk := file.read(size):
-            size = _CHUNK
+            size = min(size * 2, _CHUNK)
             *complete, rest = (rest + chunk).split(b"\n")
             for line in complete:
                 yield line, offset, offset + len(line) + 1

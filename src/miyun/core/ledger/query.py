@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from miyun.core.ledger import record
 from miyun.core.ledger.journal import Journal, Position
 from miyun.core.ledger.sidecar import BLOCK
@@ -17,7 +19,12 @@ def matching(tenant: str | None, instance: str | None, operation: str | None) ->
     if tenant is None and instance is None and operation is None:
         return None
 
+    pairs = (("tenant", tenant), ("instance", instance), ("op", operation))
+    texts = [msgspec.json.encode({name: value})[1:-1] for name, value in pairs if value]  # as they are written
+
     def wanted(raw: bytes) -> bool:
+        if not all(text in raw for text in texts):
+            return False  # without decoding it
         line = record.decode(raw)
         return (
             (tenant is None or line.tenant == tenant)
