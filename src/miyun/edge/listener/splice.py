@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 HEADER_END = b"\r\n\r\n"
 
@@ -158,9 +159,8 @@ class Upstream(Side):
         self._client, self._backend = client, backend
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(self._client.exchange.limits.buffered_bytes)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own class does not derive from it
+        self.transport.set_write_buffer_limits(self._client.exchange.limits.buffered_bytes)
 
     def data_received(self, data: bytes) -> None:
         self._client.answered(data)
@@ -187,9 +187,8 @@ class Client(Side):
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(self.exchange.limits.buffered_bytes)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own class does not derive from it
+        self.transport.set_write_buffer_limits(self.exchange.limits.buffered_bytes)
         if not self.exchange.entered(self):
             self._answer_and_close(FULL)
             return
