@@ -149,7 +149,7 @@ def test_a_second_supervisor_is_refused(folder: Path, supervisor: subprocess.Pop
 def test_the_token_comes_by_a_descriptor_and_is_in_no_command_line(
     folder: Path, supervisor: subprocess.Popen[bytes]
 ) -> None:
-    eventually(lambda: "token of 32 octets" in (folder / "machine.log").read_text())
+    eventually(lambda: "token of 64 octets" in (folder / "machine.log").read_text())
     command = Path(f"/proc/{pids(folder)['machine']}/cmdline").read_bytes().split(b"\0")
     assert command[-3:-1] == [b"--token-fd", command[-2]]
     assert command[-2].isdigit() and len(command[-2]) < 4
@@ -172,6 +172,27 @@ async def _until_crash_loop(folder: Path) -> None:
         await asyncio.sleep(0.02)
     supervisor.stop()
     await asyncio.wait_for(task, 10)
+
+
+def test_a_child_that_says_it_cannot_be_helped_is_not_started_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "damaged.py").write_text("raise SystemExit(3)")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    async def scenario() -> None:
+        spec = ChildSpec("damaged", "damaged", socket=folder / "never.sock", final_exits=frozenset({3}))
+        supervisor = Supervisor([spec], run_folder=folder, log_folder=folder, backoff=BackOff(first=0.01))
+        task = asyncio.create_task(supervisor.run())
+        while states(folder) != ["failed"]:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)
+        assert states(folder) == ["failed"]
+        supervisor.stop()
+        await asyncio.wait_for(task, 10)
+
+    asyncio.run(scenario())
+    assert (folder / "supervisor.log").read_text().count("damaged started") == 1
 
 
 def test_back_off_doubles_is_bounded_and_forgets_after_good_times() -> None:

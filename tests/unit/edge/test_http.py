@@ -109,13 +109,13 @@ def test_a_refusal_is_a_problem_document_in_both_languages(world: World) -> None
     assert zh.headers["content-type"] == "application/problem+json"
     assert "缺少该字段" in zh.json()["detail"]
     assert "it is required" in en.json()["detail"]
-    for problem in (zh.json(), en.json()):
-        assert problem["type"] == "urn:miyun:error:InvalidArgument"
-        assert problem["status"] == 400
-        assert "缺少该字段" in problem["zh"]["detail"]
-        assert "it is required" in problem["en"]["detail"]
-        assert problem["request_id"].startswith("req_")
-        assert problem["remedy"]
+    for answer in (zh.json(), en.json()):
+        assert answer["type"] == "urn:miyun:error:InvalidArgument"
+        assert answer["status"] == 400
+        assert "缺少该字段" in answer["zh"]["detail"]
+        assert "it is required" in answer["en"]["detail"]
+        assert answer["request_id"].startswith("req_")
+        assert answer["remedy"]
 
 
 def test_retry_after_goes_into_header_and_document(world: World) -> None:

@@ -25,6 +25,7 @@ class ChildSpec:
     port: tuple[str, int] | None = None
     stop_seconds: float = 10.0
     token: bool = False  # gets the VSM's token on an inherited descriptor, named by `--token-fd`
+    final_exits: frozenset[int] = frozenset()  # it says itself that starting again will not help
     environ: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, lifeline: int, token: int | None) -> list[str]:

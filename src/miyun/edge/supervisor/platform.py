@@ -10,6 +10,8 @@ from pathlib import Path
 from miyun.core.settings import Settings
 from miyun.edge.supervisor.child import ChildSpec
 
+EXIT_DAMAGED = 3  # of the ledger: its journal was altered or lost
+
 
 def specs(settings: Settings) -> tuple[ChildSpec, ...]:
     home, run = ("--home", str(settings.home)), settings.folder("run")
@@ -28,12 +30,19 @@ def specs(settings: Settings) -> tuple[ChildSpec, ...]:
         ChildSpec(
             "vsm-platform",
             "miyun.hsm.soft",
-            (*home, "--name", "platform"),
+            (*home, "--name", "platform", "--root", settings.machine.root, "--uid", str(settings.machine.uid)),
             stage=0,
             socket=run / "vsm-platform.sock",
             token=True,
         ),
-        ChildSpec("ledger", "miyun.core.ledger", home, stage=1, socket=run / "ledger.sock"),
+        ChildSpec(
+            "ledger",
+            "miyun.core.ledger",
+            home,
+            stage=1,
+            socket=run / "ledger.sock",
+            final_exits=frozenset({EXIT_DAMAGED}),
+        ),
         *web,
         ChildSpec("jobs", "miyun.edge.jobs", home, stage=2, token=True, stop_seconds=20.0),
         ChildSpec(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import signal
 import time
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ import msgspec
 from miyun.edge.supervisor.child import BackOff, ChildSpec, is_alive, started_ticks
 from miyun.edge.supervisor.logfile import MAX_LINE, LogFile
 from miyun.edge.supervisor.pidfile import PidFile
+from miyun.edge.tokens import new_token
 
 READY_SECONDS = 60.0
 PROBE_SECONDS = 0.05
@@ -35,7 +35,7 @@ class Running:
     backoff: BackOff
     log: LogFile
     process: asyncio.subprocess.Process | None = None
-    state: str = "starting"  # starting | ready | waiting | crash-looping | stopped
+    state: str = "starting"  # starting | ready | waiting | crash-looping | failed | stopped
     restarts: int = 0
     since: float = 0.0
     last_exit: int | None = None
@@ -49,7 +49,7 @@ class Supervisor:
         self._run_folder = run_folder
         self._pidfile = PidFile(run_folder / "supervisor.pid")
         self._log = LogFile(log_folder / "supervisor.log")
-        self._token = secrets.token_bytes(32)
+        self._token = b""
         self._stopping = asyncio.Event()
         self._children = [
             Running(
@@ -69,6 +69,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        self._token = new_token(self._run_folder)
         lifeline, held = os.pipe()
         keepers: list[asyncio.Task[None]] = []
         try:
@@ -119,6 +120,13 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             child.ready.clear()
+            if child.last_exit in child.spec.final_exits:
+                child.state = "failed"
+                self._log.line(
+                    f"CRITICAL {name} ended with {child.last_exit}: another start will not help, see its log"
+                )
+                self._publish()
+                return
             delay = child.backoff.ended(time.monotonic() - started)
             child.restarts += 1
             child.state = "crash-looping" if child.backoff.crash_looping else "waiting"

@@ -1,0 +1,236 @@
+"""The one place where the parts of the platform meet: every process builds what it needs from here.
+
+Rooms are listed one by one. What a room needs of another goes through the ports of `core.ports`, wired below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from miyun.core import cloud
+from miyun.core.catalogue import Offering
+from miyun.core.clock import Clock, SystemClock
+from miyun.core.contracts.store import ContractStore
+from miyun.core.contracts.tasks import TASKS as CONTRACT_TASKS
+from miyun.core.jobs import Task
+from miyun.core.ledger.client import LedgerClient
+from miyun.core.operation import Call
+from miyun.core.pipeline import Pipeline
+from miyun.core.ports import EvidenceSigner, Stamper
+from miyun.core.protocol import ProtocolRoute
+from miyun.core.registry import Registry
+from miyun.core.settings import Settings
+from miyun.core.storage import Database
+from miyun.edge.listener.certificate import ListenerFiles
+from miyun.edge.tokens import local_token
+from miyun.hsm.port import MachineState
+from miyun.hsm.soft.client import SoftMachine
+from miyun.offerings.certificate import protocol as certificate_protocol
+from miyun.offerings.certificate import tasks as certificate_tasks
+from miyun.offerings.certificate.issuer import PlatformIssuer
+from miyun.offerings.certificate.service import CertificateService
+from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.strong_auth import tasks as strong_auth_tasks
+from miyun.offerings.strong_auth.service import StrongAuthService
+from miyun.offerings.strong_auth.store import StrongAuthStore
+from miyun.offerings.timestamp import protocol as timestamp_protocol
+from miyun.offerings.timestamp import tasks as timestamp_tasks
+from miyun.offerings.timestamp.operations import TOKENS
+from miyun.offerings.timestamp.service import TimestampService
+from miyun.offerings.timestamp.stamper import PlatformStamper
+from miyun.offerings.timestamp.store import TimestampStore
+
+log = logging.getLogger("miyun.assembly")
+
+ROOMS = (
+    "kms",
+    "encryption",
+    "signature",
+    "timestamp",
+    "certificate",
+    "strong_auth",
+    "onboarding",
+    "crypto_api",
+    "vsm",
+    "usbkey",
+    "ssl_certificate",
+    "remote_access",
+    "dbaudit",
+    "antivirus",
+    "webguard",
+    "apt",
+    "cdn",
+    "container",
+    "devops",
+    "middleware",
+    "microservice",
+    "api_management",
+)
+PROTOCOLS: tuple[ProtocolRoute, ...] = (*certificate_protocol.ROUTES, *timestamp_protocol.ROUTES)
+SETUP_DONE = "setup-done"  # in data/: the installation has its administrators, authorities and keys
+
+
+@dataclass(slots=True)
+class Platform:
+    """Everything one process of the platform works with. `await close()` when it ends."""
+
+    settings: Settings
+    registry: Registry
+    database: Database
+    ledger: LedgerClient
+    machine: SoftMachine
+    clock: Clock
+    cloud: cloud.Cloud
+    services: Mapping[str, Any]  # by operation prefix
+    pipeline: Pipeline
+    stamper: Stamper
+    evidence_signer: EvidenceSigner | None
+    tasks: Sequence[tuple[Task, Any]] = field(default_factory=tuple)
+
+    async def machine_state(self) -> str:
+        state = (await self.machine.status()).state
+        return "ok" if state is MachineState.OPERATIONAL else str(state)
+
+    async def ledger_state(self) -> str:
+        await self.ledger.head()
+        return "ok"
+
+    async def database_state(self) -> str:
+        await asyncio.to_thread(self._touch_database)
+        return "ok"
+
+    async def setup_state(self) -> str:
+        return "ok" if (self.settings.folder("data") / SETUP_DONE).exists() else "pending"
+
+    def _touch_database(self) -> None:
+        with self.database.read() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    async def close(self) -> None:
+        await self.ledger.close()
+        await self.machine.aclose()
+        self.database.close()
+
+
+def offerings() -> tuple[Offering, ...]:
+    """The declarations of all rooms, in the catalogue's order."""
+    return tuple(
+        importlib.import_module(f"miyun.offerings.{slug}.offering").OFFERING for slug in ROOMS if _landed(slug)
+    )
+
+
+def _landed(slug: str) -> bool:
+    return Path(__file__).parents[1].joinpath("offerings", slug, "offering.py").exists()
+
+
+def registry() -> Registry:
+    return Registry(offerings(), cloud.CORE_OPERATIONS)
+
+
+async def assemble(
+    settings: Settings, *, process: Literal["web", "jobs", "cli"], token: bytes = b"", clock: Clock | None = None
+) -> Platform:
+    """Build all services of one process. `token` admits it to the VSM. Nothing is started and nothing is connected."""
+    clock = clock or SystemClock()
+    run = settings.folder("run")
+    token = token or (local_token(run) if process == "cli" else b"")
+    database = Database(settings.dsn)
+    ledger = LedgerClient(run / "ledger.sock")
+    machine = SoftMachine(str(run / "vsm-platform.sock"), token=token)
+    catalogue = registry()
+    core = cloud.assemble(database=database, ledger=ledger, machine=machine, registry=catalogue, clock=clock)
+    bought = ContractStore(database)
+
+    certificate = CertificateService(
+        store=CertificateStore(database), machine=machine, clock=clock, ledger=ledger, base_url=settings.url
+    )
+    issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
+
+    async def tokens_an_hour(call: Call) -> int | None:
+        usable = await asyncio.to_thread(bought.usable, tenant=call.require_tenant())
+        limits = [use.entitlement.hourly_limit(TOKENS.name) for use in usable if use.instance == call.instance]
+        return limits[0] if limits else None
+
+    timestamp = TimestampService(
+        store=TimestampStore(database),
+        machine=machine,
+        issuer=issuer,
+        clock=clock,
+        ledger=ledger,
+        tolerance=settings.timestamp.tolerance_seconds,
+        limit_of=tokens_an_hour,
+    )
+    stamper = PlatformStamper(service=timestamp)
+    strong_auth = StrongAuthService(store=StrongAuthStore(database), issuer=issuer, clock=clock)
+
+    services: dict[str, Any] = {
+        **core.services,
+        "certificate": certificate,
+        "timestamp": timestamp,
+        "strong_auth": strong_auth,
+    }
+    pipeline = Pipeline(
+        registry=catalogue,
+        services=services,
+        authenticator=core.authenticator,
+        entitlements=core.entitlements,
+        ledger=ledger,
+        clock=clock,
+    )
+    return Platform(
+        settings=settings,
+        registry=catalogue,
+        database=database,
+        ledger=ledger,
+        machine=machine,
+        clock=clock,
+        cloud=core,
+        services=services,
+        pipeline=pipeline,
+        stamper=stamper,
+        evidence_signer=None,
+        tasks=(
+            *((task, core.contracts) for task in CONTRACT_TASKS),
+            *((task, certificate) for task in certificate_tasks.TASKS),
+            *((task, timestamp) for task in timestamp_tasks.TASKS),
+            *((task, strong_auth) for task in strong_auth_tasks.TASKS),
+        ),
+    )
+
+
+async def set_up(platform: Platform) -> None:
+    """What a new installation gets once: administrators, certification and timestamp authorities. Safe to repeat.
+
+    Raises MachineLocked while the operators have not unlocked the VSM.
+    """
+    await platform.services["certificate"].bootstrap()
+    await platform.services["timestamp"].bootstrap()
+    passwords = await platform.cloud.accounts.open_platform()
+    keep_first_logins(platform.settings, passwords)
+    (platform.settings.folder("data") / SETUP_DONE).touch(mode=0o600)
+
+
+def keep_first_logins(settings: Settings, passwords: Mapping[str, str]) -> list[Path]:
+    """One-time passwords, each in its own 0600 file under secrets/, for the person it belongs to."""
+    files: list[Path] = []
+    for login, password in passwords.items():
+        file = settings.folder("secrets") / f"first-login-{login}.txt"
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as opened:
+            opened.write(f"{settings.url}/console\nlogin 登录名: {login}\none-time password 一次性口令: {password}\n")
+            opened.flush()
+            os.fsync(fd)
+        files.append(file)
+    return files
+
+
+def listener_authority(settings: Settings) -> Path:
+    """The file that clients trust: `curl --cacert`."""
+    return ListenerFiles.of(settings).ca
