@@ -56,6 +56,13 @@ class KeyDirectory(Protocol):
         """A fresh data key: (plaintext or None, wrapped under the key)."""
         ...
 
+    async def rewrap(
+        self, old: KeyRef, new: KeyRef, mode: str, items: Sequence[tuple[bytes, bytes]], new_aads: Sequence[bytes]
+    ) -> list[bytes | None]:
+        """Decrypts by `old` and `mode`, encrypts by `new`'s GCM, inside the machine. items are (iv ‖ ciphertext ‖ tag,
+        aad), answers iv ‖ ciphertext ‖ tag; None marks a failed item (opaque)."""
+        ...
+
     async def destroy(self, ref: KeyRef) -> None: ...
 
 

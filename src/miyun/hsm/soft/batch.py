@@ -93,7 +93,8 @@ class Lane:
             self._start()
 
     def _start(self) -> None:
-        jobs, items, units = [], 0, 0
+        jobs: list[Job] = []
+        items = units = 0
         while self._waiting and (not jobs or items + len(self._waiting[0].items) <= MAX_ITEMS):
             job = self._waiting.popleft()
             jobs.append(job)

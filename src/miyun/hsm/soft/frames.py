@@ -75,63 +75,63 @@ class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
     pass
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     token: bytes
 
 
-class Nothing(Message):
+class Nothing(Message, frozen=True):
     pass
 
 
-class Random(Message):
+class Random(Message, frozen=True):
     size: int
 
 
-class Generate(Message):
+class Generate(Message, frozen=True):
     algorithm: KeyAlgorithm
     binding: KeyBinding
 
 
-class Rebind(Message):
+class Rebind(Message, frozen=True):
     key: WrappedKey
     binding: KeyBinding
 
 
-class Use(Message):
+class Use(Message, frozen=True):
     """`handle` is SM3 over the wrapped key and its binding; `wrapped` follows when the VSM does not know the handle."""
 
     handle: bytes
     wrapped: WrappedKey | None
 
 
-class Sign(Use):
+class Sign(Use, frozen=True):
     scheme: SignScheme
     items: list[bytes]
     prehashed: bool
     user_id: bytes | None
 
 
-class Cipher(Use):
+class Cipher(Use, frozen=True):
     mode: CipherMode
     items: list[tuple[bytes, bytes, bytes]]  # (data, iv, aad)
 
 
-class PublicDecrypt(Use):
+class PublicDecrypt(Use, frozen=True):
     encoding: str
     items: list[bytes]
 
 
-class Mac(Use):
+class Mac(Use, frozen=True):
     items: list[bytes]
 
 
-class WrapNew(Use):
+class WrapNew(Use, frozen=True):
     size: int
     aad: bytes
     with_plaintext: bool
 
 
-class Rewrap(Use):
+class Rewrap(Use, frozen=True):
     new_handle: bytes
     new_wrapped: WrappedKey | None
     mode: CipherMode
@@ -139,37 +139,37 @@ class Rewrap(Use):
     new_aads: list[bytes]
 
 
-class ImportKey(Message):
+class ImportKey(Message, frozen=True):
     algorithm: KeyAlgorithm
     binding: KeyBinding
     enveloped: bytes
 
 
-class Derive(Message):
+class Derive(Message, frozen=True):
     purpose: str
     context: bytes
     size: int
 
 
-class Provision(Message):
+class Provision(Message, frozen=True):
     threshold: int
     count: int
 
 
-class SubmitShare(Message):
+class SubmitShare(Message, frozen=True):
     text: str
 
 
-class ExportRoot(Message):
+class ExportRoot(Message, frozen=True):
     passphrase: str
 
 
-class RestoreRoot(Message):
+class RestoreRoot(Message, frozen=True):
     blob: bytes
     passphrase: str
 
 
-class Refusal(Message):
+class Refusal(Message, frozen=True):
     field: str
     reason: str
 

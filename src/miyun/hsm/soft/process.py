@@ -23,7 +23,7 @@ from miyun.hsm.soft.vault import Vault
 try:
     import uvloop
 except ImportError:  # only needed for speed, and not offered for every system
-    uvloop = None
+    uvloop = None  # type: ignore[assignment]
 
 log = logging.getLogger("miyun.hsm.soft")
 

@@ -19,7 +19,7 @@ from miyun.gm.ciphertext import check_encoding
 from miyun.gm.errors import GmError
 from miyun.gm.providers import provider
 from miyun.hsm import errors
-from miyun.hsm.port import CipherItem, MachineState, MachineStatus
+from miyun.hsm.port import CipherItem, KeyAlgorithm, MachineState, MachineStatus
 from miyun.hsm.soft import backup, frames, kernels
 from miyun.hsm.soft.batch import Job, Lane
 from miyun.hsm.soft.channel import Channel
@@ -320,7 +320,7 @@ class Server:
     def _public_decrypt(self, connection: Connection, request_id: int, request: frames.PublicDecrypt) -> None:
         _check_count(request.items)
         key = self._vault.use(request.handle, request.wrapped)
-        if key.algorithm is not kernels.KeyAlgorithm.SM2:
+        if key.algorithm is not KeyAlgorithm.SM2:
             raise errors.InvalidRequest("key", "only an SM2 key decrypts")
         try:
             check_encoding(request.encoding)
@@ -333,7 +333,7 @@ class Server:
     def _mac(self, connection: Connection, request_id: int, request: frames.Mac) -> None:
         _check_count(request.items)
         key = self._vault.use(request.handle, request.wrapped)
-        if key.algorithm is not kernels.KeyAlgorithm.HMAC_SM3:
+        if key.algorithm is not KeyAlgorithm.HMAC_SM3:
             raise errors.InvalidRequest("key", f"a MAC needs an HMAC-SM3 key, not {key.algorithm}")
         lane = self._lane(Opcode.MAC, "", lambda: kernels.mac_kernel)
         units = sum(len(item) + _ITEM_OCTETS for item in request.items)

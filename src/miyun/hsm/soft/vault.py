@@ -22,7 +22,7 @@ from miyun.hsm.soft.backup import RootBackup
 from miyun.hsm.soft.home import Home, KeyFile, State
 from miyun.hsm.soft.wrapping import ROOT_SIZE, StorageKey, handle_of
 
-PURPOSES: Final = frozenset({"access-key", "access-key-day", "session", "page-token"})
+PURPOSES: Final = frozenset({"access-key", "access-key-day", "session", "page-token", "key-backup"})
 UNUSABLE_STATES: Final = frozenset({"disabled", "pending_deletion", "destroyed"})
 """A key bound to one of these can be bound anew, but signs, enciphers and deciphers nothing."""
 
