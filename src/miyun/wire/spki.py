@@ -129,7 +129,7 @@ def parse_spki(encoded: bytes) -> PublicKey:
         key.end()
         modulus, exponent = numbers.integer("modulus"), numbers.integer("publicExponent")
         numbers.end()
-        if modulus.bit_length() not in range(1024, 16385) or exponent < 3 or not exponent & 1:
+        if modulus < 0 or modulus.bit_length() not in range(1024, 16385) or exponent < 3 or not exponent & 1:
             raise reader.fail("not a usable RSA key", "RSAPublicKey")
         return PublicKey(KeyAlgorithm.RSA, None, encoded)
     raise DecodeError(f"key algorithm {kind} is not accepted", field="SubjectPublicKeyInfo")

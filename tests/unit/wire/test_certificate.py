@@ -162,3 +162,10 @@ def test_certificate_of_1960_and_2060():
 def test_empty_subject_is_read():
     template = tbs(subject=Name(()), extensions=(x509.subject_alt_name(dns=["a.cn"], critical=True),))
     assert x509.parse_certificate(template.sign(key().sign)).subject.rdns == ()
+
+
+def test_extensions_only_in_version_3():
+    template = tbs(extensions=(x509.basic_constraints(False),)).encode()
+    version_2 = template.replace(der.explicit(0, der.integer(2)), der.explicit(0, der.integer(1)), 1)
+    with pytest.raises(DecodeError, match="version 3"):
+        x509.parse_certificate(x509.assemble(version_2, SM2, key().sign(version_2)))

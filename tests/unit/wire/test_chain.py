@@ -275,3 +275,24 @@ def test_key_that_cannot_be_read_is_named():
     ).sign(pki().root.key.sign)
     leaf = make("x", issuer=issuing, key=key(number=6))
     assert refused(leaf, Identity(x509.parse_certificate(certificate), issuing.key)) is ChainReason.UNSUPPORTED_KEY
+
+
+def test_name_constraints_bind_a_self_issued_leaf():
+    limits = x509.name_constraints(permitted_dns=["gov.cn"])
+    root = make("Limited", *CA_EXTENSIONS, limits, key=key(number=1))
+    leaf = make("Limited", x509.subject_alt_name(dns=["b.com"]), issuer=root, key=key(number=5), serial=7)
+    assert refused(leaf, root=root) is ChainReason.NAME_CONSTRAINTS
+
+
+def test_longest_path():
+    def reach(depth: int) -> x509.Chain:
+        root = issuer = make("Deep", *CA_EXTENSIONS, key=key(number=0))
+        between = []
+        for level in range(depth):
+            issuer = make(f"Level {level}", *CA_EXTENSIONS, issuer=issuer, key=key(number=level % 3))
+            between.append(issuer)
+        return verify(make("x", issuer=issuer, key=key(number=5)), *between, root=root)
+
+    assert len(reach(7).certificates) == 9
+    with pytest.raises(x509.ChainError):
+        reach(8)

@@ -120,6 +120,33 @@ def test_attributes_cannot_be_passed_off_as_content():
         cms.verify_signed_data(message.replace(der.oid(oid.GM_DATA), der.oid(oid.GM_KEY_AGREEMENT_INFO)))
 
 
+def test_content_type_must_be_the_one_that_was_signed():
+    attributes = cms.signed_attributes_to_sign(sm3.digest(CONTENT), content_type=oid.TST_INFO)
+    message = sign(signed_attributes=attributes, signature=pki().leaf.key.sign(attributes))
+    with pytest.raises(InvalidSignature):
+        cms.verify_signed_data(message)
+
+
+def test_certificate_named_with_another_serial_is_refused():
+    leaf = pki().leaf.certificate
+    named = der.sequence(der.explicit(4, leaf.issuer.encode()))
+    identifier = der.sequence(
+        der.octet_string(DigestAlgorithm.SHA256.digest(leaf.der)), der.sequence(named, der.integer(leaf.serial + 1))
+    )
+    other = der.sequence(der.oid(oid.SIGNING_CERTIFICATE_V2), der.set_of(der.sequence(der.sequence(identifier))))
+    plain = der.Reader(cms.signed_attributes_to_sign(sm3.digest(CONTENT), dialect=Dialect.GBT35275)).read(der.SET)
+    attributes = der.tlv(der.SET, plain + other)
+    with pytest.raises(InvalidSignature):
+        cms.verify_signed_data(sign(signed_attributes=attributes, signature=pki().leaf.key.sign(attributes)))
+
+
+def test_hash_and_signature_algorithm_must_agree():
+    message = sign(ECDSA, Dialect.RFC5652)
+    claimed = message.replace(DigestAlgorithm.SHA256.identifier, DigestAlgorithm.SHA384.identifier)
+    with pytest.raises(DecodeError, match="another hash"):
+        cms.verify_signed_data(claimed)
+
+
 def test_message_without_signer_is_refused():
     info = dataclasses.replace(cms.parse_signed_data(sign()), signers=())
     with pytest.raises(DecodeError, match="nobody"):

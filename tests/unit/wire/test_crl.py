@@ -2,10 +2,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.unit.wire.authority import ALGORITHMS, NOW, SM2, key, make, pki
+from tests.unit.wire.authority import ALGORITHMS, NOW, RSA, SM2, key, make, pki
 
 from miyun.gm.errors import InvalidSignature
-from miyun.wire import crl, der, x509
+from miyun.wire import crl, der, oid, x509
 from miyun.wire.errors import DecodeError, EncodeError
 
 ENTRIES = (
@@ -82,4 +82,32 @@ def test_list_that_must_not_be_made(wrong):
 def test_unknown_reason_is_refused():
     tbs = head().encode().replace(der.integer(1, der.ENUMERATED), der.integer(7, der.ENUMERATED))
     with pytest.raises(DecodeError, match="reasonCode"):
+        crl.parse_crl(crl.assemble(tbs, SM2, pki().issuing.key.sign(tbs)))
+
+
+def test_inner_and_outer_algorithm_must_agree():
+    tbs = head().encode()
+    with pytest.raises(DecodeError, match="differs"):
+        crl.parse_crl(crl.assemble(tbs, RSA, b"x"))
+
+
+def with_extension(extension: x509.Extension) -> bytes:
+    body = der.Reader(head().encode()).enter()
+    parts = [body.raw() for _ in range(6)]
+    tbs = der.sequence(*parts, der.explicit(0, der.sequence(extension.encode())))
+    return crl.assemble(tbs, SM2, pki().issuing.key.sign(tbs))
+
+
+def test_critical_extension_that_limits_the_list_is_not_overlooked():
+    limited = x509.Extension(oid.ISSUING_DISTRIBUTION_POINT, True, der.sequence())
+    with pytest.raises(DecodeError, match="critical"):
+        crl.parse_crl(with_extension(limited)).verify(pki().issuing.certificate)
+    crl.parse_crl(with_extension(x509.Extension("1.2.3", False, der.NULL))).verify(pki().issuing.certificate)
+
+
+def test_entry_of_another_issuer_is_not_taken_for_ours():
+    indirect = x509.Extension(oid.CERTIFICATE_ISSUER, True, der.sequence())
+    entry = der.sequence(der.integer(5), der.time(NOW), der.sequence(indirect.encode()))
+    tbs = crl.encode_tbs(head(), [entry])
+    with pytest.raises(DecodeError, match="critical"):
         crl.parse_crl(crl.assemble(tbs, SM2, pki().issuing.key.sign(tbs)))

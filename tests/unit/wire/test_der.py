@@ -171,3 +171,9 @@ def test_malformed_ber_is_refused(ber):
 def test_der_is_left_as_it_is():
     encoded = der.sequence(der.integer(5), der.set_of(der.utf8("密云")))
     assert ber_to_der(encoded) == encoded
+
+
+@pytest.mark.parametrize("encoded", ["03020101", "03020881", "030101", "0300", "030b00" + "ff" * 10])
+def test_malformed_named_bits_are_refused(encoded):
+    with pytest.raises(DecodeError):
+        der.Reader(bytes.fromhex(encoded)).named_bits()

@@ -5,7 +5,7 @@ from tests.unit.wire.authority import ALGORITHMS, NOW, SM2, TSA_EXTENSIONS, key,
 
 from miyun.gm import sm3
 from miyun.gm.errors import InvalidSignature
-from miyun.wire import der, oid, tsp, x509
+from miyun.wire import cms, der, oid, tsp, x509
 from miyun.wire.algorithm import DigestAlgorithm
 from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.tsp import FailureInfo, Mismatch, PKIStatus
@@ -139,6 +139,55 @@ def test_tsa_may_be_named_by_another_of_its_names():
     known = x509.subject_alt_name(directory=[other])
     signer = make("TSA", *TSA_EXTENSIONS, known, issuer=pki().issuing, key=key(number=8))
     verify(token(signer=signer, tsa_name=other))
+
+
+def signed_by_hand(content: bytes, *, content_type=oid.TST_INFO, named=True) -> bytes:
+    signer = pki().tsa
+    attributes = cms.signed_attributes_to_sign(
+        sm3.digest(content), content_type=content_type, signing_certificate=signer.certificate if named else None
+    )
+    return cms.assemble(
+        certificate=signer.certificate,
+        algorithm=SM2,
+        signature=signer.key.sign(attributes),
+        content=content,
+        signed_attributes=attributes,
+        content_type=content_type,
+        certificates=[signer.certificate, pki().issuing.certificate],
+    )
+
+
+def test_signer_must_be_named_in_the_token():
+    info = tsp.TstInfoTemplate(POLICY).encode(1, NOW, IMPRINT, None)
+    verify(signed_by_hand(info))
+    with pytest.raises(tsp.TimeStampMismatch) as caught:
+        verify(signed_by_hand(info, named=False))
+    assert caught.value.reason is Mismatch.SIGNER
+
+
+def test_signed_data_of_another_type_is_no_token():
+    info = tsp.TstInfoTemplate(POLICY).encode(1, NOW, IMPRINT, None)
+    with pytest.raises(DecodeError, match="TSTInfo"):
+        verify(signed_by_hand(info, content_type=oid.DATA))
+
+
+def test_token_has_one_signer():
+    body = der.Reader(token()).enter()
+    body.raw()
+    signed = body.enter(0xA0).enter()
+    parts = [signed.raw() for _ in range(4)]
+    signer = signed.read(der.SET)
+    for count in (0, 2):
+        doubled = der.sequence(*parts, der.tlv(der.SET, signer * count))
+        with pytest.raises(DecodeError, match="one signer"):
+            verify(der.sequence(der.oid(oid.SIGNED_DATA), der.explicit(0, doubled)))
+
+
+def test_same_hash_value_by_another_hash_function_is_not_the_request():
+    other = tsp.MessageImprint.of(DigestAlgorithm.SHA256, IMPRINT.digest)
+    asked = tsp.TimeStampReq(other, None, 7, True)
+    with pytest.raises(tsp.TimeStampMismatch):
+        tsp.verify_response(tsp.response_granted(token()), asked, anchors=[pki().root.certificate])
 
 
 def test_either_digest_or_message():
