@@ -51,7 +51,7 @@ async def test_a_torn_tail_is_cut_to_the_last_complete_line(node, tail: bytes) -
     assert f"cut {len(tail)} bytes" in node.log
 
 
-async def test_every_cut_within_the_last_line_keeps_all_lines_before(node) -> None:
+async def test_a_last_line_without_its_line_break_was_never_acknowledged(node) -> None:
     content = await fill(node, 3)
     whole = content.rstrip(b"\n").rpartition(b"\n")[0] + b"\n"
     (node.journal / SEGMENT).write_bytes(content[:-1])

@@ -12,7 +12,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from miyun.core.errors import Conflict, IdempotencyMismatch, InDoubt, MiyunError, Overloaded, QuotaExceeded, Unavailable
+from miyun.core.errors import (
+    Conflict,
+    IdempotencyMismatch,
+    InDoubt,
+    InvalidArgument,
+    MiyunError,
+    Overloaded,
+    QuotaExceeded,
+    Unavailable,
+)
 from miyun.core.i18n import Text
 from miyun.core.ledger.answers import KEEP_SECONDS, Answers
 from miyun.core.ledger.commit import Done, Pending
@@ -78,6 +87,8 @@ class Admissions:
 
     def admit(self, admission: Admission, owner: Hashable) -> Ticket | asyncio.Future[Ticket]:
         now = self._now()
+        if admission.quota is not None and admission.quota.units < 0:
+            raise InvalidArgument("units", Text("不能为负数", "must not be negative"))
         if len(self._owned.get(owner, ())) >= TICKETS_PER_OWNER:
             raise Overloaded(retry_after=1)
         self._number += 1

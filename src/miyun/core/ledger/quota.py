@@ -11,9 +11,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from miyun.core.errors import QuotaExceeded
+from miyun.core.errors import Overloaded, QuotaExceeded
 from miyun.core.ledger.port import QuotaAsk
 from miyun.core.ledger.record import HOUR
+
+WAITERS = 5_000  # of one account; more is refused as Overloaded, never as quota exceeded
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +60,8 @@ class Quota:
     async def wait(self, ask: QuotaAsk, window: int, seconds: float) -> Grant | None:
         """Wait until granted (or raise QuotaExceeded); None when `seconds` passed."""
         account = self._account(ask.account, window)
+        if len(account.waiters) >= WAITERS:
+            raise Overloaded(retry_after=1)
         future: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
         entry = (ask, future)
         account.waiters.append(entry)

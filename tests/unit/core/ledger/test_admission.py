@@ -10,6 +10,7 @@ from miyun.core.errors import (
     Conflict,
     IdempotencyMismatch,
     InDoubt,
+    InvalidArgument,
     Overloaded,
     QuotaExceeded,
     ReplayedRequest,
@@ -298,3 +299,30 @@ async def test_the_ticket_of_a_broken_connection_is_adopted_when_there_is_room(d
         await desk.admit(quota())
     with pytest.raises(Unavailable):
         await desk.append(counted(desk, 3), adopt=admission, window=ticket.window)
+
+
+async def test_a_negative_ask_is_refused(desk) -> None:
+    with pytest.raises(InvalidArgument):
+        await desk.admit(quota(units=-1))
+
+
+async def test_the_number_of_those_who_wait_for_quota_is_bounded(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("miyun.core.ledger.quota.WAITERS", 2)
+    held = await desk.admit(quota(units=3))
+    waiting = [asyncio.ensure_future(desk.admit(quota())) for _ in range(2)]
+    await asyncio.sleep(0.02)
+    with pytest.raises(Overloaded):
+        await desk.admit(quota())
+    await desk.release(held)
+    await asyncio.gather(*waiting)
+
+
+async def test_a_waiting_request_of_a_dead_worker_takes_nothing(desk) -> None:
+    held = await desk.admit(quota(units=3))
+    waiting = asyncio.ensure_future(desk.admit(keyed(quota=QuotaAsk("ins_1:timestamp.tokens", 1, 3))))
+    await asyncio.sleep(0.02)
+    waiting.cancel()
+    await asyncio.sleep(0.02)
+    await desk.release(held)
+    assert (await desk.admit(quota(units=3))).used == 3
+    assert (await desk.admit(keyed())).replay is None

@@ -191,3 +191,43 @@ async def test_a_ledger_that_hangs_is_an_error_not_an_endless_wait(
         await client.append(entry())
     monkeypatch.undo()
     assert (await client.append(entry())).seq == 0
+
+
+async def test_many_workers_use_exactly_the_limit_and_nobody_is_refused_earlier(socket, desk) -> None:
+    limit, succeeded, refused = 400, 0, []
+    clients = [await LedgerClient.connect(socket) for _ in range(8)]
+    admission = Admission(quota=QuotaAsk("ins_1:timestamp.tokens", 1, limit))
+    used = entry(instance="ins_1", meter="timestamp.tokens", units=1, at=desk.clock.now())
+
+    async def application(client: LedgerClient, number: int) -> None:
+        nonlocal succeeded
+        for attempt in range(12):
+            try:
+                ticket = await client.admit(admission)
+            except QuotaExceeded as error:
+                refused.append((error.values["used"], succeeded))
+                await client.append(
+                    entry(
+                        outcome="refused",
+                        code="QuotaExceeded",
+                        instance="ins_1",
+                        meter="timestamp.tokens",
+                        at=desk.clock.now(),
+                    )
+                )
+                return
+            if (number + attempt) % 5 == 0:
+                await client.release(ticket)  # the operation failed
+            else:
+                await client.append(used, ticket)
+                succeeded += 1
+
+    await asyncio.gather(*[application(client, n) for client in clients for n in range(8)])
+    assert succeeded == limit
+    assert refused
+    assert all(settled == limit for settled, _ in refused)
+    hour = desk.clock.now().replace(minute=0, second=0)
+    (usage,) = await clients[0].usage(instances=["ins_1"], start=hour, end=hour + timedelta(hours=1))
+    assert (usage.units, usage.refused) == (limit, len(refused))
+    for client in clients:
+        await client.close()
