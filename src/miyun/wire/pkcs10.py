@@ -7,7 +7,7 @@ from typing import Final
 
 from miyun.wire import der, oid, pem, signed, spki
 from miyun.wire.algorithm import SignatureAlgorithm
-from miyun.wire.errors import EncodeError
+from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.name import Name
 from miyun.wire.signed import Signer, assemble
 from miyun.wire.spki import PublicKey
@@ -58,9 +58,10 @@ class CertificationRequestInfo:
                 raise EncodeError("CFCA's form needs it", field="challenge_password")
             x, y = self.temporary_point[1:33], self.temporary_point[33:]
             key = _CFCA_KEY_HEAD + x + bytes(32) + y + bytes(32)
+            held = der.octet_string(der.sequence(der.integer(1), der.octet_string(key)))
             return [
-                der.sequence(der.oid(oid.CFCA_TEMPORARY_PUBLIC_KEY), der.octet_string(key)),
                 der.sequence(der.oid(oid.CHALLENGE_PASSWORD), _password(self.challenge_password)),
+                der.sequence(der.oid(oid.CFCA_TEMPORARY_PUBLIC_KEY), held),
             ]
         attributes = []
         if self.extensions:
@@ -92,7 +93,7 @@ class CertificationRequest:
     extensions: tuple[Extension, ...]
     challenge_password: str | None = field(repr=False)
     temporary_point: bytes | None
-    """04‖x‖y of CFCA's temporary SM2 key, under which the encryption key is to be returned."""
+    """04‖x‖y of CFCA's temporary SM2 key, under which the encryption key is to be returned. None for an RSA one."""
     algorithm: SignatureAlgorithm
     signature: bytes = field(repr=False)
 
@@ -134,7 +135,7 @@ def parse_csr(encoded: bytes | str) -> CertificationRequest:
         elif kind == oid.CHALLENGE_PASSWORD:
             password = values.text("challengePassword")
         elif kind == oid.CFCA_TEMPORARY_PUBLIC_KEY:
-            point = _read_temporary_key(values)
+            point = _read_temporary_key(values.octet_string("temporary public key"))
         else:
             values.rest()
         values.end()
@@ -154,8 +155,18 @@ def parse_csr(encoded: bytes | str) -> CertificationRequest:
     )
 
 
-def _read_temporary_key(reader: der.Reader) -> bytes:
-    content = reader.octet_string("temporary public key")
-    if len(content) != _CFCA_KEY_SIZE or content[40:72] != bytes(32) or content[104:] != bytes(32):
-        raise reader.fail("not the 136-octet structure that CFCA uses", "temporary public key")
-    return b"\x04" + content[8:40] + content[72:104]
+def _read_temporary_key(held: bytes) -> bytes | None:
+    """CFCA's own programs put version and key in a SEQUENCE; others only the key. RSA keys are passed over."""
+    field = "temporary public key"
+    if held[:1] == b"\x30":
+        outer = der.Reader(held, field=field)
+        inner = outer.enter()
+        outer.end()
+        inner.integer()
+        held = inner.octet_string()
+        inner.end()
+        if held[:1] == b"\x30":
+            return None
+    if len(held) != _CFCA_KEY_SIZE or held[40:72] != bytes(32) or held[104:] != bytes(32):
+        raise DecodeError("not the 136-octet structure that CFCA uses", field=field)
+    return b"\x04" + held[8:40] + held[72:104]

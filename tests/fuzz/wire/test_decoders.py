@@ -12,7 +12,7 @@ from tests.unit.wire.authority import ALGORITHMS, NOW, PSS, RSA, SM2, key, make,
 
 from miyun.gm import sm3
 from miyun.gm.errors import InvalidSignature
-from miyun.wire import cms, crl, der, oid, pem, pkcs10, spki, tsp, x509
+from miyun.wire import cms, crl, der, oid, pem, pkcs10, spki, tsp, versioned, x509
 from miyun.wire.algorithm import DigestAlgorithm, read_cms_signature_algorithm, read_signature_algorithm
 from miyun.wire.ber import ber_to_der
 from miyun.wire.errors import DecodeError
@@ -147,6 +147,7 @@ DECODERS = {
     "timestamp response": (tsp.parse_response, _response),
     "timestamp token": (_verify_token, lambda: [_token()]),
     "tst info": (tsp.parse_tst_info, _tst_info),
+    "versioned ciphertext": (versioned.unpack, lambda: [versioned.pack(1, b"x")]),
     "verified message": (cms.verify_signed_data, _message),
 }
 VERDICTS = (InvalidSignature, x509.ChainError, tsp.TimeStampMismatch)

@@ -41,6 +41,45 @@ def test_cfca_form_carries_the_temporary_key():
     assert (found.temporary_point, found.challenge_password) == (temporary, "111111")
 
 
+def cfca_request(*attributes: bytes) -> bytes:
+    info = der.sequence(der.integer(0), name("x").encode(), key().spki, der.explicit(0, b"".join(attributes)))
+    return pkcs10.assemble(info, SM2, key().sign(info))
+
+
+def held(key_structure: bytes) -> bytes:
+    return der.sequence(der.oid(oid.CFCA_TEMPORARY_PUBLIC_KEY), der.octet_string(key_structure))
+
+
+SLOTS = bytes.fromhex("00b4000000010000") + b"x" * 32 + bytes(32) + b"y" * 32 + bytes(32)
+
+
+@pytest.mark.parametrize(
+    "structure", [SLOTS, der.sequence(der.integer(1), der.octet_string(SLOTS))], ids=["bare", "SADK"]
+)
+def test_temporary_key_is_found_in_either_structure(structure):
+    found = pkcs10.parse_csr(cfca_request(held(structure)))
+    assert found.temporary_point == b"\x04" + b"x" * 32 + b"y" * 32
+
+
+def test_temporary_rsa_key_is_passed_over():
+    rsa = der.sequence(der.integer(1), der.octet_string(der.sequence(der.integer(1 << 2047), der.integer(65537))))
+    assert pkcs10.parse_csr(cfca_request(held(rsa))).temporary_point is None
+
+
+@pytest.mark.parametrize("structure", [b"", SLOTS[:-1], SLOTS[:-1] + b"z", der.sequence(der.integer(1))])
+def test_damaged_temporary_key_is_refused(structure):
+    with pytest.raises(DecodeError):
+        pkcs10.parse_csr(cfca_request(held(structure)))
+
+
+def test_empty_password_and_extensions_beside_cfcas_attributes():
+    password = der.sequence(der.oid(oid.CHALLENGE_PASSWORD), der.tlv(der.PRINTABLE_STRING, b""))
+    names = x509.subject_alt_name(dns=["a.example"])
+    wanted = der.sequence(der.oid(oid.EXTENSION_REQUEST), der.set_of(der.sequence(names.encode())))
+    found = pkcs10.parse_csr(cfca_request(password, held(SLOTS), wanted))
+    assert (found.challenge_password, found.extensions) == ("", (names,))
+
+
 def test_cfca_form_needs_the_password():
     temporary = spki.parse_spki(key(number=1).spki).point
     with pytest.raises(EncodeError, match="challenge_password"):
