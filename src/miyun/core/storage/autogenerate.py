@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.runtime.migration import MigrationContext
@@ -64,7 +64,7 @@ def source() -> str:
     return _HEADER + "\n".join(line for line in body.splitlines() if "# ###" not in line).lstrip() + "\n"
 
 
-def _render(kind: str, value: Any, context: Any) -> str | bool:
+def _render(kind: str, value: Any, context: Any) -> str | Literal[False]:
     return "UtcDateTime()" if kind == "type" and isinstance(value, UtcDateTime) else False
 
 

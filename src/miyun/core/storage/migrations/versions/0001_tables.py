@@ -174,6 +174,38 @@ def upgrade() -> None:
     )
     op.create_index("ix_onboarding_check_tenant_id", "onboarding_check", ["tenant", "id"], unique=False)
     op.create_table(
+        "signature_evidence_key",
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key_algorithm", sa.String(length=16), nullable=False),
+        sa.Column("key_blob", sa.LargeBinary(), nullable=False),
+        sa.Column("key_public", sa.LargeBinary(), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("generation", name=op.f("pk_signature_evidence_key")),
+    )
+    op.create_table(
+        "signature_signer",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("algorithm", sa.String(length=16), nullable=False),
+        sa.Column("template", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signature_signer")),
+        sa.UniqueConstraint("tenant", "name", name=op.f("uq_signature_signer_tenant_name")),
+    )
+    op.create_table(
         "strong_auth_account",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
