@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,8 @@ from miyun.core.errors import (
 )
 from miyun.core.i18n import Text
 from miyun.hsm import errors
+
+log = logging.getLogger("miyun.machine")
 
 
 def of_machine(error: errors.MachineError) -> MiyunError:
@@ -32,6 +35,7 @@ def of_machine(error: errors.MachineError) -> MiyunError:
         case errors.InvalidRequest():
             return InvalidArgument(error.field, Text(f"密码机拒绝：{error.reason}", f"refused: {error.reason}"))
         case _:
+            log.error("the machine refuses a stored key: %s: %s", type(error).__name__, error)
             return InternalError()
 
 
