@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
-from miyun.core.access import Entitlements
 from miyun.core.i18n import Text
-from miyun.core.operation import Call, Duty, Empty, Meter, Operation, Reply, Role
+from miyun.core.operation import Duty, Empty, Meter, Operation, Reply, Role
 from miyun.offerings.timestamp import messages as m
 from miyun.offerings.timestamp.service import METER
 from miyun.offerings.timestamp.service import TimestampService as S
@@ -151,15 +148,3 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"observed": "2026-01-01T00:00:00+08:00", "reference": "国家授时中心"},
     ),
 )
-
-_ISSUE = next(item for item in OPERATIONS if item.id == "timestamp.issue")
-
-
-def hourly_limit(entitlements: Entitlements) -> Callable[[Call], Awaitable[int | None]]:
-    """For `TimestampService(limit_of=…)`: the limit of the instance that a call is charged to."""
-
-    async def limit_of(call: Call) -> int | None:
-        entitled = await entitlements.resolve(call.principal, _ISSUE, instance=call.instance, now=call.now)
-        return entitled.hourly_limit
-
-    return limit_of

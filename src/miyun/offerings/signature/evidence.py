@@ -1,0 +1,73 @@
+"""What the signature room gives to the acceptance dossier: signers with their certificates, and calls per hour."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from datetime import datetime
+
+from miyun.core.catalogue import Evidence
+from miyun.core.clock import SHANGHAI
+from miyun.core.i18n import Text
+from miyun.offerings.signature.service import SignatureService
+from miyun.wire.x509 import certificates_pem, parse_certificate
+
+
+async def evidence(
+    service: SignatureService, *, tenant: str, instance: str, start: datetime, end: datetime
+) -> list[Evidence]:
+    """Times are Asia/Shanghai. Hours without any use are left out."""
+    signers = [item for item in service.signers_of(tenant) if item.created_at < end]
+    certificates = dict.fromkeys(der for item in signers for der in (item.der, *item.chain))
+    return [
+        Evidence(
+            "signers.csv",
+            _table(
+                ("签名者", "名称", "算法", "密钥", "版本", "状态", "证书序列号", "主题", "证书失效"),
+                (
+                    (
+                        item.id,
+                        item.name,
+                        item.algorithm,
+                        item.key,
+                        item.version,
+                        item.state.value,
+                        f"{item.serial:032x}",
+                        str(item.certificate.subject),
+                        _local(item.not_after),
+                    )
+                    for item in signers
+                ),
+            ),
+            "text/csv",
+            Text("签名者登记表", "Register of signers"),
+        ),
+        Evidence(
+            "certificates.pem",
+            certificates_pem(parse_certificate(der) for der in certificates).encode(),
+            "application/x-pem-file",
+            Text("签名证书及其证书链", "Signing certificates with their chains"),
+        ),
+        Evidence(
+            "hours.csv",
+            _table(
+                ("钟点起始", "调用", "被拒"),
+                ((_local(item.window), item.units, item.refused) for item in await service.usage(instance, start, end)),
+            ),
+            "text/csv",
+            Text("每钟点签名验签次数", "Signature calls per clock hour"),
+        ),
+    ]
+
+
+def _local(at: datetime) -> str:
+    return at.astimezone(SHANGHAI).isoformat()
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(head)
+    writer.writerows(rows)
+    return text.getvalue().encode("utf-8-sig")
