@@ -1,2 +1,74 @@
+"""The command `miyun`. Commands are imported when they are called, so that help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from miyun.core.errors import MiyunError
+from miyun.edge.cli.say import Exit, fail, fail_with, language, say
+
+# command → (module, what it does)
+COMMANDS: dict[str, tuple[str, tuple[str, str]]] = {
+    "serve": ("node", ("启动平台", "Start the platform")),
+    "stop": ("node", ("停止平台", "Stop the platform")),
+    "status": ("node", ("查看进程与就绪状态", "Show processes and readiness")),
+    "selftest": ("selftest", ("密码算法自检", "Self-test of the algorithms")),
+    "contract": ("contract", ("核验、导入合同文本", "Check and import a contract's text")),
+    "acceptance": ("acceptance", ("生成、校验验收资料", "Build and verify the acceptance dossier")),
+    "audit": ("audit", ("离线验证审计账本", "Verify the ledger offline")),
+    "backup": ("backup", ("备份整个平台", "Back up the whole platform")),
+    "restore": ("backup", ("在空机器上恢复平台", "Restore the platform on an empty machine")),
+    "vsm": ("vsm", ("虚拟密码机：状态、初始化、解锁", "Cryptographic machine: status, provision, unlock")),
+    "account": ("account", ("为无法登录的人重设口令", "Reset the password of somebody locked out")),
+    "bench": ("bench", ("性能测量", "Measure performance")),
+    "api": ("api", ("调用平台接口", "Call the platform's operations")),
+}
+
+
+class Lazy(click.Group):
+    """Lists COMMANDS without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"miyun.edge.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section(say("命令", "Commands")):
+            formatter.write_dl([(name, say(*texts)) for name, (_, texts) in COMMANDS.items()])
+
+
+@click.group(
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=say(
+        "密云 Miyun：商用密码云。\n\n退出码：0 成功，1 失败，2 用法错误，3 无权，4 服务不可用。",
+        "Miyun 密云: a commercial-cryptography cloud.\n\n"
+        "Exit codes: 0 done, 1 failed, 2 usage, 3 denied, 4 unavailable.",
+    ),
+)
+@click.option("--lang", type=click.Choice(["zh", "en"]), expose_value=False, help=say("语言", "Language"))
+@click.version_option(package_name="miyun", message="%(prog)s %(version)s")
+def root() -> None:
+    pass
+
+
 def main() -> None:
-    raise SystemExit("not built yet")
+    language()
+    try:
+        root.main(prog_name="miyun", standalone_mode=True)
+    except MiyunError as error:
+        fail_with(error)
+    except KeyboardInterrupt:
+        fail("", Exit.FAILED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(int(Exit.FAILED)) from None

@@ -54,16 +54,31 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    listening = listening_socket(settings.server.host, settings.server.port)
+    try:
+        listening = listening_socket(settings.server.host, settings.server.port)
+    except OSError as error:
+        raise SystemExit(f"cannot listen on {settings.server.host} port {settings.server.port}: {error}") from None
     server = await loop.create_server(
         exchange.protocol, sock=listening, ssl=tls, backlog=1024, ssl_handshake_timeout=10.0, ssl_shutdown_timeout=5.0
     )
+    ready = await _say_ready(run / "listener.sock")
     log.info("listening on %s, certificate for %s", settings.url, ", ".join(wanted))
     renewal = loop.create_task(_renew(files, wanted, tls))
     await stop.wait()
     renewal.cancel()
+    ready.close()
     server.close()
     await exchange.drain(DRAIN_SECONDS)
+
+
+async def _say_ready(path: Path) -> asyncio.Server:
+    """Accepts and closes: the supervisor sees that *this* process listens, whoever else may hold the port."""
+    path.unlink(missing_ok=True)
+
+    async def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    return await asyncio.start_unix_server(close, path)
 
 
 async def _renew(files: ListenerFiles, wanted: tuple[str, ...], tls: ssl.SSLContext) -> None:

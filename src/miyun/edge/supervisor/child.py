@@ -22,7 +22,6 @@ class ChildSpec:
     arguments: tuple[str, ...] = ()
     stage: int = 0
     socket: Path | None = None
-    port: tuple[str, int] | None = None
     stop_seconds: float = 10.0
     token: bool = False  # gets the VSM's token on an inherited descriptor, named by `--token-fd`
     final_exits: frozenset[int] = frozenset()  # it says itself that starting again will not help
@@ -34,20 +33,14 @@ class ChildSpec:
 
     def is_ready(self) -> bool:
         """Whether it accepts connections (True for a child that has no address)."""
-        if self.socket is not None:
-            return _accepts(socket.AF_UNIX, str(self.socket))
-        if self.port is not None:
-            return _accepts(socket.AF_INET6 if ":" in self.port[0] else socket.AF_INET, self.port)
-        return True
-
-
-def _accepts(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(address)
-        except OSError:
-            return False
+        if self.socket is None:
+            return True
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(str(self.socket))
+            except OSError:
+                return False
         return True
 
 

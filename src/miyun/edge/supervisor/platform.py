@@ -50,7 +50,7 @@ def specs(settings: Settings) -> tuple[ChildSpec, ...]:
             "miyun.edge.listener",
             home,
             stage=4,
-            port=(_reachable(settings.server.host), settings.server.port),
+            socket=run / "listener.sock",
             stop_seconds=15.0,
         ),
     )
@@ -58,7 +58,3 @@ def specs(settings: Settings) -> tuple[ChildSpec, ...]:
 
 def web_socket(run_folder: Path, number: int) -> Path:
     return run_folder / f"web-{number}.sock"
-
-
-def _reachable(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

@@ -1,0 +1,3 @@
+from miyun.edge.cli import main
+
+main()
