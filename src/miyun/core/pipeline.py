@@ -29,6 +29,9 @@ from miyun.core.registry import Registry
 
 log = logging.getLogger("miyun.pipeline")
 
+# All that a first, one-time password lets its holder do.
+_WITH_FIRST_PASSWORD = frozenset({"account.me", "account.change_password", "account.logout"})
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -270,7 +273,7 @@ def authorise(operation: Operation, authenticated: Authenticated) -> None:
     principal = authenticated.principal
     if Role.PUBLIC in operation.roles:
         return
-    if authenticated.must_change_password and operation.id not in ("account.change_password", "account.logout"):
+    if authenticated.must_change_password and operation.id not in _WITH_FIRST_PASSWORD:
         raise PermissionDenied(permission=operation.id, field="password")
     held = principal.roles or frozenset((principal.role,))
     if held.isdisjoint(operation.roles):
