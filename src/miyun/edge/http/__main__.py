@@ -12,6 +12,7 @@ import uvloop
 
 from miyun.core.settings import Settings, load
 from miyun.edge import assembly
+from miyun.edge.console.routes import console_routes
 from miyun.edge.http.app import Web, create_app
 from miyun.edge.http.health import Health
 from miyun.edge.logs import configure
@@ -48,6 +49,7 @@ async def serve(settings: Settings, worker: int, token: bytes) -> None:
             pipeline=platform.pipeline,
             health=Health(parts),
             protocols=assembly.PROTOCOLS,
+            mounts=(lambda web: console_routes(web.pipeline),),
             worker=worker,
             neighbours=[web_socket(run, other) for other in range(settings.server.workers) if other != worker],
             url=settings.url,
