@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from miyun.gm import kdf, sm3, sm4
 from miyun.gm.errors import DecryptionFailed
+from miyun.gm.providers.port import Hash
 
 SIZE = 32  # octets of a digest and of a MAC
 
@@ -29,6 +30,11 @@ def decrypt(key: bytes, nonce: bytes, data: bytes, aad: bytes) -> bytes | None:
         return sm4.decrypt_gcm(key, nonce, data, aad)
     except DecryptionFailed:
         return None
+
+
+def hasher() -> Hash:
+    """A digest to feed with `update`, for files."""
+    return sm3.new()
 
 
 def stretch(passphrase: str, salt: bytes, iterations: int, size: int) -> bytes:

@@ -21,7 +21,6 @@ from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Operation, Principal, Role
 from miyun.core.registry import Registry
-from miyun.core.tenancy import CORE_OFFERINGS
 from miyun.core.tenancy.applications.directory import TOPIC_APPLICATION, TOPIC_CREDENTIAL
 from miyun.core.tenancy.applications.store import ApplicationStore
 from miyun.core.tenancy.cache import RowCache
@@ -62,7 +61,7 @@ class TenancyEntitlements:
             subject = principal.id if _single_purpose(principal) else principal.application or ""
         snapshot = await self._snapshots.load(subject, lambda: self._load(principal, tenant))
         assert snapshot is not None
-        if operation.offering in CORE_OFFERINGS:
+        if operation.offering in self._registry.core_prefixes:
             if instance is not None:
                 _named(snapshot.usable, instance)
             return Entitled(tenant, instance)

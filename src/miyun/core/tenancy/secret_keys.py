@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from miyun.core.errors import MachineLocked, Unavailable
-from miyun.hsm import errors as machine_errors
+from miyun.core.machine import machine_errors
 
 
 class Deriver(Protocol):
@@ -34,9 +33,5 @@ class SecretKeys:
         return await self._derive("access-key-day", f"{access_key}:{day}".encode())
 
     async def _derive(self, purpose: str, context: bytes) -> bytes:
-        try:
+        with machine_errors():
             return await self._machine.derive(purpose, context)
-        except machine_errors.MachineLocked as error:
-            raise MachineLocked from error
-        except machine_errors.MachineError as error:
-            raise Unavailable("vsm") from error
