@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,12 +11,13 @@ from litestar import HttpMethod, Request, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
-from miyun.core.errors import MiyunError, PermissionDenied, Unauthenticated
+from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unauthenticated
 from miyun.core.pipeline import Pipeline
 from miyun.edge.console import pages
 from miyun.edge.console.page import HEADERS, Page
 from miyun.edge.console.pages import Answer, Handler
 
+log = logging.getLogger("miyun.console")
 MAX_FORM: Final = 64 * 1024
 
 # (method, path, handler, open to those who are not signed in)
@@ -76,6 +78,9 @@ def _handler(pipeline: Pipeline, method: HttpMethod, path: str, handler: Handler
             if isinstance(error, PermissionDenied) and page.me and page.me.must_change_password:
                 return page.go("/console/password")
             return page.refuse(error)
+        except Exception:
+            log.exception("page %s of request %s failed", page.path, page.id)
+            return page.refuse(InternalError(request_id=page.id))
 
     return run
 
