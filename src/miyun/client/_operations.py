@@ -222,6 +222,30 @@ class _Contract(_Group):
         return self._client.call('contract.overview', contract=contract, charge_to=charge_to)
 
 
+class _DeliveryDossier(_Group):
+    def build(self, *, contract: str, charge_to: str | None = None) -> Any:
+        """Build the acceptance dossier. 生成验收资料。"""
+        return self._client.call('delivery.dossier.build', contract=contract, charge_to=charge_to)
+
+    def file(self, *, contract: str, path: str, charge_to: str | None = None) -> Any:
+        """Download one file of a dossier. 下载一份验收资料。"""
+        return self._client.call('delivery.dossier.file', contract=contract, path=path, charge_to=charge_to)
+
+    def list(self, *, charge_to: str | None = None) -> Any:
+        """Show acceptance dossiers. 查看验收资料。"""
+        return self._client.call('delivery.dossier.list', charge_to=charge_to)
+
+
+class _Delivery(_Group):
+    @property
+    def dossier(self) -> _DeliveryDossier:
+        return _DeliveryDossier(self._client)
+
+    def levels(self, *, charge_to: str | None = None) -> Any:
+        """Service levels of this month. 本月服务水平。"""
+        return self._client.call('delivery.levels', charge_to=charge_to)
+
+
 class _KmsAlias(_Group):
     def create(self, *, alias: str, key: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Create an alias. 创建别名。"""
@@ -370,6 +394,78 @@ class _Onboarding(_Group):
     def start(self, *, name: str, services: Sequence[Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Onboard an application. 接入一个应用。"""
         return self._client.call('onboarding.start', name=name, services=services, charge_to=charge_to, idempotency_key=idempotency_key)
+
+
+class _SignatureBatch(_Group):
+    def sign(self, *, signer: str, items: Sequence[Any], format: str | None = None, user_id: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Sign many. 批量签名。"""
+        return self._client.call('signature.batch.sign', signer=signer, items=items, format=format, user_id=user_id, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def verify(self, *, items: Sequence[Any], signer: str | None = None, certificate: str | None = None, public_key: bytes | str | None = None, user_id: str | None = None, at: Any = None, charge_to: str | None = None) -> Any:
+        """Verify many. 批量验签。"""
+        return self._client.call('signature.batch.verify', items=items, signer=signer, certificate=certificate, public_key=public_key, user_id=user_id, at=at, charge_to=charge_to)
+
+
+class _SignatureCms(_Group):
+    def sign(self, *, signer: str, content: bytes | str | None = None, digest: bytes | str | None = None, detached: bool | None = None, dialect: str | None = None, include_chain: bool | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Sign as a CMS message, attached or detached. 签名为 CMS 消息（附原文或分离式）。"""
+        return self._client.call('signature.cms.sign', signer=signer, content=content, digest=digest, detached=detached, dialect=dialect, include_chain=include_chain, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def verify(self, *, cms: bytes | str, content: bytes | str | None = None, digest: bytes | str | None = None, at: Any = None, return_content: bool | None = None, charge_to: str | None = None) -> Any:
+        """Verify a CMS message and say why not. 验证 CMS 消息并说明原因。"""
+        return self._client.call('signature.cms.verify', cms=cms, content=content, digest=digest, at=at, return_content=return_content, charge_to=charge_to)
+
+
+class _SignatureSigner(_Group):
+    def create(self, *, name: str, subject: Mapping[str, Any], algorithm: str | None = None, template: str | None = None, days: int | None = None, key: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Make a signer: key and certificate in one call. 建立签名者（密钥与证书一步完成）。"""
+        return self._client.call('signature.signer.create', name=name, subject=subject, algorithm=algorithm, template=template, days=days, key=key, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def disable(self, *, signer: str, charge_to: str | None = None) -> Any:
+        """Disable a signer. 停用签名者。"""
+        return self._client.call('signature.signer.disable', signer=signer, charge_to=charge_to)
+
+    def enable(self, *, signer: str, charge_to: str | None = None) -> Any:
+        """Enable a signer. 启用签名者。"""
+        return self._client.call('signature.signer.enable', signer=signer, charge_to=charge_to)
+
+    def get(self, *, signer: str, charge_to: str | None = None) -> Any:
+        """Look at a signer. 查看签名者。"""
+        return self._client.call('signature.signer.get', signer=signer, charge_to=charge_to)
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List signers. 列出签名者。"""
+        return self._client.call('signature.signer.list', limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def renew(self, *, signer: str, days: int | None = None, revoke_old: bool | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Renew a signer's certificate. 更新签名者证书。"""
+        return self._client.call('signature.signer.renew', signer=signer, days=days, revoke_old=revoke_old, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def retire(self, *, signer: str, charge_to: str | None = None) -> Any:
+        """Retire a signer and revoke its certificate. 注销签名者并吊销证书。"""
+        return self._client.call('signature.signer.retire', signer=signer, charge_to=charge_to)
+
+
+class _Signature(_Group):
+    @property
+    def batch(self) -> _SignatureBatch:
+        return _SignatureBatch(self._client)
+
+    @property
+    def cms(self) -> _SignatureCms:
+        return _SignatureCms(self._client)
+
+    @property
+    def signer(self) -> _SignatureSigner:
+        return _SignatureSigner(self._client)
+
+    def sign(self, *, signer: str, message: bytes | str | None = None, digest: bytes | str | None = None, user_id: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Sign. 签名。"""
+        return self._client.call('signature.sign', signer=signer, message=message, digest=digest, user_id=user_id, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def verify(self, *, signature: bytes | str, message: bytes | str | None = None, digest: bytes | str | None = None, signer: str | None = None, certificate: str | None = None, public_key: bytes | str | None = None, user_id: str | None = None, at: Any = None, charge_to: str | None = None) -> Any:
+        """Verify a signature. 验签。"""
+        return self._client.call('signature.verify', signature=signature, message=message, digest=digest, signer=signer, certificate=certificate, public_key=public_key, user_id=user_id, at=at, charge_to=charge_to)
 
 
 class _StrongAuthAccount(_Group):
@@ -617,12 +713,20 @@ class Namespaces:
         return _Contract(self)
 
     @property
+    def delivery(self) -> _Delivery:
+        return _Delivery(self)
+
+    @property
     def kms(self) -> _Kms:
         return _Kms(self)
 
     @property
     def onboarding(self) -> _Onboarding:
         return _Onboarding(self)
+
+    @property
+    def signature(self) -> _Signature:
+        return _Signature(self)
 
     @property
     def strong_auth(self) -> _StrongAuth:
@@ -679,6 +783,10 @@ OPERATIONS: Mapping[str, Operation] = {
     'contract.list': Operation('contract.list', 'GET', '/contracts', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'contract.list_all': Operation('contract.list_all', 'GET', '/platform/contracts', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'contract.overview': Operation('contract.overview', 'GET', '/contracts/{contract}/overview', ('contract',), (), 'json', 'json', 'application/json', False),
+    'delivery.dossier.build': Operation('delivery.dossier.build', 'POST', '/contracts/{contract}/dossier', ('contract',), (), 'json', 'json', 'application/json', False),
+    'delivery.dossier.file': Operation('delivery.dossier.file', 'GET', '/contracts/{contract}/dossier/file', ('contract',), ('path',), 'json', 'raw', 'application/json', False),
+    'delivery.dossier.list': Operation('delivery.dossier.list', 'GET', '/dossiers', (), (), 'json', 'json', 'application/json', False),
+    'delivery.levels': Operation('delivery.levels', 'GET', '/service-levels', (), (), 'json', 'json', 'application/json', False),
     'kms.alias.create': Operation('kms.alias.create', 'POST', '/kms/aliases', (), (), 'json', 'json', 'application/json', True),
     'kms.alias.delete': Operation('kms.alias.delete', 'DELETE', '/kms/aliases/{alias}', ('alias',), (), 'json', 'json', 'application/json', True),
     'kms.alias.list': Operation('kms.alias.list', 'GET', '/kms/aliases', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
@@ -708,6 +816,19 @@ OPERATIONS: Mapping[str, Operation] = {
     'onboarding.guide': Operation('onboarding.guide', 'GET', '/onboarding/applications/{application}', ('application',), (), 'json', 'json', 'application/json', False),
     'onboarding.service.add': Operation('onboarding.service.add', 'POST', '/onboarding/applications/{application}/services', ('application',), (), 'json', 'json', 'application/json', False),
     'onboarding.start': Operation('onboarding.start', 'POST', '/onboarding/applications', (), (), 'json', 'json', 'application/json', True),
+    'signature.batch.sign': Operation('signature.batch.sign', 'POST', '/signature/batch/sign', (), (), 'json', 'json', 'application/json', True),
+    'signature.batch.verify': Operation('signature.batch.verify', 'POST', '/signature/batch/verify', (), (), 'json', 'json', 'application/json', False),
+    'signature.cms.sign': Operation('signature.cms.sign', 'POST', '/signature/cms/sign', (), (), 'json', 'json', 'application/json', True),
+    'signature.cms.verify': Operation('signature.cms.verify', 'POST', '/signature/cms/verify', (), (), 'json', 'json', 'application/json', False),
+    'signature.sign': Operation('signature.sign', 'POST', '/signature/sign', (), (), 'json', 'json', 'application/json', True),
+    'signature.signer.create': Operation('signature.signer.create', 'POST', '/signature/signers', (), (), 'json', 'json', 'application/json', True),
+    'signature.signer.disable': Operation('signature.signer.disable', 'POST', '/signature/signers/{signer}/disable', ('signer',), (), 'json', 'json', 'application/json', False),
+    'signature.signer.enable': Operation('signature.signer.enable', 'POST', '/signature/signers/{signer}/enable', ('signer',), (), 'json', 'json', 'application/json', False),
+    'signature.signer.get': Operation('signature.signer.get', 'GET', '/signature/signers/{signer}', ('signer',), (), 'json', 'json', 'application/json', False),
+    'signature.signer.list': Operation('signature.signer.list', 'GET', '/signature/signers', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'signature.signer.renew': Operation('signature.signer.renew', 'POST', '/signature/signers/{signer}/renew', ('signer',), (), 'json', 'json', 'application/json', True),
+    'signature.signer.retire': Operation('signature.signer.retire', 'POST', '/signature/signers/{signer}/retire', ('signer',), (), 'json', 'json', 'application/json', False),
+    'signature.verify': Operation('signature.verify', 'POST', '/signature/verify', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.account.bind': Operation('strong_auth.account.bind', 'POST', '/strong_auth/accounts', (), (), 'json', 'json', 'application/json', True),
     'strong_auth.account.list': Operation('strong_auth.account.list', 'GET', '/strong_auth/accounts', (), ('application', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'strong_auth.account.resume': Operation('strong_auth.account.resume', 'POST', '/strong_auth/accounts/{account_id}/resume', ('account_id',), (), 'json', 'json', 'application/json', False),

@@ -19,15 +19,25 @@ from miyun.core.catalogue import Offering
 from miyun.core.clock import Clock, SystemClock
 from miyun.core.contracts.store import ContractStore
 from miyun.core.contracts.tasks import TASKS as CONTRACT_TASKS
+from miyun.core.digest import digest
+from miyun.core.errors import MiyunError
 from miyun.core.jobs import Task
+from miyun.core.ledger.anchors import head_bytes
 from miyun.core.ledger.client import LedgerClient
 from miyun.core.operation import Call
 from miyun.core.pipeline import Pipeline
-from miyun.core.ports import EvidenceSigner, Stamper
+from miyun.core.ports import CertificateIssuer, Stamper
 from miyun.core.protocol import ProtocolRoute
 from miyun.core.registry import Registry
 from miyun.core.settings import Settings
 from miyun.core.storage import Database
+from miyun.core.tenancy.applications.store import ApplicationStore
+from miyun.delivery.operations import OPERATIONS as DELIVERY_OPERATIONS
+from miyun.delivery.performance import Gatherer
+from miyun.delivery.service import DeliveryService
+from miyun.delivery.store import DeliveryStore
+from miyun.delivery.tasks import TASKS as DELIVERY_TASKS
+from miyun.edge import conformance
 from miyun.edge.listener.certificate import ListenerFiles
 from miyun.edge.tokens import local_token
 from miyun.hsm.port import MachineState
@@ -37,6 +47,15 @@ from miyun.offerings.certificate import tasks as certificate_tasks
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.kms import tasks as kms_tasks
+from miyun.offerings.kms.service import KmsService
+from miyun.offerings.kms.store import KmsStore
+from miyun.offerings.onboarding.service import OnboardingService
+from miyun.offerings.onboarding.store import OnboardingStore
+from miyun.offerings.signature import tasks as signature_tasks
+from miyun.offerings.signature.evidence_signer import PlatformEvidenceSigner
+from miyun.offerings.signature.service import SignatureService
+from miyun.offerings.signature.store import SignatureStore
 from miyun.offerings.strong_auth import tasks as strong_auth_tasks
 from miyun.offerings.strong_auth.service import StrongAuthService
 from miyun.offerings.strong_auth.store import StrongAuthStore
@@ -90,8 +109,12 @@ class Platform:
     cloud: cloud.Cloud
     services: Mapping[str, Any]  # by operation prefix
     pipeline: Pipeline
+    issuer: CertificateIssuer
     stamper: Stamper
-    evidence_signer: EvidenceSigner | None
+    evidence_signer: PlatformEvidenceSigner
+    contracts: ContractStore
+    applications: ApplicationStore
+    delivery: DeliveryService
     tasks: Sequence[tuple[Task, Any]] = field(default_factory=tuple)
 
     async def machine_state(self) -> str:
@@ -113,6 +136,23 @@ class Platform:
         with self.database.read() as connection:
             connection.exec_driver_sql("SELECT 1")
 
+    async def anchor(self) -> int:
+        """Sign and time-stamp the head of the journal, so that what was recorded before cannot be changed unnoticed.
+
+        Answers the number of records anchored. Without trusted time the signature stands alone.
+        """
+        head = await self.ledger.head()
+        if head.size == 0:
+            return 0
+        signature = await self.evidence_signer.sign_detached(head_bytes(head))
+        token: bytes | None = None
+        try:
+            token = await self.stamper.token(digest(signature))
+        except MiyunError as error:
+            log.warning("the anchor of %d records has no time-stamp: %s", head.size, error.code)
+        await self.ledger.anchor(head, signature, token)
+        return head.size
+
     async def close(self) -> None:
         await self.ledger.close()
         await self.machine.aclose()
@@ -131,7 +171,7 @@ def _landed(slug: str) -> bool:
 
 
 def registry() -> Registry:
-    return Registry(offerings(), cloud.CORE_OPERATIONS)
+    return Registry(offerings(), cloud.CORE_OPERATIONS + DELIVERY_OPERATIONS)
 
 
 async def assemble(
@@ -169,13 +209,53 @@ async def assemble(
     )
     stamper = PlatformStamper(service=timestamp)
     strong_auth = StrongAuthService(store=StrongAuthStore(database), issuer=issuer, clock=clock)
-
-    services: dict[str, Any] = {
-        **core.services,
-        "certificate": certificate,
+    kms = KmsService(store=KmsStore(database), machine=machine, clock=clock, ledger=ledger)
+    signatures = SignatureStore(database)
+    signature = SignatureService(store=signatures, keys=kms.directory, issuer=issuer, clock=clock, ledger=ledger)
+    signer = PlatformEvidenceSigner(store=signatures, machine=machine, issuer=issuer, clock=clock, ledger=ledger)
+    onboarding = OnboardingService(
+        store=OnboardingStore(database),
+        applications=core.applications,
+        contracts=bought,
+        keys=kms.directory,
+        registry=catalogue,
+        ledger=ledger,
+        url=settings.url,
+        authority=str(listener_authority(settings)),
+    )
+    rooms: dict[str, Any] = {
+        "kms": kms,
+        "signature": signature,
         "timestamp": timestamp,
+        "certificate": certificate,
         "strong_auth": strong_auth,
+        "onboarding": onboarding,
     }
+    observed, bound = DeliveryStore(database), ApplicationStore(database)
+    gatherer = Gatherer(
+        contracts=bought,
+        applications=bound,
+        store=observed,
+        registry=catalogue,
+        services=rooms,
+        ledger=ledger,
+        issuer=issuer,
+        clock=clock,
+        journal=settings.folder("journal"),
+        selftest=conformance.self_tests,
+        platform=conformance.describe(machine),
+    )
+    delivery = DeliveryService(
+        contracts=bought,
+        store=observed,
+        gatherer=gatherer,
+        signer=signer,
+        stamper=stamper,
+        clock=clock,
+        dossiers=settings.home / "dossiers",
+        ask=conformance.own_probe(settings.url, listener_authority(settings)),
+    )
+    services: dict[str, Any] = {**core.services, **rooms, "delivery": delivery}
     pipeline = Pipeline(
         registry=catalogue,
         services=services,
@@ -195,9 +275,16 @@ async def assemble(
         services=services,
         pipeline=pipeline,
         stamper=stamper,
-        evidence_signer=None,
+        issuer=issuer,
+        evidence_signer=signer,
+        contracts=bought,
+        applications=bound,
+        delivery=delivery,
         tasks=(
             *((task, core.contracts) for task in CONTRACT_TASKS),
+            *((task, kms) for task in kms_tasks.TASKS),
+            *((task, signer) for task in signature_tasks.TASKS),
+            *((task, delivery) for task in DELIVERY_TASKS),
             *((task, certificate) for task in certificate_tasks.TASKS),
             *((task, timestamp) for task in timestamp_tasks.TASKS),
             *((task, strong_auth) for task in strong_auth_tasks.TASKS),
@@ -212,6 +299,7 @@ async def set_up(platform: Platform) -> None:
     """
     await platform.services["certificate"].bootstrap()
     await platform.services["timestamp"].bootstrap()
+    await platform.evidence_signer.bootstrap()
     passwords = await platform.cloud.accounts.open_platform()
     keep_first_logins(platform.settings, passwords)
     (platform.settings.folder("data") / SETUP_DONE).touch(mode=0o600)

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import uvloop
 
-from miyun.core.digest import digest
-from miyun.core.errors import MiyunError, Unavailable
+from miyun.core.errors import Unavailable
 from miyun.core.jobs import Runner, Task
-from miyun.core.ledger.anchors import head_bytes
 from miyun.core.settings import Settings, load
 from miyun.edge import assembly
 from miyun.edge.assembly import Platform
@@ -27,27 +25,14 @@ log = logging.getLogger("miyun.jobs")
 
 @dataclass(slots=True)
 class Anchoring:
-    """Signs and time-stamps the head of the journal, so that what was recorded before cannot be changed unnoticed."""
+    """An anchor a minute, unless nothing was recorded since the last."""
 
     platform: Platform
     _last_size: int = -1
 
     async def anchor(self) -> None:
-        """One anchor, unless nothing was recorded since the last. Without trusted time the signature stands alone."""
-        signer = self.platform.evidence_signer
-        if signer is None:
-            return
-        head = await self.platform.ledger.head()
-        if head.size in (0, self._last_size):
-            return
-        signature = await signer.sign_detached(head_bytes(head))
-        token: bytes | None = None
-        try:
-            token = await self.platform.stamper.token(digest(signature))
-        except MiyunError as error:
-            log.warning("the anchor of %d records has no time-stamp: %s", head.size, error.code)
-        await self.platform.ledger.anchor(head, signature, token)
-        self._last_size = head.size
+        if (await self.platform.ledger.head()).size != self._last_size:
+            self._last_size = await self.platform.anchor()
 
 
 async def serve(settings: Settings, token: bytes) -> None:
