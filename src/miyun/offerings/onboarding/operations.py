@@ -9,8 +9,9 @@ from miyun.offerings.onboarding.service import OnboardingService as S
 
 ONBOARDED = Meter("onboarding.bindings", Text("次", "bindings"), lambda request, _response: len(request.services) or 1)
 
-_SYSTEM = frozenset({Role.TENANT_SYSTEM})
-_READERS = frozenset({Role.TENANT_SYSTEM, Role.TENANT_DEVELOPER, Role.TENANT_SECURITY, Role.TENANT_AUDIT})
+# SYSTEM: the rehearsal onboards its application as the platform itself.
+_SYSTEM = frozenset({Role.TENANT_SYSTEM, Role.SYSTEM})
+_READERS = frozenset({Role.SYSTEM, Role.TENANT_SYSTEM, Role.TENANT_DEVELOPER, Role.TENANT_SECURITY, Role.TENANT_AUDIT})
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
