@@ -1,8 +1,89 @@
-"""The providers inside the C extension (not built yet)."""
+"""The providers inside the C extension: portable C, and Intel's ipp-crypto where the CPU allows.
 
-from miyun.gm.errors import ProviderUnavailable
+ipp      SM4 by ippcp (AVX2 or AVX-512 with GFNI); everything else portable
+ipp-mb   besides: SM2 and SM3 by crypto_mb, 8 and 16 lanes at once (AVX-512 IFMA)
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from miyun.gm.errors import GmError, InvalidKey, ProviderUnavailable
+
+from .port import Buffer, Hash
+
+if TYPE_CHECKING:
+    from typing import Any as Engine
+
+_PORTABLE = ("SM2 encryption: portable", "single SM3: portable", "GHASH: portable")
+_SUPPLEMENTED: dict[str, tuple[str, ...]] = {
+    "portable": (),
+    "ipp": ("SM2: portable", "SM3: portable", "GHASH: portable"),
+    "ipp-mb": _PORTABLE,
+}
+_NOTES: dict[str, tuple[str, ...]] = {
+    "portable": ("constant-time C without tables; SM4-CBC encryption is slow, its blocks depend on one another",),
+    "ipp": ("Intel ipp-crypto, single buffer",),
+    "ipp-mb": ("Intel ipp-crypto, 8 lanes of SM2 and 16 of SM3; batches are much faster than single calls",),
+}
+
+
+def _engine(name: str) -> "tuple[Engine, type[Hash]]":
+    try:
+        from miyun.gm import _native
+    except ImportError as why:
+        raise ProviderUnavailable(f"the C extension was not built or does not load ({why})") from None
+    try:
+        return _native.Engine(name), _native.Sm3
+    except LookupError as why:
+        raise ProviderUnavailable(str(why.args[0])) from None
 
 
 class NativeProvider:
+    """One engine of the extension. Most methods are the engine's own."""
+
     def __init__(self, name: str) -> None:
-        raise ProviderUnavailable("the C extension was not built")
+        engine, self.sm3_new = _engine(name)
+        self._engine = engine
+        self.name = name
+        self.notes = _NOTES[name]
+        self.supplemented = _SUPPLEMENTED[name]
+        self.sm3 = engine.sm3
+        self.sm3_many = engine.sm3_many
+        self.hmac = engine.hmac
+        self.hmac_many = engine.hmac_many
+        self.pbkdf2 = engine.pbkdf2
+        self.sm2_public_key = engine.sm2_public_key
+        self.sm2_generate = engine.sm2_generate
+        self.sm2_on_curve = engine.sm2_on_curve
+        self.sm2_sign = engine.sm2_sign
+        self.sm2_sign_messages = engine.sm2_sign_messages
+        self.sm2_verify = engine.sm2_verify
+        self.sm2_verify_messages = engine.sm2_verify_messages
+        self.sm2_decrypt = engine.sm2_decrypt
+        self.sm4_ecb = engine.sm4_ecb
+        self.sm4_cbc = engine.sm4_cbc
+        self.sm4_ctr = engine.sm4_ctr
+        self.sm4_gcm_encrypt = engine.sm4_gcm_encrypt
+        self.sm4_gcm_decrypt = engine.sm4_gcm_decrypt
+
+    def sm2_multiply(self, d: Buffer, public: Buffer) -> bytes:
+        return _on_curve(self._engine.sm2_multiply(d, public))
+
+    def sm2_encrypt(self, public: Buffer, plaintext: Buffer) -> bytes:
+        return _on_curve(self._engine.sm2_encrypt(public, plaintext))
+
+    def sm2_sign_kat(self, d: bytes, e: bytes, k: bytes) -> bytes:
+        try:
+            signatures: Sequence[bytes] = self._engine.sm2_sign_kat(d, e, k)
+        except ValueError as why:
+            raise GmError(str(why)) from None
+        return signatures[0]
+
+    def sm2_encrypt_kat(self, public: bytes, plaintext: bytes, k: bytes) -> bytes:
+        return _on_curve(self._engine.sm2_encrypt_kat(public, plaintext, k))
+
+
+def _on_curve(result: bytes | None) -> bytes:
+    if result is None:
+        raise InvalidKey("the SM2 public key is not a point of the curve")
+    return result

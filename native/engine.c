@@ -1,0 +1,30 @@
+/* The portable engine, and which engines can run here. */
+#include "gm.h"
+
+const struct gm_engine gm_portable = {
+    .name = "portable",
+    .sm3_many = gm_portable_sm3_many,
+    .base_many = gm_portable_base_many,
+    .verify_many = gm_portable_verify_many,
+    .sm4_set_key = gm_sm4_set_key,
+    .sm4_ecb = gm_sm4_ecb,
+    .sm4_ctr = gm_sm4_ctr,
+    .sm4_cbc = gm_sm4_cbc,
+};
+
+const struct gm_engine *gm_engine_named(const char *name, const char **why)
+{
+    *why = NULL;
+    if (strcmp(name, "portable") == 0)
+        return &gm_portable;
+#ifdef GM_WITH_IPP
+    if (strcmp(name, "ipp") == 0)
+        return (*why = gm_ipp_setup()) ? NULL : &gm_ipp;
+    if (strcmp(name, "ipp-mb") == 0)
+        return (*why = gm_ipp_mb_setup()) ? NULL : &gm_ipp_mb;
+    *why = "no such engine";
+#else
+    *why = "the extension was built without ipp-crypto";
+#endif
+    return NULL;
+}

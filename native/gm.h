@@ -1,0 +1,232 @@
+/* The portable core of the GM algorithms and the engines that speed it up.
+ *
+ * Everything here is constant time in secret data unless a comment says "public data". Byte strings are big-endian as
+ * in the standards; numbers are four 64-bit limbs, least significant first. */
+#ifndef GM_H
+#define GM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#define GM_X86 1
+#endif
+
+typedef unsigned __int128 u128;
+
+/* ---- memory.c ---- */
+void gm_wipe(void *data, size_t size);
+/* 1 when equal, in time that depends on the size only */
+int gm_equal(const uint8_t *a, const uint8_t *b, size_t size);
+/* 0, or -1 when the system's source fails or repeats itself */
+int gm_random(uint8_t *out, size_t size);
+
+static inline uint64_t gm_load64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+
+static inline void gm_store64(uint8_t *p, uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(p, &v, 8);
+}
+
+static inline uint32_t gm_load32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline void gm_store32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+}
+
+/* ---- sm3.c ---- */
+struct gm_sm3 {
+    uint32_t state[8];
+    uint64_t length;
+    uint8_t block[64];
+};
+
+struct gm_hmac {
+    struct gm_sm3 inner, outer;
+};
+
+void gm_sm3_init(struct gm_sm3 *h);
+void gm_sm3_update(struct gm_sm3 *h, const uint8_t *data, size_t size);
+void gm_sm3_final(struct gm_sm3 *h, uint8_t out[32]);
+void gm_hmac_init(struct gm_hmac *h, const uint8_t *key, size_t size);
+void gm_hmac_pads(uint8_t inner[64], uint8_t outer[64], const uint8_t *key, size_t size);
+void gm_hmac_once(const struct gm_hmac *keyed, const uint8_t *data, size_t size, uint8_t out[32]);
+void gm_pbkdf2(const uint8_t *password, size_t password_size, const uint8_t *salt, size_t salt_size,
+               uint64_t iterations, uint8_t *out, size_t size);
+/* The KDF of GB/T 32918.4; returns 1 when the output is all zero */
+int gm_sm2_kdf(const uint8_t *z, size_t z_size, uint8_t *out, size_t size);
+
+/* ---- sm4.c: 8 bit slices of each round key, or an engine's own schedule ---- */
+struct gm_sm4 {
+    union {
+        uint64_t slices[32][8];
+        uint8_t opaque[2304];
+    } schedule __attribute__((aligned(64)));
+};
+
+void gm_sm4_set_key(struct gm_sm4 *c, const uint8_t key[16]);
+void gm_sm4_ecb(const struct gm_sm4 *c, const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
+void gm_sm4_ctr(const struct gm_sm4 *c, uint8_t counter[16], int bits, const uint8_t *in, uint8_t *out, size_t size);
+void gm_sm4_cbc(const struct gm_sm4 *c, uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
+
+/* ---- ghash.c ---- */
+struct gm_ghash {
+    uint8_t powers[16][16] __attribute__((aligned(64))); /* in the kernel's own form */
+    uint8_t h[16], y[16];
+    int kernel;
+};
+
+void gm_ghash_init(struct gm_ghash *g, const uint8_t h[16]);
+void gm_ghash_blocks(struct gm_ghash *g, const uint8_t *data, size_t blocks);
+/* pads the data with zeros to whole blocks */
+void gm_ghash_padded(struct gm_ghash *g, const uint8_t *data, size_t size);
+
+/* ---- sm2_field.c: mod p in Montgomery form; sm2_scalar.c: mod n ---- */
+typedef struct {
+    uint64_t v[4];
+} fe;
+typedef struct {
+    uint64_t v[4];
+} sc;
+
+typedef struct {
+    fe x, y, z;
+} point; /* homogeneous: (X/Z, Y/Z); (0 : 1 : 0) is infinity */
+typedef struct {
+    fe x, y;
+} affine;
+
+extern const fe fe_one, fe_b;
+void fe_mul(fe *r, const fe *a, const fe *b);
+void fe_sqr(fe *r, const fe *a);
+void fe_add(fe *r, const fe *a, const fe *b);
+void fe_sub(fe *r, const fe *a, const fe *b);
+void fe_inv(fe *r, const fe *a);
+void fe_select(fe *r, const fe *a, const fe *b, uint64_t mask); /* a where the mask is ones, else b */
+int fe_is_zero(const fe *a);
+int fe_decode(fe *r, const uint8_t in[32]); /* 0 when not below p */
+void fe_encode(uint8_t out[32], const fe *a);
+void fe_from_limbs(fe *r, const uint64_t limbs[4]); /* below p */
+void fe_to_limbs(uint64_t limbs[4], const fe *a);
+
+int sc_decode(sc *r, const uint8_t in[32]);         /* plain; 1 when in 1 .. n-1, reduced in any case */
+void sc_encode(uint8_t out[32], const sc *a);
+int sc_is_zero(const sc *a);
+void sc_add(sc *r, const sc *a, const sc *b);
+void sc_sub(sc *r, const sc *a, const sc *b);
+void sc_mul(sc *r, const sc *a, const sc *b);       /* plain in, plain out */
+void sc_inv(sc *r, const sc *a);
+void sc_add_one(sc *r, const sc *a);
+int sc_is_n_minus_1(const sc *a);
+
+/* ---- sm2_point.c ---- */
+void gm_point_setup(void); /* builds the table of multiples of G; call once before the others */
+int gm_point_decode(affine *r, const uint8_t public_key[65]); /* 0 unless on the curve */
+void gm_point_encode(uint8_t public_key[65], const affine *a);
+void gm_point_mul_base(point *r, const sc *k);
+void gm_point_mul(point *r, const sc *k, const affine *p);
+void gm_point_to_affine(affine *r, const point *p, size_t count); /* none of them infinity */
+/* s*G + t*P; public data, not constant time */
+void gm_point_mul_add(point *r, const sc *s, const sc *t, const affine *p);
+
+/* ---- sm2.c ---- */
+#define GM_BATCH 64
+struct gm_engine;
+
+/* 32-byte scalars in 1..n-1; returns 0, or -1 without randomness. */
+int gm_scalar_random(sc *out, size_t count, int below_n_minus_1);
+void gm_sm2_za(uint8_t za[32], const uint8_t public_key[65], const uint8_t *id, size_t id_size);
+/* d in 1..n-2, one for all or one each; e as given; -1 without randomness */
+int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const sc *d, int one_key, const uint8_t (*e)[32],
+                     uint8_t (*r)[32], uint8_t (*s)[32]);
+/* For known-answer tests; 0 when the nonce does not serve */
+int gm_sm2_sign_with_nonce(const struct gm_engine *engine, const sc *d, const sc *k, const uint8_t e[32],
+                           uint8_t r[32], uint8_t s[32]);
+/* The range checks of verification: fills s and t = r+s; 0 when the signature cannot be valid */
+int gm_sm2_verify_scalars(sc *s, sc *t, const uint8_t r_in[32], const uint8_t s_in[32]);
+/* Whether x(R) + e = r, mod n, for R = s*G + t*P in homogeneous coordinates */
+int gm_sm2_verify_point(const point *p, const uint8_t r_in[32], const uint8_t e[32]);
+int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65], const uint8_t *in, size_t size,
+                   const sc *nonce, uint8_t *out);
+/* out has size - 97 bytes; 0 when the ciphertext is wrong */
+int gm_sm2_decrypt(const sc *d, const uint8_t *in, size_t size, uint8_t *out);
+
+/* ---- sm2_der.c ---- */
+#define GM_DER_MAX 72
+size_t gm_signature_encode(uint8_t *out, const uint8_t r[32], const uint8_t s[32]);
+int gm_signature_decode(uint8_t r[32], uint8_t s[32], const uint8_t *der, size_t size);
+
+/* ---- engine.c: what a provider does in its own way ---- */
+struct gm_bytes {
+    const uint8_t *data;
+    size_t size;
+};
+
+struct gm_engine {
+    const char *name;
+    /* digests of prefix(+)message; the prefix (Z, or the HMAC pad) is the same for all or one per item */
+    void (*sm3_many)(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
+                     uint8_t (*out)[32]);
+    /* k*G for many k in 1..n-1 */
+    void (*base_many)(size_t count, const sc *k, affine *out);
+    /* s*G + t*P == r - e for many; public data */
+    void (*verify_many)(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
+                        const uint8_t (*s)[32], uint8_t *good);
+    void (*sm4_set_key)(struct gm_sm4 *c, const uint8_t key[16]);
+    void (*sm4_ecb)(const struct gm_sm4 *c, const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
+    void (*sm4_ctr)(const struct gm_sm4 *c, uint8_t counter[16], int bits, const uint8_t *in, uint8_t *out,
+                    size_t size);
+    void (*sm4_cbc)(const struct gm_sm4 *c, uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t blocks,
+                    int encrypt);
+};
+
+/* NULL when this machine or this build cannot run it; *why then says so */
+const struct gm_engine *gm_engine_named(const char *name, const char **why);
+extern const struct gm_engine gm_portable;
+#ifdef GM_WITH_IPP
+extern struct gm_engine gm_ipp, gm_ipp_mb;
+const char *gm_ipp_setup(void);
+const char *gm_ipp_mb_setup(void);
+int gm_ipp_limit_to_avx2(void); /* for tests of that branch; 0 when it cannot */
+#endif
+
+void gm_portable_sm3_many(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
+                          uint8_t (*out)[32]);
+void gm_portable_base_many(size_t count, const sc *k, affine *out);
+void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
+                             const uint8_t (*s)[32], uint8_t *good);
+
+/* ---- gcm.c ---- */
+struct gm_gcm {
+    const struct gm_engine *engine;
+    struct gm_sm4 cipher;
+    struct gm_ghash hash;
+};
+
+void gm_gcm_set_key(struct gm_gcm *g, const struct gm_engine *engine, const uint8_t key[16]);
+void gm_gcm_encrypt(const struct gm_gcm *g, struct gm_bytes nonce, struct gm_bytes aad, struct gm_bytes in,
+                    uint8_t *out, uint8_t tag[16]);
+/* 0 when the tag is wrong; then nothing was written to out */
+int gm_gcm_decrypt(const struct gm_gcm *g, struct gm_bytes nonce, struct gm_bytes aad, struct gm_bytes in,
+                   uint8_t *out, const uint8_t *tag, size_t tag_size);
+
+#endif

@@ -1,0 +1,32 @@
+/* The Python face of the core: module miyun.gm._native. */
+#ifndef GM_PY_H
+#define GM_PY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "gm.h"
+
+typedef struct {
+    PyObject_HEAD const struct gm_engine *engine;
+} EngineObject;
+
+/* `count` items of `width` byte strings each, held until batch_release */
+struct batch {
+    size_t count, width, held;
+    Py_buffer *views;
+    struct gm_bytes *bytes; /* bytes[width * i + j] */
+    size_t total;           /* bytes of all items */
+};
+
+int batch_hold(struct batch *b, PyObject *sequence, size_t width);
+void batch_release(struct batch *b);
+/* memory of count * size that may be of length zero; NULL and MemoryError when there is none */
+void *gm_py_alloc(size_t count, size_t size);
+PyObject *gm_py_random_failed(void);
+#define BULK 2048 /* bytes of work that pay for releasing the GIL */
+
+extern PyTypeObject gm_py_sm3_type;
+extern PyMethodDef gm_py_sm3_methods[], gm_py_sm2_methods[], gm_py_sm4_methods[];
+
+#endif

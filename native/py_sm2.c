@@ -1,0 +1,426 @@
+#include "py.h"
+
+typedef uint8_t octets[32];
+
+static int wants(size_t size, size_t expected, const char *what)
+{
+    if (size == expected)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%s must be %zu bytes", what, expected);
+    return -1;
+}
+
+/* A private key or nonce in 1..n-1 (n-2 for keys) */
+static int scalar_from(sc *out, const uint8_t *data, size_t size, int is_key)
+{
+    if (wants(size, 32, "a scalar"))
+        return -1;
+    if (sc_decode(out, data) && !(is_key && sc_is_n_minus_1(out)))
+        return 0;
+    PyErr_SetString(PyExc_ValueError, "the scalar is out of range");
+    return -1;
+}
+
+static PyObject *point_bytes(const affine *a)
+{
+    uint8_t out[65];
+    gm_point_encode(out, a);
+    return PyBytes_FromStringAndSize((const char *)out, 65);
+}
+
+static PyObject *engine_public_key(PyObject *self, PyObject *argument)
+{
+    const struct gm_engine *engine = ((EngineObject *)self)->engine;
+    Py_buffer view;
+    affine public_key;
+    sc d;
+    if (PyObject_GetBuffer(argument, &view, PyBUF_SIMPLE))
+        return NULL;
+    int failed = scalar_from(&d, view.buf, (size_t)view.len, 0); /* also k*G of a nonce in tests */
+    PyBuffer_Release(&view);
+    if (failed)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    engine->base_many(1, &d, &public_key);
+    gm_wipe(&d, sizeof d);
+    Py_END_ALLOW_THREADS;
+    return point_bytes(&public_key);
+}
+
+static PyObject *engine_generate(PyObject *self, PyObject *argument)
+{
+    const struct gm_engine *engine = ((EngineObject *)self)->engine;
+    Py_ssize_t count = PyLong_AsSsize_t(argument);
+    if (count < 0)
+        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "a negative count");
+    sc *d = gm_py_alloc((size_t)count, sizeof *d);
+    affine *points = gm_py_alloc((size_t)count, sizeof *points);
+    PyObject *list = NULL;
+    if (d && points) {
+        int status;
+        Py_BEGIN_ALLOW_THREADS;
+        status = gm_scalar_random(d, (size_t)count, 1);
+        if (!status)
+            engine->base_many((size_t)count, d, points);
+        Py_END_ALLOW_THREADS;
+        list = status ? gm_py_random_failed() : PyList_New(count);
+    }
+    for (Py_ssize_t i = 0; list && i < count; i++) {
+        uint8_t secret[32];
+        sc_encode(secret, &d[i]);
+        PyObject *pair = Py_BuildValue("(y#N)", secret, (Py_ssize_t)32, point_bytes(&points[i]));
+        gm_wipe(secret, sizeof secret);
+        if (!pair)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, i, pair);
+    }
+    if (d)
+        gm_wipe(d, sizeof *d * (size_t)count);
+    PyMem_RawFree(d);
+    PyMem_RawFree(points);
+    return list;
+}
+
+static PyObject *engine_on_curve(PyObject *self, PyObject *argument)
+{
+    Py_buffer view;
+    affine p;
+    (void)self;
+    if (PyObject_GetBuffer(argument, &view, PyBUF_SIMPLE))
+        return NULL;
+    int good = view.len == 65 && gm_point_decode(&p, view.buf);
+    PyBuffer_Release(&view);
+    return PyBool_FromLong(good);
+}
+
+/* d*P; None when P is not a point of the curve */
+static PyObject *engine_multiply(PyObject *self, PyObject *arguments)
+{
+    Py_buffer scalar, public_key;
+    sc d;
+    affine p;
+    PyObject *out = NULL;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "y*y*", &scalar, &public_key))
+        return NULL;
+    if (!scalar_from(&d, scalar.buf, (size_t)scalar.len, 0)) {
+        if (public_key.len != 65 || !gm_point_decode(&p, public_key.buf)) {
+            out = Py_NewRef(Py_None);
+        } else {
+            Py_BEGIN_ALLOW_THREADS;
+            point product;
+            gm_point_mul(&product, &d, &p);
+            gm_point_to_affine(&p, &product, 1);
+            gm_wipe(&product, sizeof product);
+            Py_END_ALLOW_THREADS;
+            out = point_bytes(&p);
+            gm_wipe(&p, sizeof p);
+        }
+        gm_wipe(&d, sizeof d);
+    }
+    PyBuffer_Release(&scalar);
+    PyBuffer_Release(&public_key);
+    return out;
+}
+
+static PyObject *signature_list(size_t count, const octets *r, const octets *s)
+{
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    uint8_t der[GM_DER_MAX];
+    for (size_t i = 0; list && i < count; i++) {
+        size_t size = gm_signature_encode(der, r[i], s[i]);
+        PyObject *item = PyBytes_FromStringAndSize((const char *)der, (Py_ssize_t)size);
+        if (!item)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+    }
+    return list;
+}
+
+struct work {
+    octets *e, *r, *s;
+};
+
+static int work_alloc(struct work *w, size_t count)
+{
+    w->e = gm_py_alloc(count, 32);
+    w->r = gm_py_alloc(count, 32);
+    w->s = gm_py_alloc(count, 32);
+    return w->e && w->r && w->s ? 0 : -1;
+}
+
+static void work_free(struct work *w)
+{
+    PyMem_RawFree(w->e);
+    PyMem_RawFree(w->r);
+    PyMem_RawFree(w->s);
+}
+
+/* sm2_sign([(d, e)]) */
+static PyObject *engine_sign(PyObject *self, PyObject *items)
+{
+    const struct gm_engine *engine = ((EngineObject *)self)->engine;
+    struct batch b;
+    struct work w;
+    PyObject *list = NULL;
+    if (batch_hold(&b, items, 2))
+        return NULL;
+    sc *d = gm_py_alloc(b.count, sizeof *d);
+    int failed = work_alloc(&w, b.count) || !d;
+    for (size_t i = 0; i < b.count && !failed; i++) {
+        failed = scalar_from(&d[i], b.bytes[2 * i].data, b.bytes[2 * i].size, 1) || wants(b.bytes[2 * i + 1].size, 32, "e");
+        if (!failed)
+            memcpy(w.e[i], b.bytes[2 * i + 1].data, 32);
+    }
+    if (!failed) {
+        int status;
+        Py_BEGIN_ALLOW_THREADS;
+        status = gm_sm2_sign_many(engine, b.count, d, 0, (const octets *)w.e, w.r, w.s);
+        Py_END_ALLOW_THREADS;
+        list = status ? gm_py_random_failed() : signature_list(b.count, (const octets *)w.r, (const octets *)w.s);
+    }
+    if (d)
+        gm_wipe(d, sizeof *d * b.count);
+    PyMem_RawFree(d);
+    work_free(&w);
+    batch_release(&b);
+    return list;
+}
+
+/* sm2_sign_messages(d, za, messages) */
+static PyObject *engine_sign_messages(PyObject *self, PyObject *arguments)
+{
+    const struct gm_engine *engine = ((EngineObject *)self)->engine;
+    Py_buffer key, za;
+    PyObject *messages, *list = NULL;
+    struct batch b;
+    struct work w;
+    sc d;
+    if (!PyArg_ParseTuple(arguments, "y*y*O", &key, &za, &messages))
+        return NULL;
+    int failed = wants((size_t)za.len, 32, "Z") || scalar_from(&d, key.buf, (size_t)key.len, 1);
+    if (!failed && !batch_hold(&b, messages, 1)) {
+        if (!work_alloc(&w, b.count)) {
+            struct gm_bytes prefix = {za.buf, 32};
+            int status;
+            Py_BEGIN_ALLOW_THREADS;
+            engine->sm3_many(b.count, &prefix, 0, b.bytes, w.e);
+            status = gm_sm2_sign_many(engine, b.count, &d, 1, (const octets *)w.e, w.r, w.s);
+            Py_END_ALLOW_THREADS;
+            list = status ? gm_py_random_failed() : signature_list(b.count, (const octets *)w.r, (const octets *)w.s);
+        }
+        work_free(&w);
+        batch_release(&b);
+    }
+    gm_wipe(&d, sizeof d);
+    PyBuffer_Release(&key);
+    PyBuffer_Release(&za);
+    return list;
+}
+
+static PyObject *verdicts(const uint8_t *good, size_t count)
+{
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (size_t i = 0; list && i < count; i++)
+        PyList_SET_ITEM(list, (Py_ssize_t)i, Py_NewRef(good[i] ? Py_True : Py_False));
+    return list;
+}
+
+/* Z of every item; neighbours with one key share it. Public data. */
+static void zas(const struct batch *b, const Py_buffer *id, octets *za, struct gm_bytes *prefix)
+{
+    const uint8_t *last = NULL;
+    for (size_t i = 0; i < b->count; i++) {
+        const uint8_t *key = b->bytes[3 * i].data;
+        if (b->bytes[3 * i].size != 65)
+            memset(za[i], 0, 32);
+        else if (last && memcmp(last, key, 65) == 0)
+            memcpy(za[i], za[i - 1], 32);
+        else
+            gm_sm2_za(za[i], key, id->buf, (size_t)id->len);
+        last = b->bytes[3 * i].size == 65 ? key : NULL;
+        prefix[i] = (struct gm_bytes){za[i], 32};
+    }
+}
+
+/* (public, e, signature) triples, or (public, message, signature) with a user ID */
+static PyObject *verify(const struct gm_engine *engine, PyObject *items, const Py_buffer *id)
+{
+    struct batch b;
+    struct work w;
+    PyObject *list = NULL;
+    if (batch_hold(&b, items, 3))
+        return NULL;
+    uint8_t *good = gm_py_alloc(b.count, 1);
+    affine *points = gm_py_alloc(b.count, sizeof *points);
+    octets *za = gm_py_alloc(b.count, 32);
+    struct gm_bytes *prefix = gm_py_alloc(b.count, sizeof *prefix);
+    struct gm_bytes *messages = gm_py_alloc(b.count, sizeof *messages);
+    if (!work_alloc(&w, b.count) && good && points && za && prefix && messages) {
+        Py_BEGIN_ALLOW_THREADS;
+        if (id) {
+            for (size_t i = 0; i < b.count; i++)
+                messages[i] = b.bytes[3 * i + 1];
+            zas(&b, id, za, prefix);
+            engine->sm3_many(b.count, prefix, 1, messages, w.e);
+        }
+        for (size_t i = 0; i < b.count; i++) {
+            struct gm_bytes key = b.bytes[3 * i], middle = b.bytes[3 * i + 1], der = b.bytes[3 * i + 2];
+            good[i] = key.size == 65 && (id || middle.size == 32) &&
+                      gm_signature_decode(w.r[i], w.s[i], der.data, der.size) && gm_point_decode(&points[i], key.data);
+            if (good[i] && !id)
+                memcpy(w.e[i], middle.data, 32);
+        }
+        engine->verify_many(b.count, points, (const octets *)w.e, (const octets *)w.r, (const octets *)w.s, good);
+        Py_END_ALLOW_THREADS;
+        list = verdicts(good, b.count);
+    }
+    PyMem_RawFree(good);
+    PyMem_RawFree(points);
+    PyMem_RawFree(za);
+    PyMem_RawFree(prefix);
+    PyMem_RawFree(messages);
+    work_free(&w);
+    batch_release(&b);
+    return list;
+}
+
+static PyObject *engine_verify(PyObject *self, PyObject *items)
+{
+    return verify(((EngineObject *)self)->engine, items, NULL);
+}
+
+static PyObject *engine_verify_messages(PyObject *self, PyObject *arguments)
+{
+    PyObject *items;
+    Py_buffer id;
+    if (!PyArg_ParseTuple(arguments, "Oy*", &items, &id))
+        return NULL;
+    PyObject *list = verify(((EngineObject *)self)->engine, items, &id);
+    PyBuffer_Release(&id);
+    return list;
+}
+
+static PyObject *encrypt(PyObject *self, Py_buffer *public_key, Py_buffer *plaintext, const sc *nonce)
+{
+    const struct gm_engine *engine = ((EngineObject *)self)->engine;
+    if (wants((size_t)public_key->len, 65, "the public key"))
+        return NULL;
+    PyObject *out = PyBytes_FromStringAndSize(NULL, plaintext->len + 97);
+    if (!out)
+        return NULL;
+    uint8_t *to = (uint8_t *)PyBytes_AS_STRING(out);
+    int status;
+    Py_BEGIN_ALLOW_THREADS;
+    status = gm_sm2_encrypt(engine, public_key->buf, plaintext->buf, (size_t)plaintext->len, nonce, to);
+    Py_END_ALLOW_THREADS;
+    if (!status)
+        return out;
+    Py_DECREF(out);
+    if (status == -1)
+        return gm_py_random_failed();
+    return Py_NewRef(Py_None); /* not a point of the curve */
+}
+
+static PyObject *engine_encrypt(PyObject *self, PyObject *arguments)
+{
+    Py_buffer public_key, plaintext;
+    if (!PyArg_ParseTuple(arguments, "y*y*", &public_key, &plaintext))
+        return NULL;
+    PyObject *out = encrypt(self, &public_key, &plaintext, NULL);
+    PyBuffer_Release(&public_key);
+    PyBuffer_Release(&plaintext);
+    return out;
+}
+
+static PyObject *engine_encrypt_kat(PyObject *self, PyObject *arguments)
+{
+    Py_buffer public_key, plaintext, nonce;
+    PyObject *out = NULL;
+    sc k;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*", &public_key, &plaintext, &nonce))
+        return NULL;
+    if (!scalar_from(&k, nonce.buf, (size_t)nonce.len, 0))
+        out = encrypt(self, &public_key, &plaintext, &k);
+    PyBuffer_Release(&public_key);
+    PyBuffer_Release(&plaintext);
+    PyBuffer_Release(&nonce);
+    return out;
+}
+
+/* sm2_decrypt(d, [raw 04 x y C3 C2]) */
+static PyObject *engine_decrypt(PyObject *self, PyObject *arguments)
+{
+    PyObject *items, *list = NULL;
+    Py_buffer key;
+    struct batch b;
+    sc d;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "y*O", &key, &items))
+        return NULL;
+    int failed = scalar_from(&d, key.buf, (size_t)key.len, 1);
+    PyBuffer_Release(&key);
+    if (failed || batch_hold(&b, items, 1))
+        return NULL;
+    list = PyList_New((Py_ssize_t)b.count);
+    for (size_t i = 0; list && i < b.count; i++) {
+        size_t size = b.bytes[i].size;
+        PyObject *item = PyBytes_FromStringAndSize(NULL, size > 97 ? (Py_ssize_t)size - 97 : 0);
+        if (!item) {
+            Py_CLEAR(list);
+            break;
+        }
+        uint8_t *to = (uint8_t *)PyBytes_AS_STRING(item);
+        int good;
+        Py_BEGIN_ALLOW_THREADS;
+        good = gm_sm2_decrypt(&d, b.bytes[i].data, size, to);
+        Py_END_ALLOW_THREADS;
+        if (!good)
+            Py_SETREF(item, Py_NewRef(Py_None));
+        PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+    }
+    gm_wipe(&d, sizeof d);
+    batch_release(&b);
+    return list;
+}
+
+static PyObject *engine_sign_kat(PyObject *self, PyObject *arguments)
+{
+    Py_buffer key, digest, nonce;
+    PyObject *list = NULL;
+    sc d, k;
+    octets r, s;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*", &key, &digest, &nonce))
+        return NULL;
+    if (!scalar_from(&d, key.buf, (size_t)key.len, 1) && !scalar_from(&k, nonce.buf, (size_t)nonce.len, 0) &&
+        !wants((size_t)digest.len, 32, "e")) {
+        if (gm_sm2_sign_with_nonce(((EngineObject *)self)->engine, &d, &k, digest.buf, r, s))
+            list = signature_list(1, (const octets *)&r, (const octets *)&s);
+        else
+            PyErr_SetString(PyExc_ValueError, "this nonce does not serve");
+    }
+    gm_wipe(&d, sizeof d);
+    gm_wipe(&k, sizeof k);
+    PyBuffer_Release(&key);
+    PyBuffer_Release(&digest);
+    PyBuffer_Release(&nonce);
+    return list;
+}
+
+PyMethodDef gm_py_sm2_methods[] = {
+    {"sm2_public_key", engine_public_key, METH_O, "sm2_public_key(d) -> 04 x y"},
+    {"sm2_generate", engine_generate, METH_O, "sm2_generate(n) -> [(d, public)]"},
+    {"sm2_on_curve", engine_on_curve, METH_O, "sm2_on_curve(public) -> bool"},
+    {"sm2_multiply", engine_multiply, METH_VARARGS, "sm2_multiply(d, public) -> d*P, or None off the curve"},
+    {"sm2_sign", engine_sign, METH_O, "sm2_sign([(d, e)]) -> [DER]"},
+    {"sm2_sign_messages", engine_sign_messages, METH_VARARGS, "sm2_sign_messages(d, za, messages) -> [DER]"},
+    {"sm2_verify", engine_verify, METH_O, "sm2_verify([(public, e, DER)]) -> [bool]"},
+    {"sm2_verify_messages", engine_verify_messages, METH_VARARGS, "sm2_verify_messages([(public, m, DER)], id)"},
+    {"sm2_encrypt", engine_encrypt, METH_VARARGS, "sm2_encrypt(public, plaintext) -> raw, or None off the curve"},
+    {"sm2_decrypt", engine_decrypt, METH_VARARGS, "sm2_decrypt(d, [raw]) -> [plaintext or None]"},
+    {"sm2_sign_kat", engine_sign_kat, METH_VARARGS, "sm2_sign_kat(d, e, k) -> [DER], known-answer tests only"},
+    {"sm2_encrypt_kat", engine_encrypt_kat, METH_VARARGS, "sm2_encrypt_kat(public, plaintext, k) -> raw"},
+    {NULL, NULL, 0, NULL},
+};

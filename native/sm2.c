@@ -1,0 +1,281 @@
+/* SM2 (GB/T 32918): nonces, signatures, verification, encryption. */
+#include "gm.h"
+
+int gm_scalar_random(sc *out, size_t count, int below_n_minus_1)
+{
+    uint8_t pool[32 * 16];
+    size_t left = 0;
+    int failed = 0;
+    for (size_t i = 0; i < count && !failed;) {
+        if (!left) {
+            left = count - i < 16 ? count - i : 16;
+            failed = gm_random(pool, 32 * left);
+            if (failed)
+                break;
+        }
+        /* Rejection keeps the draw uniform; about one in 2^32 is refused. */
+        int good = sc_decode(&out[i], pool + 32 * --left);
+        if (good && !(below_n_minus_1 && sc_is_n_minus_1(&out[i])))
+            i++;
+    }
+    gm_wipe(pool, sizeof pool);
+    if (failed)
+        gm_wipe(out, sizeof *out * count);
+    return failed ? -1 : 0;
+}
+
+static const uint8_t parameters[128] = {
+    /* a */
+    0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfc,
+    /* b */
+    0x28, 0xe9, 0xfa, 0x9e, 0x9d, 0x9f, 0x5e, 0x34, 0x4d, 0x5a, 0x9e, 0x4b, 0xcf, 0x65, 0x09, 0xa7, 0xf3, 0x97, 0x89, 0xf5,
+    0x15, 0xab, 0x8f, 0x92, 0xdd, 0xbc, 0xbd, 0x41, 0x4d, 0x94, 0x0e, 0x93,
+    /* xG */
+    0x32, 0xc4, 0xae, 0x2c, 0x1f, 0x19, 0x81, 0x19, 0x5f, 0x99, 0x04, 0x46, 0x6a, 0x39, 0xc9, 0x94, 0x8f, 0xe3, 0x0b, 0xbf,
+    0xf2, 0x66, 0x0b, 0xe1, 0x71, 0x5a, 0x45, 0x89, 0x33, 0x4c, 0x74, 0xc7,
+    /* yG */
+    0xbc, 0x37, 0x36, 0xa2, 0xf4, 0xf6, 0x77, 0x9c, 0x59, 0xbd, 0xce, 0xe3, 0x6b, 0x69, 0x21, 0x53, 0xd0, 0xa9, 0x87, 0x7c,
+    0xc6, 0x2a, 0x47, 0x40, 0x02, 0xdf, 0x32, 0xe5, 0x21, 0x39, 0xf0, 0xa0};
+
+void gm_sm2_za(uint8_t za[32], const uint8_t public_key[65], const uint8_t *id, size_t id_size)
+{
+    struct gm_sm3 h;
+    uint8_t bits[2] = {(uint8_t)(id_size * 8 >> 8), (uint8_t)(id_size * 8)};
+    gm_sm3_init(&h);
+    gm_sm3_update(&h, bits, 2);
+    gm_sm3_update(&h, id, id_size);
+    gm_sm3_update(&h, parameters, sizeof parameters);
+    gm_sm3_update(&h, public_key + 1, 64);
+    gm_sm3_final(&h, za);
+}
+
+/* GB/T 32918.2, 6.1, steps A4 to A6 from a nonce and its point; 0 when the nonce must be drawn again */
+static int sign_with(uint8_t r_out[32], uint8_t s_out[32], const uint8_t e[32], const sc *k, const affine *kg,
+                     const sc *inverse)
+{
+    uint8_t x1[32];
+    sc number, r, s, t;
+    fe_encode(x1, &kg->x);
+    sc_decode(&r, x1);
+    sc_decode(&number, e);
+    sc_add(&r, &r, &number);
+    sc_add(&t, &r, k); /* r + k = n is refused */
+    /* s = (k - r*d) / (1 + d) = (k + r) / (1 + d) - r */
+    sc_mul(&s, &t, inverse);
+    sc_sub(&s, &s, &r);
+    int good = !sc_is_zero(&r) & !sc_is_zero(&t) & !sc_is_zero(&s);
+    sc_encode(r_out, &r);
+    sc_encode(s_out, &s);
+    gm_wipe(&t, sizeof t);
+    return good;
+}
+
+/* Montgomery's trick for (1 + d)^-1 of up to GM_BATCH keys; d lies in 1..n-2, so no factor is zero */
+static void inverses(sc *out, const sc *d, size_t count)
+{
+    sc sums[GM_BATCH], inverse;
+    for (size_t i = 0; i < count; i++) {
+        sc_add_one(&sums[i], &d[i]);
+        if (i)
+            sc_mul(&out[i], &out[i - 1], &sums[i]);
+        else
+            out[i] = sums[i];
+    }
+    sc_inv(&inverse, &out[count - 1]);
+    for (size_t i = count - 1; i; i--) {
+        sc_mul(&out[i], &inverse, &out[i - 1]);
+        sc_mul(&inverse, &inverse, &sums[i]);
+    }
+    out[0] = inverse;
+    gm_wipe(sums, sizeof sums);
+    gm_wipe(&inverse, sizeof inverse);
+}
+
+int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const sc *d, int one_key, const uint8_t (*e)[32],
+                     uint8_t (*r)[32], uint8_t (*s)[32])
+{
+    sc k[GM_BATCH], inverse[GM_BATCH];
+    affine kg[GM_BATCH];
+    int status = 0;
+    if (one_key && count)
+        inverses(inverse, d, 1);
+    while (count && !status) {
+        size_t take = count < GM_BATCH ? count : GM_BATCH;
+        if (!one_key)
+            inverses(inverse, d, take);
+        if ((status = gm_scalar_random(k, take, 0)))
+            break;
+        engine->base_many(take, k, kg);
+        for (size_t i = 0; i < take; i++)
+            while (!sign_with(r[i], s[i], e[i], &k[i], &kg[i], &inverse[one_key ? 0 : i])) {
+                if ((status = gm_scalar_random(&k[i], 1, 0)))
+                    break;
+                engine->base_many(1, &k[i], &kg[i]);
+            }
+        d += one_key ? 0 : take;
+        e += take, r += take, s += take, count -= take;
+    }
+    gm_wipe(k, sizeof k);
+    gm_wipe(kg, sizeof kg);
+    gm_wipe(inverse, sizeof inverse);
+    return status;
+}
+
+int gm_sm2_sign_with_nonce(const struct gm_engine *engine, const sc *d, const sc *k, const uint8_t e[32],
+                           uint8_t r[32], uint8_t s[32])
+{
+    sc inverse;
+    affine kg;
+    inverses(&inverse, d, 1);
+    engine->base_many(1, k, &kg);
+    int good = sign_with(r, s, e, k, &kg, &inverse);
+    gm_wipe(&inverse, sizeof inverse);
+    return good;
+}
+
+int gm_sm2_verify_scalars(sc *s, sc *t, const uint8_t r_in[32], const uint8_t s_in[32])
+{
+    sc r;
+    if (!sc_decode(&r, r_in) || !sc_decode(s, s_in))
+        return 0;
+    sc_add(t, &r, s);
+    return !sc_is_zero(t);
+}
+
+/* r = e + x1 mod n, asked as X = x*Z for the one or two x below p with x = r - e mod n: no inversion */
+int gm_sm2_verify_point(const point *p, const uint8_t r_in[32], const uint8_t e[32])
+{
+    static const uint8_t order[32] = {0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0x72, 0x03, 0xdf, 0x6b, 0x21, 0xc6,
+                                      0x05, 0x2b, 0x53, 0xbb, 0xf4, 0x09, 0x39, 0xd5, 0x41, 0x23};
+    sc r, number;
+    fe x, n, product;
+    uint8_t bytes[32];
+    if (fe_is_zero(&p->z))
+        return 0;
+    sc_decode(&r, r_in);
+    sc_decode(&number, e);
+    sc_sub(&r, &r, &number);
+    sc_encode(bytes, &r);
+    fe_decode(&x, bytes);
+    fe_mul(&product, &x, &p->z);
+    fe_sub(&product, &product, &p->x);
+    if (fe_is_zero(&product))
+        return 1;
+    /* x + n is a coordinate only when it is below p, that is x below p - n */
+    uint16_t carry = 0;
+    for (int i = 31; i >= 0; i--) {
+        carry = (uint16_t)(bytes[i] + order[i] + (carry >> 8));
+        bytes[i] = (uint8_t)carry;
+    }
+    if (carry >> 8 || !fe_decode(&n, bytes))
+        return 0;
+    fe_mul(&product, &n, &p->z);
+    fe_sub(&product, &product, &p->x);
+    return fe_is_zero(&product);
+}
+
+void gm_portable_base_many(size_t count, const sc *k, affine *out)
+{
+    point points[GM_BATCH];
+    while (count) {
+        size_t take = count < GM_BATCH ? count : GM_BATCH;
+        for (size_t i = 0; i < take; i++)
+            gm_point_mul_base(&points[i], &k[i]);
+        gm_point_to_affine(out, points, take);
+        k += take, out += take, count -= take;
+    }
+    gm_wipe(points, sizeof points);
+}
+
+void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
+                             const uint8_t (*s)[32], uint8_t *good)
+{
+    for (size_t i = 0; i < count; i++) {
+        sc s_number, t;
+        point sum;
+        if (!good[i])
+            continue;
+        good[i] = 0;
+        if (!gm_sm2_verify_scalars(&s_number, &t, r[i], s[i]))
+            continue;
+        gm_point_mul_add(&sum, &s_number, &t, &p[i]);
+        good[i] = (uint8_t)gm_sm2_verify_point(&sum, r[i], e[i]);
+    }
+}
+
+static void shared_point(uint8_t out[65], const sc *k, const affine *p)
+{
+    point product;
+    affine shared;
+    gm_point_mul(&product, k, p);
+    gm_point_to_affine(&shared, &product, 1);
+    gm_point_encode(out, &shared);
+    gm_wipe(&product, sizeof product);
+    gm_wipe(&shared, sizeof shared);
+}
+
+/* C3 = SM3(x2 || M || y2) */
+static void check_value(uint8_t out[32], const uint8_t xy[64], const uint8_t *message, size_t size)
+{
+    struct gm_sm3 h;
+    gm_sm3_init(&h);
+    gm_sm3_update(&h, xy, 32);
+    gm_sm3_update(&h, message, size);
+    gm_sm3_update(&h, xy + 32, 32);
+    gm_sm3_final(&h, out);
+}
+
+int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65], const uint8_t *in, size_t size,
+                   const sc *nonce, uint8_t *out)
+{
+    affine p, c1;
+    sc k;
+    uint8_t shared[65];
+    int status = -2; /* not a point of the curve */
+    if (!gm_point_decode(&p, public_key))
+        return status;
+    for (int all_zero = 1; all_zero;) {
+        status = 0;
+        if (nonce)
+            k = *nonce;
+        else if ((status = gm_scalar_random(&k, 1, 0)))
+            break;
+        engine->base_many(1, &k, &c1);
+        shared_point(shared, &k, &p);
+        all_zero = gm_sm2_kdf(shared + 1, 64, out + 97, size);
+        if (all_zero && nonce) {
+            status = -1;
+            break;
+        }
+    }
+    if (!status) {
+        gm_point_encode(out, &c1);
+        check_value(out + 65, shared + 1, in, size);
+        for (size_t i = 0; i < size; i++)
+            out[97 + i] ^= in[i];
+    }
+    gm_wipe(&k, sizeof k);
+    gm_wipe(shared, sizeof shared);
+    return status;
+}
+
+int gm_sm2_decrypt(const sc *d, const uint8_t *in, size_t size, uint8_t *out)
+{
+    affine c1;
+    uint8_t shared[65], expected[32];
+    if (size <= 97 || !gm_point_decode(&c1, in))
+        return 0;
+    shared_point(shared, d, &c1);
+    int all_zero = gm_sm2_kdf(shared + 1, 64, out, size - 97);
+    for (size_t i = 0; i < size - 97; i++)
+        out[i] ^= in[97 + i];
+    check_value(expected, shared + 1, out, size - 97);
+    int good = gm_equal(expected, in + 65, 32) & !all_zero;
+    gm_wipe(shared, sizeof shared);
+    gm_wipe(expected, sizeof expected);
+    if (!good)
+        gm_wipe(out, size - 97);
+    return good;
+}

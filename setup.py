@@ -1,0 +1,91 @@
+"""Build of the native core `miyun.gm._native`.
+
+gcc or clang suffices. On x86-64 Linux Intel's ipp-crypto is linked statically from the packages the build requires;
+without them, or with MIYUN_BUILD_IPP=0, the extension holds the portable C only. Without a compiler it is left out and
+the product runs on the system's libcrypto.
+"""
+
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+NATIVE = Path("native")
+PORTABLE = sorted(str(path) for path in NATIVE.glob("*.c") if not path.name.startswith("ipp"))
+IPP = sorted(str(path) for path in NATIVE.glob("ipp*.c"))
+HEADERS = sorted(str(path) for path in NATIVE.glob("*.h"))
+
+
+def _located(distribution: str, ending: str) -> Path | None:
+    """Where the distribution put the file whose path ends so."""
+    try:
+        files = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        return None
+    for entry in files:
+        path = Path(str(entry.locate())).resolve()
+        if path.as_posix().endswith(f"/{ending}"):
+            return path
+    return None
+
+
+def _ipp() -> tuple[list[str], list[str]] | None:
+    """Include directories and static archives of ipp-crypto, when it can be linked here."""
+    if os.environ.get("MIYUN_BUILD_IPP", "1") == "0" or platform.machine() not in ("x86_64", "AMD64"):
+        return None
+    archives = [_located("ipp-crypto-static", name) for name in ("libcrypto_mb.a", "libippcp.a")]
+    header = _located("ipp-crypto-include", "include/ippcp.h")
+    if header is None or None in archives:
+        return None
+    # The aggregator's own ippcp.h forwards to a path that is not installed: its folder must come second.
+    return [str(header.parent), str(header.parent / "aggregator")], [str(path) for path in archives]
+
+
+def _extension() -> Extension:
+    ipp = _ipp()
+    includes, archives = ipp or ([], [])
+    return Extension(
+        "miyun.gm._native",
+        sources=PORTABLE + (IPP if ipp else []),
+        depends=HEADERS,
+        include_dirs=["native", *includes],
+        define_macros=[("GM_WITH_IPP", "1"), ("BN_OPENSSL_DISABLE", "1")] if ipp else [],
+        extra_compile_args=[
+            "-std=gnu11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Wno-deprecated-declarations",
+            "-fvisibility=hidden",
+            "-fstack-protector-strong",
+            "-D_GNU_SOURCE",
+        ],
+        extra_objects=archives,
+        extra_link_args=["-pthread", "-Wl,--exclude-libs,ALL", "-Wl,-z,relro,-z,now,-z,noexecstack", "-s"],
+        optional=True,
+    )
+
+
+class Build(build_ext):
+    """Compiles the files side by side, and says plainly what a failure means."""
+
+    def build_extension(self, ext: Extension) -> None:
+        compile_one = self.compiler.compile
+
+        def compile_all(sources: list[str], **options: object) -> list[str]:
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                return [objects[0] for objects in pool.map(lambda source: compile_one([source], **options), sources)]
+
+        self.compiler.compile = compile_all
+        try:
+            super().build_extension(ext)
+        except Exception:
+            self.warn("the native core was not built (is gcc or clang installed?); GM runs on the system's libcrypto")
+            raise
+
+
+setup(ext_modules=[_extension()], cmdclass={"build_ext": Build})
