@@ -1,0 +1,41 @@
+"""Fixtures over a real platform, see `tests.platform`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.platform import App, RunningPlatform, Tenant, code, shared, spec
+
+
+@pytest.fixture(scope="session")
+def platform() -> RunningPlatform:
+    """One for all tests of this process: add to it, do not break it."""
+    return shared()
+
+
+@pytest.fixture(scope="session")
+def tenant_a(platform: RunningPlatform) -> Tenant:
+    return platform.activate(spec(code("a")))
+
+
+@pytest.fixture(scope="session")
+def tenant_b(platform: RunningPlatform) -> Tenant:
+    return platform.activate(spec(code("b")))
+
+
+@pytest.fixture(scope="session")
+def app_a(platform: RunningPlatform, tenant_a: Tenant) -> App:
+    return platform.application(tenant_a, "甲的应用")
+
+
+@pytest.fixture(scope="session")
+def app_b(platform: RunningPlatform, tenant_b: Tenant) -> App:
+    return platform.application(tenant_b, "乙的应用")
+
+
+@pytest.fixture
+def own_platform() -> Iterator[RunningPlatform]:
+    """For a test that kills, fills or restarts."""
+    with RunningPlatform() as running:
+        yield running
