@@ -1,4 +1,4 @@
-"""The certificate and timestamp rooms over stand-ins, ready to use.
+"""The certificate, timestamp and signature rooms over stand-ins, ready to use.
 
 Making the hierarchies takes a second (RSA keys), so it is done once; every test works on its own copy of the database.
 """
@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tests.standin import HandClock, StandInLedger, StandInMachine, database_in
+from tests.standin import HandClock, StandInKeys, StandInLedger, StandInMachine, database_in
 
 from miyun.core.storage.database import Database
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.signature.evidence_signer import PlatformEvidenceSigner
+from miyun.offerings.signature.service import SignatureService
+from miyun.offerings.signature.store import SignatureStore
 from miyun.offerings.timestamp.model import Reading
 from miyun.offerings.timestamp.service import TimestampService
 from miyun.offerings.timestamp.store import TimestampStore
@@ -56,6 +59,21 @@ class Rooms:
             ledger=self.ledger,  # type: ignore[arg-type]
         )
         self.timestamp = self.timestamps()
+        self.keys = StandInKeys(self.machine)
+        self.signature = SignatureService(
+            store=SignatureStore(self.database),
+            keys=self.keys,  # type: ignore[arg-type]
+            issuer=self.issuer,
+            clock=self.clock,
+            ledger=self.ledger,  # type: ignore[arg-type]
+        )
+        self.evidence_signer = PlatformEvidenceSigner(
+            store=SignatureStore(self.database),
+            machine=self.machine,  # type: ignore[arg-type]
+            issuer=self.issuer,
+            clock=self.clock,
+            ledger=self.ledger,  # type: ignore[arg-type]
+        )
 
     def timestamps(self, source: HandSource | None = None) -> TimestampService:
         """Another process's timestamp service over the same database."""
@@ -81,6 +99,7 @@ def _template() -> tuple[Path, StandInMachine]:
     rooms = Rooms(folder, database_in(folder), StandInMachine())
     asyncio.run(rooms.certificate.bootstrap())
     asyncio.run(rooms.timestamp.bootstrap())
+    asyncio.run(rooms.evidence_signer.bootstrap())
     rooms.database.close()
     return folder, rooms.machine
 

@@ -19,8 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from miyun.core.clock import SHANGHAI
+from miyun.core.errors import NotFound
 from miyun.core.ledger.port import Entry, Receipt, Usage
 from miyun.core.operation import Call, Principal, Role
+from miyun.core.ports import KeyInfo, KeyRef
 from miyun.core.storage.database import Database, metadata
 from miyun.gm import intl, rand, sm2
 from miyun.hsm.errors import MachineLocked, UnknownKey, WrongBinding
@@ -118,6 +120,55 @@ def _loaded(secret: bytes) -> RSAPrivateKey:
     key = load_der_private_key(secret, None)
     assert isinstance(key, RSAPrivateKey)
     return key
+
+
+class StandInKeys:
+    """A key directory of signing keys: one version each until `rotate`."""
+
+    def __init__(self, machine: StandInMachine) -> None:
+        self._machine = machine
+        self.keys: dict[tuple[str, str], list[WrappedKey]] = {}
+        self.states: dict[tuple[str, str], str] = {}
+
+    async def create(self, tenant: str, algorithm: str, usage: str, *, label: str, owner: str) -> KeyInfo:
+        key = f"key_{len(self.keys)}"
+        self.keys[tenant, key] = []
+        self.states[tenant, key] = "enabled"
+        await self.rotate(tenant, key, algorithm)
+        return await self.info(KeyRef(tenant, key))
+
+    async def rotate(self, tenant: str, key: str, algorithm: str) -> None:
+        versions = self.keys[tenant, key]
+        binding = KeyBinding(tenant, key, len(versions) + 1, "enabled")
+        versions.append(await self._machine.generate(KeyAlgorithm(algorithm), binding))
+
+    async def info(self, ref: KeyRef) -> KeyInfo:
+        wrapped = self._find(ref)
+        state = self.states[ref.tenant, ref.key]
+        return KeyInfo(ref.key, wrapped.binding.version, wrapped.algorithm.value, state, wrapped.public, "sign")
+
+    async def sign(
+        self,
+        ref: KeyRef,
+        messages: Sequence[bytes],
+        *,
+        scheme: str,
+        prehashed: bool = False,
+        user_id: bytes | None = None,
+    ) -> list[bytes]:
+        return await self._machine.sign(
+            self._find(ref), SignScheme(scheme), messages, prehashed=prehashed, user_id=user_id
+        )
+
+    async def destroy(self, ref: KeyRef) -> None:
+        del self.keys[ref.tenant, ref.key]
+
+    def _find(self, ref: KeyRef) -> WrappedKey:
+        try:
+            versions = self.keys[ref.tenant, ref.key]
+        except KeyError:
+            raise NotFound("key", ref.key) from None
+        return versions[(ref.version or len(versions)) - 1]
 
 
 @dataclass

@@ -49,6 +49,14 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedChain:
+    """Either a path, leaf first and anchor last, or why there is none."""
+
+    finding: Finding | None
+    path: tuple[Certificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedSigner:
     """`path`: leaf first, anchor last; empty when there is no acceptable one."""
 
@@ -131,12 +139,6 @@ def chain_of(certificate: Certificate, others: Sequence[Certificate], trust: Tru
         code = "chain_signature" if error.reason is ChainReason.SIGNATURE else error.reason.value
         return JudgedChain(Finding(code, str(error)))
     return JudgedChain(None, chain.certificates)
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedChain:
-    finding: Finding | None
-    path: tuple[Certificate, ...] = ()
 
 
 # --- messages --------------------------------------------------------------------------------------------------------
