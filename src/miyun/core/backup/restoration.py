@@ -1,5 +1,5 @@
 """Putting a backup on an empty machine. Everything is verified before anything is written, and the platform's folder
-appears all at once, by one rename."""
+appears all at once, by one rename (into a mounted volume: by one rename for each of its folders)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def restore(archive: Path, passphrase: str, home: Path, *, dsn: str | None = Non
         raise TargetNotEmpty(target=str(home), field="home")
     manifest = verify(archive, passphrase)
     home.parent.mkdir(parents=True, exist_ok=True)
-    staging = home.parent / f".{home.name}.restoring-{secrets.token_hex(4)}"
+    # the mount point of a volume cannot be renamed onto: its content then appears entry by entry
+    inside = home.exists() and os.path.ismount(home)
+    staging = (home if inside else home.parent) / f".{home.name}.restoring-{secrets.token_hex(4)}"
     staging.mkdir(mode=0o700)
     try:
         _extract(archive, passphrase, staging, manifest)
@@ -61,8 +63,13 @@ def restore(archive: Path, passphrase: str, home: Path, *, dsn: str | None = Non
         _restore_machine(staging, manifest, passphrase, machine_uid)
         _restore_database(staging, manifest, home, dsn)
         _sync(platform)
-        os.rename(platform, home)
-        _sync(home.parent)
+        if inside:
+            for entry in sorted(platform.iterdir()):
+                os.rename(entry, home / entry.name)
+            _sync(home)
+        else:
+            os.rename(platform, home)
+            _sync(home.parent)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest

@@ -119,6 +119,9 @@ class TenancyAuthenticator:
         moment = _moment(request.date)
         if moment is None or not _NONCE.fullmatch(request.nonce) or not _ACCESS_KEY.fullmatch(request.access_key):
             raise Unauthenticated
+        # what is judged here must be what was signed, whatever the edge made of the headers
+        if request.string_to_sign.split(b"\n", 3)[1:3] != [request.date.encode(), request.nonce.encode()]:
+            raise Unauthenticated
         if abs(now - moment) > CLOCK_SKEW:
             raise ClockSkew
         day = request.date[:8]
@@ -126,7 +129,7 @@ class TenancyAuthenticator:
         if signer is None:
             raise Unauthenticated
         expected = mac(signer.day_key, request.string_to_sign).hex()
-        if not hmac.compare_digest(expected.encode(), request.signature.lower().encode()):
+        if not _same(expected, request.signature.lower()):
             raise Unauthenticated
         if not signer.active or signer.key.revoked_at is not None or expired(signer.key.expires_at, now):
             raise CredentialExpired
@@ -153,7 +156,7 @@ class TenancyAuthenticator:
 
     async def _basic(self, credential: BasicCredential, operation: Operation, now: datetime) -> Authenticated:
         name = credential.username
-        if not _USERNAME.fullmatch(name):
+        if not _USERNAME.fullmatch(name) or not credential.password.isascii():
             raise Unauthenticated
         found = await self._basics.load(name, lambda: self._load_basic(name))
         if found is None or not hmac.compare_digest(found.access.verifier, verifier(name, credential.password)):
@@ -176,6 +179,8 @@ class TenancyAuthenticator:
 
     async def _session(self, credential: SessionCredential, now: datetime) -> Authenticated:
         token = credential.token
+        if not token.isascii():
+            raise SessionExpired
         identifier = session_id(token)
         cached = self._seats.get(identifier)
         if cached is not None and now - cached.session.seen_at >= _SEEN_AGAIN:
@@ -183,10 +188,8 @@ class TenancyAuthenticator:
         seat = await self._seats.load(identifier, lambda: self._load_seat(identifier, token, now))
         if seat is None or now >= seat.session.expires_at:
             raise SessionExpired
-        if credential.cookie and credential.unsafe:
-            sent = (credential.csrf or "").encode()
-            if not hmac.compare_digest(seat.csrf.encode(), sent):
-                raise CsrfMismatch(permission="csrf", field="csrf")
+        if credential.cookie and credential.unsafe and not _same(seat.csrf, credential.csrf or ""):
+            raise CsrfMismatch(permission="csrf", field="csrf")
         return Authenticated(
             _person_principal(seat, credential.tenant, now), must_change_password=seat.person.must_change
         )
@@ -214,6 +217,10 @@ class TenancyAuthenticator:
             self._signers.clear()
             self._basics.clear()
             self._seats.clear()
+
+
+def _same(expected: str, sent: str) -> bool:
+    return sent.isascii() and hmac.compare_digest(expected, sent)
 
 
 def _moment(date: str) -> datetime | None:

@@ -223,7 +223,7 @@ TENANT_OPERATIONS: Final = (
         idempotent=True,
         secret_response=True,
         tenant_fields=("binding",),
-        example={"binding": "bnd_example", "operations": ["timestamp.stamp"]},
+        example={"binding": "bnd_example", "operations": ["timestamp.rfc3161"]},
     ),
     Operation(
         id="tenant.credential.list",

@@ -270,6 +270,17 @@ async def test_an_empty_folder_is_a_fine_target(archive: Path, folder: Path) -> 
     assert (folder / "home" / "data" / "miyun.db").exists()
 
 
+async def test_a_mounted_volume_is_a_fine_target(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be neither replaced nor reached from outside by a rename."""
+    home = folder / "home"
+    home.mkdir()
+    number = home.stat().st_ino
+    monkeypatch.setattr("os.path.ismount", lambda path: path == home)
+    restore(archive, PASSPHRASE, home)
+    assert home.stat().st_ino == number and sorted(p.name for p in folder.iterdir()) == ["b.miyun", "home"]
+    assert sorted(p.name for p in home.iterdir()) == ["data", "journal", "log", "run", "secrets"]
+
+
 async def test_a_wrong_passphrase_or_a_damaged_file_writes_nothing(archive: Path, folder: Path) -> None:
     home = folder / "home"
     with pytest.raises(Exception, match="cannot be read"):

@@ -71,6 +71,8 @@ async def test_a_wrong_signature_is_refused(house: Platform, key: tuple[str, str
         replace(good, access_key="ak_' or 1=1"),
         replace(good, nonce="short"),
         replace(good, nonce="with spaces and\nlines"),
+        replace(good, nonce="nonce-0002"),  # not the one that was signed
+        replace(good, date=(house.clock.now() + timedelta(seconds=1)).strftime("%Y%m%dT%H%M%SZ")),
     ):
         assert (await error_of(who(house, bad))).code == "Unauthenticated"
 
@@ -254,3 +256,9 @@ async def test_an_application_binds_once_and_may_bind_again_after_unbinding(
     assert (await error_of(house.run("tenant.binding.delete", by, binding=binding))).code == "NotFound"
     assert await house.run("tenant.binding.create", by, **request)
     assert len(house.cloud.applications.of_application(application)) == 1
+
+
+async def test_nothing_new_is_bound_to_a_contract_that_is_over(house: Platform, one: Bought, application: str) -> None:
+    await house.cloud.contracts.terminate(one.contract, paper="解除通知 2026-03-02", by="usr_x")
+    request = {"application": application, "instance": one.instances["sealing"]}
+    assert (await error_of(house.run("tenant.binding.create", one.people["system"], **request))).code == "NotEntitled"

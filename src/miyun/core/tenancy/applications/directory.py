@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from miyun.core.contracts.model import ContractState
 from miyun.core.contracts.store import ContractStore
 from miyun.core.digest import digest
-from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotEntitled, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
@@ -81,6 +82,9 @@ class Applications:
         found = await asyncio.to_thread(self._contracts.instance, instance, tenant)
         if found is None:
             raise NotFound("instance", instance)
+        contract = await asyncio.to_thread(self._contracts.contract, found.contract, tenant)
+        if contract is None or contract.state_at(now) is not ContractState.ACTIVE:
+            raise NotEntitled(service=found.offering, field="instance")
         binding = Binding(new_id("bnd"), tenant, owner.id, found.id, found.offering, now)
         if not await asyncio.to_thread(self.store.add_binding, binding):
             raise AlreadyExists(kind="binding", name=f"{application} / {instance}", field="instance")
