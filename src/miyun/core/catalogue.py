@@ -66,6 +66,7 @@ class Offering:
     engine: str | None = None
     operations: tuple[Operation, ...] = ()
     evidence: EvidenceSource | None = None
-    # What the onboarding wizard renders as a working curl: {"operation": id, "request": {...}} where a value
-    # "{key:<algorithm>:<usage>}" stands for a key made for the application, or {"kind": "rfc3161", "policy": slug}.
+    # What the onboarding wizard renders as a working curl: {"operation": id, "request": {...}}, where a value
+    # "{key:<algorithm>:<usage>}" or "{signer}" stands for a key or signer made for the application; with
+    # {"kind": "rfc3161", "policy": slug} it is a timestamp query by openssl.
     sample: Mapping[str, Any] | None = None

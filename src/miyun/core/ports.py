@@ -106,6 +106,14 @@ class Stamper(Protocol):
     async def token(self, digest: bytes, *, hash_algorithm: str = "SM3", policy: str | None = None) -> bytes: ...
 
 
+class SignerDirectory(Protocol):
+    """Implemented by `signature`: a named key with its certificate, ready to sign."""
+
+    async def make(self, tenant: str, *, name: str, subject: Mapping[str, str], at: datetime) -> str:
+        """The signer's name. Raises AlreadyExists."""
+        ...
+
+
 class EvidenceSigner(Protocol):
     """Implemented by `signature`: a detached CMS (GB/T 35275) signature by the platform's evidence key."""
 

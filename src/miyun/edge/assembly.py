@@ -218,6 +218,7 @@ async def assemble(
         applications=core.applications,
         contracts=bought,
         keys=kms.directory,
+        signers=signature,
         registry=catalogue,
         ledger=ledger,
         url=settings.url,

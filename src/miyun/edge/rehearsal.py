@@ -30,7 +30,7 @@ from miyun.delivery.contract import check
 from miyun.delivery.contract.render import to_json
 from miyun.edge.assembly import Platform, assemble, keep_first_logins
 from miyun.edge.tokens import local_token
-from miyun.gm import sm2
+from miyun.gm import sm2, sm3
 from miyun.wire import spki
 from miyun.wire.x509 import parse_certificate
 
@@ -161,7 +161,7 @@ async def _use(platform: Platform, settings: Settings, authority: Path, activate
     try:
         if "strong_auth" in bound:
             await _log_in(platform, client, tenant, started.application)
-        await asyncio.to_thread(_call_services, client, bound, started.steps)
+        await asyncio.to_thread(_call_services, client, started.steps)
     finally:
         client.close()
     await _run(platform, "onboarding.check", tenant, application=started.application)
@@ -193,13 +193,13 @@ async def _log_in(platform: Platform, client: Client, tenant: str, application: 
     await asyncio.to_thread(client.call, "strong_auth.session.check", session=session["session"])
 
 
-def _call_services(client: Client, bound: set[str], steps: Any) -> None:
+def _call_services(client: Client, steps: Any) -> None:
     """The sample of each bound service, as the wizard shows it, with AK/SK."""
     for step in steps:
         if step.service == "timestamp":
-            _say("时间戳 timestamp")
-            client.call("timestamp.issue", digest=_text(bytes(32)), hash_algorithm="SM3")
-        elif step.service not in ("strong_auth",):
+            _say("时间戳 timestamp.issue")
+            client.call("timestamp.issue", digest=_text(sm3.digest("演练".encode())), hash_algorithm="SM3")
+        elif step.service != "strong_auth":
             _say(f"{step.service} {step.operation}")
             client.call(step.operation, **dict(step.request))
 

@@ -92,7 +92,7 @@ def desk(tmp_path: Path) -> Desk:
     facts = Facts(
         contract_id="con_1",
         tenant="ten_1",
-        contract={"title": "云服务合同", "parties": [{"side": "client", "name": "某局"}], "payments": []},
+        contract={"title": {"value": "云服务合同"}, "parties": [{"role": "client", "name": "某局"}], "payments": []},
         findings=[{"clause": "(四)2", "severity": "error", "kind": "amount", "message": "大写不符"}],
         source="合同文本".encode(),
         rehearsal=True,

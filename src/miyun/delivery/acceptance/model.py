@@ -112,9 +112,14 @@ class Facts:
     intermediates: Sequence[bytes]
     evidence: Sequence[tuple[str, Evidence]] = field(default_factory=tuple)  # (room, evidence)
 
+    @property
+    def title(self) -> str:
+        """As written; empty when the text has none."""
+        return str((self.contract.get("title") or {}).get("value") or "")
+
     def party(self, side: str) -> Mapping[str, Any]:
         """ "client" (甲方) or "supplier" (乙方); empty when the text names none."""
         for party in self.contract.get("parties", ()):
-            if party.get("side") == side:
+            if party.get("role") == side:
                 return dict(party)
         return {}

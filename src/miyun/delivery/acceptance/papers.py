@@ -18,7 +18,7 @@ def _paper(facts: Facts, title: str) -> Paper:
     paper = Paper(title, rehearsal=facts.rehearsal, at=facts.generated_at)
     start, end = facts.contractual_term
     rows = [
-        ("合同名称", str(facts.contract.get("title") or "")),
+        ("合同名称", facts.title),
         ("合同编号（平台）", facts.contract_id),
         ("甲方", str(facts.party("client").get("name") or "")),
         ("乙方", str(facts.party("supplier").get("name") or "")),
@@ -92,7 +92,7 @@ def summary(facts: Facts) -> bytes:
     paper = _paper(facts, "项目总结报告")
     paper.section("项目概况")
     paper.text(
-        f"本项目为{facts.contract.get('title') or '本合同'}，乙方依据合同向甲方提供密码云服务，合同总价"
+        f"本项目为{facts.title or '本合同'}，乙方依据合同向甲方提供密码云服务，合同总价"
         f"{facts.contract.get('total') or _NOT_CONTRACTUAL}元。本报告由平台依据运行中实际产生的记录生成。"
     )
     paper.section("服务开通情况")

@@ -14,7 +14,7 @@ from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call
-from miyun.core.ports import KeyDirectory
+from miyun.core.ports import KeyDirectory, SignerDirectory
 from miyun.core.registry import Registry
 from miyun.core.tenancy.applications.directory import Applications
 from miyun.core.tenancy.model import Application, Binding
@@ -36,6 +36,7 @@ class OnboardingService:
         applications: Applications,
         contracts: ContractStore,
         keys: KeyDirectory,
+        signers: SignerDirectory,
         registry: Registry,
         ledger: Ledger,
         url: str,
@@ -45,6 +46,7 @@ class OnboardingService:
         self._applications = applications
         self._contracts = contracts
         self._keys = keys
+        self._signers = signers
         self._registry = registry
         self._ledger = ledger
         self._url = url
@@ -156,7 +158,7 @@ class OnboardingService:
         request: Mapping[str, Any] = {}
         file, credential = f"{binding.offering}.curlrc", None
         if not is_rfc3161:
-            request = await self._filled(application, sample.get("request", {}), fresh=fresh)
+            request = await self._filled(application, sample.get("request", {}), now, fresh=fresh)
         if fresh:
             issued, password = await self._applications.issue_credential(
                 application.tenant, binding.id, [operation.id], None, now
@@ -178,20 +180,25 @@ class OnboardingService:
             credential=credential,
         )
 
-    async def _filled(self, application: Application, request: Mapping[str, Any], *, fresh: bool) -> dict[str, Any]:
-        filled: dict[str, Any] = {}
-        for name, value in request.items():
-            if isinstance(value, str) and value.startswith("{key:"):
-                _, algorithm, usage = value.strip("{}").split(":")
-                if fresh:
-                    info = await self._keys.create(
-                        application.tenant, algorithm, usage, label=application.name, owner=application.id
-                    )
-                    value = info.key
-                else:
-                    value = "<key>"
-            filled[name] = value
-        return filled
+    async def _filled(
+        self, application: Application, request: Mapping[str, Any], now: datetime, *, fresh: bool
+    ) -> dict[str, Any]:
+        return {
+            name: await self._resource(application, value, now) if fresh and _is_placeholder(value) else value
+            for name, value in request.items()
+        }
+
+    async def _resource(self, application: Application, placeholder: str, now: datetime) -> str:
+        """A key or a signer of the application's own."""
+        kind, *details = placeholder.strip("{}").split(":")
+        if kind == "signer":
+            subject = {"CN": application.name}
+            return await self._signers.make(application.tenant, name=application.id, subject=subject, at=now)
+        algorithm, usage = details
+        info = await self._keys.create(
+            application.tenant, algorithm, usage, label=application.name, owner=application.id
+        )
+        return info.key
 
     async def _judge(self, tenant: str, binding: Binding, now: datetime) -> Check:
         last = None
@@ -214,3 +221,7 @@ class OnboardingService:
             seq=last.seq if last else None,
             at=now,
         )
+
+
+def _is_placeholder(value: object) -> bool:
+    return isinstance(value, str) and (value.startswith("{key:") or value == "{signer}")

@@ -3,7 +3,7 @@
 from miyun.core.catalogue import Offering, Plan
 from miyun.core.i18n import Text
 from miyun.offerings.signature.evidence import evidence
-from miyun.offerings.signature.operations import CALLS, OPERATIONS, VERIFIES
+from miyun.offerings.signature.operations import CALLS, OPERATIONS
 
 OFFERING = Offering(
     slug="signature",
@@ -20,5 +20,5 @@ OFFERING = Offering(
     includes=("kms.*", "certificate.*"),
     operations=OPERATIONS,
     evidence=evidence,
-    sample={"operation": "signature.verify", "request": VERIFIES},
+    sample={"operation": "signature.sign", "request": {"signer": "{signer}", "message": "5a+G5LqR"}},
 )

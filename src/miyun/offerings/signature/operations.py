@@ -27,6 +27,8 @@ _READERS = frozenset(
         Role.TENANT_SECURITY,
         Role.TENANT_AUDIT,
         Role.TENANT_DEVELOPER,
+        Role.SUPPLIER_STAFF,
+        Role.SYSTEM,
     }
 )
 _LARGE = 32 * 1024 * 1024
@@ -52,7 +54,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=m.CreateSigner,
         response=m.SignerView,
         handler=S.create_signer,
-        roles=_SECURITY,
+        roles=_SECURITY | {Role.SYSTEM},
         duty=Duty.KEYS,
         idempotent=True,
         tenant_fields=("key",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from miyun.core.clock import Clock
@@ -60,6 +60,11 @@ class SignatureService:
     async def create_signer(self, call: Call, request: m.CreateSigner) -> m.SignerView:
         signer = await self._signers.create(call.require_tenant(), request, call.now)
         return _shown(call, signer)
+
+    async def make(self, tenant: str, *, name: str, subject: Mapping[str, str], at: datetime) -> str:
+        """`core.ports.SignerDirectory`."""
+        signer = await self._signers.create(tenant, m.CreateSigner(name=name, subject=dict(subject)), at)
+        return signer.name
 
     async def list_signers(self, call: Call, request: m.ListSigners) -> m.SignerPage:
         rows = self._store.signers(call.require_tenant(), limit=request.limit + 1, cursor=request.cursor)
