@@ -1,7 +1,7 @@
 """Sums of money in figures and in capitals (大写), both ways; all values are 元 as Decimal.
 
-Capitals follow 《票据法》支付结算办法 附一: 壹贰叁肆伍陆柒捌玖 with 拾佰仟万亿, 元 (圆), 角, 分, 零 for a gap, 整 (正) after
-a whole sum in 元 and never after 分.
+Capitals follow 支付结算办法 附一: 壹贰叁肆伍陆柒捌玖 with 拾佰仟万亿, 元 (圆), 角, 分; 零 for a gap; 整 (正) after a
+whole sum in 元 and never after 分.
 """
 
 from __future__ import annotations
@@ -186,8 +186,14 @@ def _sum(body: str, marks: set[str]) -> Decimal:
 
 def _disputed(body: str, amount: Decimal) -> bool:
     """Whether an independent reader (cn2an) reads another sum; what it cannot read it does not dispute."""
+    # cn2an wants every place written: 零元, 零角.
+    body = body.removesuffix("整")
+    if "元" not in body:
+        body = "零元" + body
+    if body.endswith("分") and "角" not in body:
+        body = body.replace("元零", "元").replace("元", "元零角")
     try:
-        other = Decimal(str(cn2an.cn2an(body.removesuffix("整"), "smart")))
+        other = Decimal(str(cn2an.cn2an(body, "smart")))
     except (ValueError, TypeError, KeyError, ArithmeticError, IndexError):
         return False
     return abs(other - amount) >= FEN

@@ -1,5 +1,7 @@
 """Does the money agree with itself: figures, capitals, percentages, lines, sums."""
 
+# ruff: noqa: E501  (patterns and sentences stay whole; a Chinese character counts two columns)
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -348,14 +350,14 @@ def _elsewhere(contract: Contract, tree: ClauseTree) -> Iterator[Finding]:
                 continue
             for capitals in find_capitals(paragraph):
                 near = [f for f in figures if 0 <= capitals.start - f.end <= 12 or 0 <= f.start - capitals.end <= 12]
-                figure = near[0] if near else None
+                beside = near[0] if near else None
                 yield from _own(
                     StatedAmount(
                         clause=clause.label,
                         quote=paragraph,
-                        figure_as_written=figure.as_written if figure else None,
-                        figure=figure.amount if figure else None,
-                        figure_step=figure.step if figure else FEN,
+                        figure_as_written=beside.as_written if beside else None,
+                        figure=beside.amount if beside else None,
+                        figure_step=beside.step if beside else FEN,
                         capitals_as_written=capitals.as_written,
                         capitals=capitals.amount,
                     )

@@ -1,9 +1,12 @@
 """The paper as a paper: parties, annexes, blanks, copies, numbering, order of precedence."""
 
+# ruff: noqa: E501  (patterns and sentences stay whole; a Chinese character counts two columns)
+
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from miyun.core.i18n import Text
 from miyun.delivery.contract.clauses import ClauseTree
@@ -184,7 +187,7 @@ def _numbering(tree: ClauseTree) -> Iterator[Finding]:
         tops = tree.tops(scope)
         if len({c.kind for c in tops}) != 1 or len(tops) < 3:
             continue
-        for before, after in zip(tops, tops[1:], strict=False):
+        for before, after in pairwise(tops):
             if after.ordinal != before.ordinal + 1:
                 yield Finding(
                     after.label,

@@ -1,8 +1,10 @@
 """The clause tree: which lines belong to which numbered clause, in the contract's own notation.
 
-Known numberings: 第一章, 第一条, 一、, （一）, 1. / 1、, 1.1, （1） / 1）, ①, A. — in any nesting, full or half width. A label
-joins the numbers from the top: "(四)2(3)", "第八条 2", "5.2.1", "附件一-5" (a row of a table), "附件二 第一条 2".
+Known numberings: 第一章, 第一条, 一、, （一）, 1. / 1、, 1.1, （1） / 1）, ①, A. — in any nesting, full or half
+width. A label joins the numbers from the top: "(四)2(3)", "第八条 2", "5.2.1", "附件一-5" (a row of a table), "附件二 第一条 2".
 """
+
+# ruff: noqa: E501  (patterns and sentences stay whole; a Chinese character counts two columns)
 
 from __future__ import annotations
 
@@ -275,7 +277,7 @@ class _Builder:
         return number == last + 1
 
     def _begins_signature(self, index: int, line: Line) -> bool:
-        text = half_width(line.text).strip()
+        text = re.sub(r"^([甲买需])\s+方", r"\1方", half_width(line.text).strip())
         if self.stack[-1].kind == "signature":
             return False
         if _SIGNATURE_LINE.search(text) and len(text) < 120:

@@ -27,7 +27,7 @@ _LIMIT = re.compile(
 )
 _ANCHORS = (
     ("payment_due", r"付款期限|支付期限|应付款日"),
-    ("term_end", r"服务期(?:限)?(?:届满|期满|结束)|合同(?:期限)?(?:届满|期满)|期限届满"),
+    ("term_end", r"服务期(?:限)?(?:届?满|期满|结束|终止)|合同(?:期限?)?(?:届?满|期满)|期限届满"),
     ("final_acceptance", r"(?:终验|最终验收|竣工验收)(?:合格|通过)?"),
     ("interim_acceptance", r"(?:中期验收|初验|初步验收)(?:合格|通过)?"),
     ("acceptance", r"验收(?:合格|通过|完成|结束)?"),
@@ -51,14 +51,14 @@ def find_deadline(text: str, anchor: str | None = None) -> Deadline | None:
         before = match["side"] == "前" or re.search(r"(?:前|提前)\s*(?:至少)?\s*$", plain[: match.start()]) is not None
         if unit is DayKind.DAY and match["side"] is None and not before:
             continue
-        return Deadline(
-            count, unit, anchor or _anchor(plain[: match.start()] + plain[match.end() : match.end() + 4]), before
-        )
+        before_it, after_it = plain[: match.start()], plain[match.end() : match.end() + 12]
+        return Deadline(count, unit, anchor or _anchor(before_it) or _anchor(after_it) or "request", before)
     return None
 
 
 def _anchor(text: str) -> str:
-    best, place = "request", -1
+    """The event named last in `text`, or ""."""
+    best, place = "", -1
     for name, pattern in _ANCHORS:
         for match in re.finditer(pattern, text):
             if match.end() > place:

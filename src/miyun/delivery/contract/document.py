@@ -24,8 +24,8 @@ class UnreadableDocument(MiyunError):
     status = 422
     text = Text("无法读取合同文件“{name}”：{reason_zh}", "The contract file '{name}' cannot be read: {reason_en}")
     remedy = Text(
-        "请提供可复制文字的 .docx、.txt 或 PDF；扫描件请先由人工录入或核对识别结果后再提交。",
-        "Provide a .docx, .txt or PDF whose text can be copied; have a scan typed, or recognised and proof-read, first.",
+        "请提供可复制文字的 .docx、.txt 或 PDF；扫描件请先录入并核对。",
+        "Provide a .docx, .txt or PDF whose text can be copied; have a scan typed and proof-read first.",
     )
 
     def __init__(self, name: str, reason: Text) -> None:

@@ -47,6 +47,13 @@ _FORMS = (
         "小时",
         "request",
     ),
+    _Form(
+        Duty.SERVICE_RESTORATION,
+        _S,
+        rf"{_NUM}\s*个?小时(?:之?内|以内)[^，。；]{{0,8}}(?:恢复|修复|排除|解决故障|解决问题)",
+        "小时",
+        "request",
+    ),
     _Form(Duty.SUPPORT_HOURS, _S, r"(?:7\s*[*×xX]\s*24|全天候|每周七天)", "7×24"),
     _Form(Duty.HOTLINE, _S, rf"{_NUM}\s*个?小时[^，。；]{{0,4}}(?:热线|电话)", "小时"),
     _Form(Duty.EVENT_ASSURANCE, _S, r"(?:重要事件|重大活动|重要时期|重保)[^。；]{0,12}(?:现场|保障|值守)"),
@@ -74,7 +81,7 @@ _FORMS = (
     _Form(
         Duty.TRAINING_ADJUSTMENT,
         _C,
-        rf"培训(?:的)?(?:调整|变更)[^。；]{{0,12}}提前\s*{_NUM}\s*(?:个工作)?[日天]",
+        rf"培训[^。；]{{0,16}}提前\s*{_NUM}\s*(?:个工作)?[日天][^。；]{{0,4}}(?:通[知报]|告知)",
         "日",
         "training",
     ),
@@ -131,11 +138,19 @@ _FORMS = (
         scope="not_breach",
         once=False,
     ),
+    _Form(
+        Duty.STAFF_CHANGE_NOTICE,
+        _S,
+        rf"更换[^。；]{{0,12}}人员[^。；]{{0,14}}提前\s*{_NUM}\s*个?(?:工作日|日|天)",
+        "日",
+        "staff_change",
+        scope="not_breach",
+    ),
     _Form(Duty.STAFF_REPLACEMENT, _S, r"(?:不能满足要求|不胜任|能力不足)[^。；]{0,14}更换"),
     _Form(
         Duty.CONFIDENTIALITY,
         _S,
-        r"乙方(?:应|须|应当)(?:予以)?[^。，；]{0,40}(?:保密|保守)|乙方(?:同意|承诺)[^。]{0,160}予以保密|乙方[^。，；]{0,40}(?:负|承担)[^。，；]{0,4}保密(?:责任|义务)",
+        r"乙方对[^。；]{0,40}保密|乙方(?:应|须|应当)(?:予以)?[^。，；]{0,40}(?:保密|保守)|乙方(?:同意|承诺)[^。]{0,160}予以保密|乙方[^。，；]{0,40}(?:负|承担)[^。，；]{0,4}保密(?:责任|义务)",
     ),
     _Form(Duty.CONFIDENTIALITY, _C, r"甲方予以保密|甲方(?:同意|承诺|应当?|须)[^。]{0,160}予以保密"),
     _Form(
@@ -170,6 +185,7 @@ _FORMS = (
     _Form(Duty.LANGUAGE, _B, r"(?:以|使用|采用)中文"),
 )
 _COMPILED = tuple((form, re.compile(form.pattern)) for form in _FORMS)
+_BEFORE = (Duty.TRAINING_PLAN, Duty.TRAINING_ADJUSTMENT, Duty.BANK_CHANGE_NOTICE, Duty.STAFF_CHANGE_NOTICE)
 _DOC_TITLE = re.compile(
     r"交付内容|交付文[档件]|提交的?(?:文件|文档|资料)(?:包括|如下)|交付(?:的)?(?:文件|文档|成果)(?:包括|如下|清单)"
 )
@@ -231,7 +247,7 @@ def _obligation(form: _Form, match: re.Match[str], plain: str, paragraph: str, c
         kind = DayKind.HOUR if form.unit == "小时" else DayKind.DAY
         if "工作日" in match.group():
             kind = DayKind.WORKING_DAY
-        before = form.duty in (Duty.TRAINING_PLAN, Duty.TRAINING_ADJUSTMENT, Duty.BANK_CHANGE_NOTICE)
+        before = form.duty in _BEFORE
         deadline = Deadline(int(number), kind, form.anchor, before)
     if deadline is not None and deadline.unit is not DayKind.HOUR:
         unit = "工作日" if deadline.unit is DayKind.WORKING_DAY else "日"
@@ -308,6 +324,7 @@ def _penalties(sentence: str, clause: Clause, paragraph: str, total: StatedAmoun
         if rate is None or not base or "税" in near:
             continue
         daily = re.search(r"每(?:逾期|迟延|延迟|延误)?[一1]?[日天]", sentence) is not None
+        cap = re.search(r"不超过|最高|上限|以[^，。]{0,8}为限", near) is not None
         amount = None
         if base == "total" and total is not None and total.amount is not None:
             amount = to_fen(total.amount * rate / 100)
@@ -316,9 +333,9 @@ def _penalties(sentence: str, clause: Clause, paragraph: str, total: StatedAmoun
                 kind="delay" if daily else "breach",
                 who=Side.CLIENT if re.search(r"甲方(?:[^，。；]{0,10})(?:逾期|迟延|延迟)", sentence) else Side.SUPPLIER,
                 rate=rate,
-                per="day" if daily else "once",
+                per="day" if daily and not cap else "once",
                 base=base,
-                cap=re.search(r"不超过|最高|上限|以[^，。]{0,8}为限", near) is not None,
+                cap=cap,
                 amount=amount,
                 triggers=tuple(child.text.rstrip("；;。") for child in clause.children if child.text),
                 clause=clause.label,

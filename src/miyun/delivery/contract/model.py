@@ -159,6 +159,7 @@ class Duty(StrEnum):
 
     ONSITE_ARRIVAL = "onsite_arrival"
     SOLUTION_PROPOSAL = "solution_proposal"
+    SERVICE_RESTORATION = "service_restoration"
     SUPPORT_HOURS = "support_hours"
     HOTLINE = "hotline"
     EVENT_ASSURANCE = "event_assurance"
@@ -185,6 +186,7 @@ class Duty(StrEnum):
     FIXED_PRICE = "fixed_price"
     NO_SUSPENSION = "no_suspension"
     STAFF_CHANGE_LIMIT = "staff_change_limit"
+    STAFF_CHANGE_NOTICE = "staff_change_notice"
     STAFF_CONSENT = "staff_consent"
     STAFF_REPLACEMENT = "staff_replacement"
     CONFIDENTIALITY = "confidentiality"

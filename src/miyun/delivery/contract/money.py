@@ -80,7 +80,7 @@ def read_total(tree: ClauseTree, prices: PriceList) -> StatedAmount | None:
                     continue
                 if percents(sentence) or _NOT_PAYMENT.search(sentence[: (figures or capitals)[0].start]):
                     continue
-                first = min(item.start for item in [*figures, *capitals])
+                first = min([f.start for f in figures] + [c.start for c in capitals])
                 score = (4 if word and word.start() < first else 0) + (2 if figures and capitals else 0)
                 score += 1 if not clause.scope else 0
                 if best is None or score > best[0]:

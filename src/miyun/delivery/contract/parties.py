@@ -52,7 +52,7 @@ def read_parties(document: Document, tree: ClauseTree) -> tuple[Party, ...]:
     last_field: str | None = None
     lines = [line for line in document.lines if line.cells is None]
     for line in lines:
-        text = half_width(line.text).strip()
+        text = re.sub(r"^([甲乙买卖供需])\s+方", r"\1方", half_width(line.text).strip())
         clause = tree.label(line.number)
         if not text:
             continue

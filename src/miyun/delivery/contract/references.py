@@ -106,7 +106,11 @@ def _judge(
     for pattern, word, english in _PURPOSES:
         if not pattern.search(after) or word in target.whole_text or clause in target.family():
             continue
-        better = [c.label for c in clause.top.family() if c is not clause and c is not target and word in c.text]
+        better = [
+            c.label
+            for c in clause.top.family()
+            if c is not clause and c is not target and not c.title and word in c.text
+        ]
         yield Finding(
             clause.label,
             "reference_doubtful",

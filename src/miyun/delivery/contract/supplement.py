@@ -1,5 +1,7 @@
 """A draft supplement (补充协议) that would mend what the check found. A draft: the parties decide and sign."""
 
+# ruff: noqa: E501  (patterns and sentences stay whole; a Chinese character counts two columns)
+
 from __future__ import annotations
 
 import io
@@ -7,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from docx import Document as new_document
 from docx.enum.text import WD_ALIGN_PARAGRAPH
@@ -47,7 +50,8 @@ def amendments(result: CheckResult) -> tuple[Amendment, ...]:
                 found.extend(_payment(payment, result))
             continue
         found.extend(_other(finding, result))
-    return tuple(found)
+    place = {clause.label: i for i, clause in enumerate(result.tree.clauses)}
+    return tuple(sorted(found, key=lambda a: place.get(a.clause, place.get(a.clause.rsplit("-", 1)[0], 0))))
 
 
 def _payment(payment: Payment, result: CheckResult) -> Iterator[Amendment]:
@@ -212,7 +216,7 @@ def write_supplement(result: CheckResult, path: Path | str) -> Path:
     return path
 
 
-def _bold(paper, text: str) -> None:  # type: ignore[no-untyped-def]
+def _bold(paper: Any, text: str) -> None:
     paper.add_paragraph().add_run(text).bold = True
 
 
