@@ -47,6 +47,7 @@ from miyun.offerings.certificate import tasks as certificate_tasks
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.encryption.service import EncryptionService
 from miyun.offerings.kms import tasks as kms_tasks
 from miyun.offerings.kms.service import KmsService
 from miyun.offerings.kms.store import KmsStore
@@ -210,6 +211,7 @@ async def assemble(
     stamper = PlatformStamper(service=timestamp)
     strong_auth = StrongAuthService(store=StrongAuthStore(database), issuer=issuer, clock=clock)
     kms = KmsService(store=KmsStore(database), machine=machine, clock=clock, ledger=ledger)
+    encryption = EncryptionService(keys=kms.directory, ledger=ledger)
     signatures = SignatureStore(database)
     signature = SignatureService(store=signatures, keys=kms.directory, issuer=issuer, clock=clock, ledger=ledger)
     signer = PlatformEvidenceSigner(store=signatures, machine=machine, issuer=issuer, clock=clock, ledger=ledger)
@@ -226,6 +228,7 @@ async def assemble(
     )
     rooms: dict[str, Any] = {
         "kms": kms,
+        "encryption": encryption,
         "signature": signature,
         "timestamp": timestamp,
         "certificate": certificate,
