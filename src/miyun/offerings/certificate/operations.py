@@ -17,6 +17,8 @@ _READERS = frozenset(
         Role.TENANT_SECURITY,
         Role.TENANT_AUDIT,
         Role.TENANT_DEVELOPER,
+        Role.SUPPLIER_STAFF,
+        Role.SYSTEM,
     }
 )
 _PUBLIC = frozenset({Role.PUBLIC})
@@ -44,7 +46,7 @@ OPERATIONS: tuple[Operation, ...] = (
         request=m.IssueRequest,
         response=m.IssuedView,
         handler=S.issue,
-        roles=_SECURITY,
+        roles=_SECURITY | {Role.SYSTEM},
         duty=Duty.KEYS,
         meter=ISSUED,
         idempotent=True,

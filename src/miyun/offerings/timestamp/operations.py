@@ -27,6 +27,8 @@ _READERS = frozenset(
         Role.TENANT_SECURITY,
         Role.TENANT_AUDIT,
         Role.TENANT_DEVELOPER,
+        Role.SUPPLIER_STAFF,
+        Role.SYSTEM,
     }
 )
 _OPERATORS = frozenset({Role.PLATFORM_SYSTEM})
