@@ -246,6 +246,76 @@ class _Delivery(_Group):
         return self._client.call('delivery.levels', charge_to=charge_to)
 
 
+class _EncryptionBatch(_Group):
+    def decrypt(self, *, key: str, items: Sequence[Any], mode: str | None = None, charge_to: str | None = None) -> Any:
+        """Decrypt a batch, with an error per item. 批量解密，逐项报错。"""
+        return self._client.call('encryption.batch.decrypt', key=key, items=items, mode=mode, charge_to=charge_to)
+
+    def encrypt(self, *, key: str, items: Sequence[Any], mode: str | None = None, charge_to: str | None = None) -> Any:
+        """Encrypt a batch. 批量加密。"""
+        return self._client.call('encryption.batch.encrypt', key=key, items=items, mode=mode, charge_to=charge_to)
+
+
+class _EncryptionEnvelope(_Group):
+    def decrypt(self, *, envelope: bytes | str, associated_data: bytes | str | None = None, key: str | None = None, charge_to: str | None = None) -> Any:
+        """Decrypt an envelope. 数字信封解密。"""
+        return self._client.call('encryption.envelope.decrypt', envelope=envelope, associated_data=associated_data, key=key, charge_to=charge_to)
+
+    def encrypt(self, *, key: str, plaintext: bytes | str, associated_data: bytes | str | None = None, charge_to: str | None = None) -> Any:
+        """Encrypt into an envelope. 数字信封加密。"""
+        return self._client.call('encryption.envelope.encrypt', key=key, plaintext=plaintext, associated_data=associated_data, charge_to=charge_to)
+
+
+class _EncryptionSm2(_Group):
+    def decrypt(self, *, key: str, ciphertext: bytes | str, encoding: str | None = None, version: int | None = None, charge_to: str | None = None) -> Any:
+        """Decrypt by an SM2 private key. SM2 私钥解密。"""
+        return self._client.call('encryption.sm2.decrypt', key=key, ciphertext=ciphertext, encoding=encoding, version=version, charge_to=charge_to)
+
+    def encrypt(self, *, key: str, plaintext: bytes | str, encoding: str | None = None, charge_to: str | None = None) -> Any:
+        """Encrypt by an SM2 public key. SM2 公钥加密。"""
+        return self._client.call('encryption.sm2.encrypt', key=key, plaintext=plaintext, encoding=encoding, charge_to=charge_to)
+
+
+class _EncryptionStream(_Group):
+    def decrypt(self, *, body: bytes, key: str | None = None, associated_data: bytes | str | None = None, charge_to: str | None = None) -> Any:
+        """Decrypt a file as a stream. 流式解密文件。"""
+        return self._client.call('encryption.stream.decrypt', key=key, associated_data=associated_data, body=body, charge_to=charge_to)
+
+    def encrypt(self, *, body: bytes, key: str, associated_data: bytes | str | None = None, charge_to: str | None = None) -> Any:
+        """Encrypt a file as a stream. 流式加密文件。"""
+        return self._client.call('encryption.stream.encrypt', key=key, associated_data=associated_data, body=body, charge_to=charge_to)
+
+
+class _Encryption(_Group):
+    @property
+    def batch(self) -> _EncryptionBatch:
+        return _EncryptionBatch(self._client)
+
+    @property
+    def envelope(self) -> _EncryptionEnvelope:
+        return _EncryptionEnvelope(self._client)
+
+    @property
+    def sm2(self) -> _EncryptionSm2:
+        return _EncryptionSm2(self._client)
+
+    @property
+    def stream(self) -> _EncryptionStream:
+        return _EncryptionStream(self._client)
+
+    def decrypt(self, *, key: str, ciphertext: bytes | str, associated_data: bytes | str | None = None, mode: str | None = None, iv: bytes | str | None = None, version: int | None = None, compatibility: bool | None = None, charge_to: str | None = None) -> Any:
+        """Decrypt. 解密。"""
+        return self._client.call('encryption.decrypt', key=key, ciphertext=ciphertext, associated_data=associated_data, mode=mode, iv=iv, version=version, compatibility=compatibility, charge_to=charge_to)
+
+    def encrypt(self, *, key: str, plaintext: bytes | str, associated_data: bytes | str | None = None, mode: str | None = None, raw: bool | None = None, compatibility: bool | None = None, charge_to: str | None = None) -> Any:
+        """Encrypt. 加密。"""
+        return self._client.call('encryption.encrypt', key=key, plaintext=plaintext, associated_data=associated_data, mode=mode, raw=raw, compatibility=compatibility, charge_to=charge_to)
+
+    def reencrypt(self, *, key: str, items: Sequence[Any], new_key: str | None = None, mode: str | None = None, charge_to: str | None = None) -> Any:
+        """Re-encrypt to another version, key or associated data. 重新加密（换版本、换密钥、换附加数据）。"""
+        return self._client.call('encryption.reencrypt', key=key, items=items, new_key=new_key, mode=mode, charge_to=charge_to)
+
+
 class _KmsAlias(_Group):
     def create(self, *, alias: str, key: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Create an alias. 创建别名。"""
@@ -717,6 +787,10 @@ class Namespaces:
         return _Delivery(self)
 
     @property
+    def encryption(self) -> _Encryption:
+        return _Encryption(self)
+
+    @property
     def kms(self) -> _Kms:
         return _Kms(self)
 
@@ -787,6 +861,17 @@ OPERATIONS: Mapping[str, Operation] = {
     'delivery.dossier.file': Operation('delivery.dossier.file', 'GET', '/contracts/{contract}/dossier/file', ('contract',), ('path',), 'json', 'raw', 'application/json', False),
     'delivery.dossier.list': Operation('delivery.dossier.list', 'GET', '/dossiers', (), (), 'json', 'json', 'application/json', False),
     'delivery.levels': Operation('delivery.levels', 'GET', '/service-levels', (), (), 'json', 'json', 'application/json', False),
+    'encryption.batch.decrypt': Operation('encryption.batch.decrypt', 'POST', '/encryption/batch/decrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.batch.encrypt': Operation('encryption.batch.encrypt', 'POST', '/encryption/batch/encrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.decrypt': Operation('encryption.decrypt', 'POST', '/encryption/decrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.encrypt': Operation('encryption.encrypt', 'POST', '/encryption/encrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.envelope.decrypt': Operation('encryption.envelope.decrypt', 'POST', '/encryption/envelope/decrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.envelope.encrypt': Operation('encryption.envelope.encrypt', 'POST', '/encryption/envelope/encrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.reencrypt': Operation('encryption.reencrypt', 'POST', '/encryption/reencrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.sm2.decrypt': Operation('encryption.sm2.decrypt', 'POST', '/encryption/sm2/decrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.sm2.encrypt': Operation('encryption.sm2.encrypt', 'POST', '/encryption/sm2/encrypt', (), (), 'json', 'json', 'application/json', False),
+    'encryption.stream.decrypt': Operation('encryption.stream.decrypt', 'POST', '/encryption/stream/decrypt', (), ('key', 'associated_data'), 'stream', 'stream', 'application/octet-stream', False),
+    'encryption.stream.encrypt': Operation('encryption.stream.encrypt', 'POST', '/encryption/stream/encrypt', (), ('key', 'associated_data'), 'stream', 'stream', 'application/octet-stream', False),
     'kms.alias.create': Operation('kms.alias.create', 'POST', '/kms/aliases', (), (), 'json', 'json', 'application/json', True),
     'kms.alias.delete': Operation('kms.alias.delete', 'DELETE', '/kms/aliases/{alias}', ('alias',), (), 'json', 'json', 'application/json', True),
     'kms.alias.list': Operation('kms.alias.list', 'GET', '/kms/aliases', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
