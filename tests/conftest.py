@@ -1,26 +1,35 @@
-"""Fixtures over a real platform, see `tests.platform`."""
+"""Fixtures over a real platform, see `tests.platform`; imported only by the tests that use them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.platform import App, RunningPlatform, Tenant, code, shared, spec
+
+if TYPE_CHECKING:
+    from tests.platform import App, RunningPlatform, Tenant
 
 
 @pytest.fixture(scope="session")
 def platform() -> RunningPlatform:
     """One for all tests of this process: add to it, do not break it."""
+    from tests.platform import shared
+
     return shared()
 
 
 @pytest.fixture(scope="session")
 def tenant_a(platform: RunningPlatform) -> Tenant:
+    from tests.platform import code, spec
+
     return platform.activate(spec(code("a")))
 
 
 @pytest.fixture(scope="session")
 def tenant_b(platform: RunningPlatform) -> Tenant:
+    from tests.platform import code, spec
+
     return platform.activate(spec(code("b")))
 
 
@@ -37,5 +46,7 @@ def app_b(platform: RunningPlatform, tenant_b: Tenant) -> App:
 @pytest.fixture
 def own_platform() -> Iterator[RunningPlatform]:
     """For a test that kills, fills or restarts."""
+    from tests.platform import RunningPlatform
+
     with RunningPlatform() as running:
         yield running
