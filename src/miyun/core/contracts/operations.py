@@ -16,6 +16,7 @@ from miyun.core.operation import Duty, Empty, Operation, Role
 from miyun.core.tenancy.model import PLATFORM_ROLES, TENANT_ROLES
 
 VIEWERS: Final = TENANT_ROLES | {Role.SUPPLIER_STAFF, Role.SYSTEM}
+SUPPLIER: Final = frozenset((Role.PLATFORM_SYSTEM, Role.SUPPLIER_STAFF))
 AUDITORS: Final = frozenset((Role.TENANT_AUDIT,))
 
 OPERATIONS: Final = (
@@ -84,6 +85,19 @@ OPERATIONS: Final = (
         example={"contract": "con_example"},
     ),
     Operation(
+        id="contract.overview_any",
+        summary=Text("任一合同的已购、已用、剩余、下一步", "Bought, used, left and due next of any contract"),
+        method="GET",
+        path="/platform/contracts/{contract}/overview",
+        request=m.ContractName,
+        response=m.Overview,
+        handler=ContractService.overview_any,
+        roles=SUPPLIER,
+        duty=Duty.READ,
+        scope="platform",
+        example={"contract": "con_example"},
+    ),
+    Operation(
         id="contract.item.list",
         summary=Text("付款、义务与期限", "Payments, obligations and deadlines"),
         method="GET",
@@ -137,6 +151,19 @@ OPERATIONS: Final = (
         roles=VIEWERS,
         duty=Duty.READ,
         tenant_fields=("contract",),
+        example={"contract": "con_example"},
+    ),
+    Operation(
+        id="usage.statement_any",
+        summary=Text("任一合同的用量结算单", "Usage statement of any contract"),
+        method="GET",
+        path="/platform/contracts/{contract}/statement",
+        request=m.StatementQuery,
+        response=m.Statement,
+        handler=UsageService.statement_any,
+        roles=SUPPLIER,
+        duty=Duty.READ,
+        scope="platform",
         example={"contract": "con_example"},
     ),
     Operation(

@@ -28,7 +28,14 @@ class UsageService:
         self._ledger = ledger
 
     async def statement(self, call: Call, request: m.StatementQuery) -> m.Statement:
-        found = await asyncio.to_thread(self._store.contract, request.contract, call.require_tenant())
+        return await self._statement(call, request, call.require_tenant())
+
+    async def statement_any(self, call: Call, request: m.StatementQuery) -> m.Statement:
+        """For the supplier, whose own metering it is."""
+        return await self._statement(call, request, None)
+
+    async def _statement(self, call: Call, request: m.StatementQuery, tenant: str | None) -> m.Statement:
+        found = await asyncio.to_thread(self._store.contract, request.contract, tenant)
         if found is None:
             raise NotFound("contract", request.contract)
         return await self.statement_of(

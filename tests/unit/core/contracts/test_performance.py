@@ -148,3 +148,18 @@ async def test_reading_the_trail_is_for_auditors(house: Platform, one: Bought) -
     for who in ("system", "security"):
         assert (await error_of(house.run("audit.records", one.people[who]))).code == "PermissionDenied"
     assert (await error_of(house.run("audit.all_records", one.people["audit"]))).code == "PermissionDenied"
+
+
+async def test_the_supplier_sees_bought_and_used_of_every_contract_but_not_its_text(
+    house: Platform, one: Bought
+) -> None:
+    await use(house, one, 9)
+    by = await house.sign_in("system", (await house.cloud.accounts.open_platform())["system"])
+    overview = await house.run("contract.overview_any", by, contract=one.contract)
+    own = await house.run("contract.overview", one.people["system"], contract=one.contract)
+    assert overview.entitlements == own.entitlements
+    assert (await house.run("usage.statement_any", by, contract=one.contract)).lines[0].units == 9
+    for operation in ("contract.overview_any", "usage.statement_any", "contract.list_all"):
+        request = {} if operation == "contract.list_all" else {"contract": one.contract}
+        assert (await error_of(house.run(operation, one.people["system"], **request))).code == "PermissionDenied"
+    assert (await error_of(house.run("contract.document", by, contract=one.contract))).status == 403
