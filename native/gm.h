@@ -139,6 +139,11 @@ void sc_add_one(sc *r, const sc *a);
 int sc_is_n_minus_1(const sc *a);
 
 /* ---- sm2_point.c ---- */
+/* Signed windows of five bits: digit i of k, from -16 to 16, counts 2^(5i) */
+#define GM_WINDOWS 52
+#define GM_WIDTH 16
+void gm_digit(const sc *k, int window, uint64_t *magnitude, uint64_t *negative); /* negative: all ones, or 0 */
+extern affine (*gm_base_table)[GM_WIDTH]; /* [i][j] = (j+1) * 2^(5i) * G; 53 KB */
 void gm_point_setup(void); /* builds the table of multiples of G; call once before the others */
 int gm_point_decode(affine *r, const uint8_t public_key[65]); /* 0 unless on the curve */
 void gm_point_encode(uint8_t public_key[65], const affine *a);
@@ -214,6 +219,11 @@ void gm_portable_sm3_many(size_t count, const struct gm_bytes *prefix, int prefi
 void gm_portable_base_many(size_t count, const sc *k, affine *out);
 void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                              const uint8_t (*s)[32], uint8_t *good);
+
+/* ---- ifma_sm2.c: needs AVX-512 IFMA ---- */
+void gm_ifma_setup(void);
+void gm_ifma_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
+                         const uint8_t (*s)[32], uint8_t *good);
 
 /* ---- gcm.c ---- */
 struct gm_gcm {

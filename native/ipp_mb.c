@@ -22,6 +22,7 @@ static void setup(void)
     else if (mbx_is_crypto_mb_applicable(mbx_get_cpu_features()) != 1 || !__builtin_cpu_supports("avx512ifma"))
         setup_failed = "this CPU has no AVX-512 IFMA";
     else {
+        gm_ifma_setup();
         gm_ipp_mb.sm4_set_key = gm_ipp.sm4_set_key;
         gm_ipp_mb.sm4_ecb = gm_ipp.sm4_ecb;
         gm_ipp_mb.sm4_ctr = gm_ipp.sm4_ctr;
@@ -111,5 +112,5 @@ struct gm_engine gm_ipp_mb = {
     .name = "ipp-mb",
     .sm3_many = sm3_many,
     .base_many = base_many,
-    .verify_many = gm_portable_verify_many,
+    .verify_many = gm_ifma_verify_many,
 };

@@ -7,16 +7,21 @@ const fe fe_one = {{0x0000000000000001ULL, 0x00000000ffffffffULL, 0x000000000000
 static const fe r_squared = {{0x0000000200000003ULL, 0x00000002ffffffffULL, 0x0000000100000001ULL, 0x0000000400000002ULL}};
 const fe fe_b = {{0x90d230632bc0dd42ULL, 0x71cf379ae9b537abULL, 0x527981505ea51c3cULL, 0x240fe188ba20e2c8ULL}};
 
+/* The loops below have four steps; unrolled, their carries stay in flags and registers. */
+#define UNROLL _Pragma("GCC unroll 8")
+
 /* r = a - p if that is not negative (or there is a carry above a), else a */
 static inline void reduce_once(uint64_t r[4], const uint64_t a[4], uint64_t carry)
 {
     uint64_t t[4], borrow = 0;
+    UNROLL
     for (int i = 0; i < 4; i++) {
         u128 d = (u128)a[i] - prime[i] - borrow;
         t[i] = (uint64_t)d;
         borrow = (uint64_t)(d >> 64) & 1;
     }
     uint64_t keep = 0 - (borrow & (carry ^ 1));
+    UNROLL
     for (int i = 0; i < 4; i++)
         r[i] = (a[i] & keep) | (t[i] & ~keep);
 }
@@ -26,6 +31,7 @@ static inline void reduce_once(uint64_t r[4], const uint64_t a[4], uint64_t carr
 static inline void montgomery_reduce(fe *r, uint64_t t[8])
 {
     uint64_t above = 0;
+    UNROLL
     for (int i = 0; i < 4; i++) {
         uint64_t m = t[i], up = m << 32, over = m >> 32;
         /* a = m*(2^192 - 2^160 - 2^32 + 1), never negative */
@@ -52,8 +58,10 @@ static inline void montgomery_reduce(fe *r, uint64_t t[8])
 void fe_mul(fe *r, const fe *a, const fe *b)
 {
     uint64_t t[8] = {0};
+    UNROLL
     for (int i = 0; i < 4; i++) {
         uint64_t carry = 0;
+        UNROLL
         for (int j = 0; j < 4; j++) {
             u128 c = (u128)a->v[i] * b->v[j] + t[i + j] + carry;
             t[i + j] = (uint64_t)c;
@@ -69,6 +77,7 @@ void fe_sqr(fe *r, const fe *a) { fe_mul(r, a, a); }
 void fe_add(fe *r, const fe *a, const fe *b)
 {
     uint64_t t[4], carry = 0;
+    UNROLL
     for (int i = 0; i < 4; i++) {
         u128 c = (u128)a->v[i] + b->v[i] + carry;
         t[i] = (uint64_t)c;
@@ -80,11 +89,13 @@ void fe_add(fe *r, const fe *a, const fe *b)
 void fe_sub(fe *r, const fe *a, const fe *b)
 {
     uint64_t t[4], borrow = 0, carry = 0;
+    UNROLL
     for (int i = 0; i < 4; i++) {
         u128 d = (u128)a->v[i] - b->v[i] - borrow;
         t[i] = (uint64_t)d;
         borrow = (uint64_t)(d >> 64) & 1;
     }
+    UNROLL
     for (int i = 0; i < 4; i++) {
         u128 c = (u128)t[i] + (prime[i] & (0 - borrow)) + carry;
         r->v[i] = (uint64_t)c;

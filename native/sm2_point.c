@@ -21,12 +21,9 @@ static const affine generator = {
     {{0xc1354e593c2d0dddULL, 0xc1f5e5788d3295faULL, 0x8d4cfb066e2a48f8ULL, 0x63cd65d481d735bdULL}}};
 static const point infinity = {{{0}}, {{1, 0xffffffff, 0, 0x100000000ULL}}, {{0}}};
 
-/* Signed windows of five bits: digit i of k, from -16 to 16, counts 2^(5i) */
-#define WINDOWS 52
-#define WIDTH 16
-static affine (*base_table)[WIDTH]; /* base_table[i][j] = (j+1) * 2^(5i) * G; 53 KB */
+affine (*gm_base_table)[GM_WIDTH];
 
-static void digit_of(const sc *k, int window, uint64_t *magnitude, uint64_t *negative)
+void gm_digit(const sc *k, int window, uint64_t *magnitude, uint64_t *negative)
 {
     int low = 5 * window - 1; /* six bits from here; the lowest belongs to the window below */
     uint64_t bits;
@@ -50,11 +47,11 @@ static inline uint64_t equal_mask(uint64_t a, uint64_t b)
     return ((x | (0 - x)) >> 63) - 1;
 }
 
-static void select_affine(affine *r, const affine table[WIDTH], uint64_t magnitude)
+static void select_affine(affine *r, const affine table[GM_WIDTH], uint64_t magnitude)
 {
     memset(r, 0, sizeof *r);
     uint64_t *out = (uint64_t *)r;
-    for (uint64_t j = 0; j < WIDTH; j++) {
+    for (uint64_t j = 0; j < GM_WIDTH; j++) {
         uint64_t mask = equal_mask(j + 1, magnitude);
         const uint64_t *entry = (const uint64_t *)&table[j];
         for (int i = 0; i < 8; i++)
@@ -62,11 +59,11 @@ static void select_affine(affine *r, const affine table[WIDTH], uint64_t magnitu
     }
 }
 
-static void select_point(point *r, const point table[WIDTH], uint64_t magnitude)
+static void select_point(point *r, const point table[GM_WIDTH], uint64_t magnitude)
 {
     memset(r, 0, sizeof *r);
     uint64_t *out = (uint64_t *)r;
-    for (uint64_t j = 0; j < WIDTH; j++) {
+    for (uint64_t j = 0; j < GM_WIDTH; j++) {
         uint64_t mask = equal_mask(j + 1, magnitude);
         const uint64_t *entry = (const uint64_t *)&table[j];
         for (int i = 0; i < 12; i++)
@@ -93,9 +90,9 @@ void gm_point_mul_base(point *r, const sc *k)
     point acc = infinity, sum;
     affine entry;
     uint64_t magnitude, negative;
-    for (int i = 0; i < WINDOWS; i++) {
-        digit_of(k, i, &magnitude, &negative);
-        select_affine(&entry, base_table[i], magnitude);
+    for (int i = 0; i < GM_WINDOWS; i++) {
+        gm_digit(k, i, &magnitude, &negative);
+        select_affine(&entry, gm_base_table[i], magnitude);
         negate_where(&entry.y, negative);
         point_add_affine(&sum, &acc, &entry);
         point_select(&acc, &acc, &sum, equal_mask(magnitude, 0)); /* digit 0 has no affine point */
@@ -106,12 +103,12 @@ void gm_point_mul_base(point *r, const sc *k)
     gm_wipe(&entry, sizeof entry);
 }
 
-static void multiples(point table[WIDTH], const affine *p)
+static void multiples(point table[GM_WIDTH], const affine *p)
 {
     table[0].x = p->x;
     table[0].y = p->y;
     table[0].z = fe_one;
-    for (int j = 1; j < WIDTH; j++)
+    for (int j = 1; j < GM_WIDTH; j++)
         if (j & 1)
             point_double(&table[j], &table[j / 2]);
         else
@@ -120,14 +117,14 @@ static void multiples(point table[WIDTH], const affine *p)
 
 void gm_point_mul(point *r, const sc *k, const affine *p)
 {
-    point table[WIDTH], acc = infinity, entry;
+    point table[GM_WIDTH], acc = infinity, entry;
     uint64_t magnitude, negative;
     multiples(table, p);
-    for (int i = WINDOWS - 1; i >= 0; i--) {
-        if (i != WINDOWS - 1)
+    for (int i = GM_WINDOWS - 1; i >= 0; i--) {
+        if (i != GM_WINDOWS - 1)
             for (int j = 0; j < 5; j++)
                 point_double(&acc, &acc);
-        digit_of(k, i, &magnitude, &negative);
+        gm_digit(k, i, &magnitude, &negative);
         select_point(&entry, table, magnitude);
         point_select(&entry, &infinity, &entry, equal_mask(magnitude, 0));
         negate_where(&entry.y, negative);
@@ -140,25 +137,25 @@ void gm_point_mul(point *r, const sc *k, const affine *p)
 
 void gm_point_mul_add(point *r, const sc *s, const sc *t, const affine *p)
 {
-    point table[WIDTH], acc = infinity, entry;
+    point table[GM_WIDTH], acc = infinity, entry;
     affine fixed;
     uint64_t magnitude, negative;
     multiples(table, p);
-    for (int i = WINDOWS - 1; i >= 0; i--) {
-        if (i != WINDOWS - 1)
+    for (int i = GM_WINDOWS - 1; i >= 0; i--) {
+        if (i != GM_WINDOWS - 1)
             for (int j = 0; j < 5; j++)
                 point_double(&acc, &acc);
-        digit_of(t, i, &magnitude, &negative);
+        gm_digit(t, i, &magnitude, &negative);
         if (magnitude) {
             entry = table[magnitude - 1];
             negate_where(&entry.y, negative);
             point_add(&acc, &acc, &entry);
         }
     }
-    for (int i = 0; i < WINDOWS; i++) {
-        digit_of(s, i, &magnitude, &negative);
+    for (int i = 0; i < GM_WINDOWS; i++) {
+        gm_digit(s, i, &magnitude, &negative);
         if (magnitude) {
-            fixed = base_table[i][magnitude - 1];
+            fixed = gm_base_table[i][magnitude - 1];
             negate_where(&fixed.y, negative);
             point_add_affine(&acc, &acc, &fixed);
         }
@@ -216,18 +213,18 @@ void gm_point_encode(uint8_t public_key[65], const affine *a)
 
 static void build_table(void)
 {
-    point *all = malloc(sizeof *all * WINDOWS * WIDTH);
-    base_table = aligned_alloc(64, sizeof *base_table * WINDOWS);
-    if (!all || !base_table)
+    point *all = malloc(sizeof *all * GM_WINDOWS * GM_WIDTH);
+    gm_base_table = aligned_alloc(64, sizeof *gm_base_table * GM_WINDOWS);
+    if (!all || !gm_base_table)
         abort();
     affine first = generator;
-    for (int i = 0; i < WINDOWS; i++) {
-        multiples(all + i * WIDTH, &first);
+    for (int i = 0; i < GM_WINDOWS; i++) {
+        multiples(all + i * GM_WIDTH, &first);
         point next;
-        point_double(&next, &all[i * WIDTH + WIDTH - 1]); /* 32 times */
+        point_double(&next, &all[i * GM_WIDTH + GM_WIDTH - 1]); /* 32 times */
         gm_point_to_affine(&first, &next, 1);
     }
-    gm_point_to_affine(base_table[0], all, WINDOWS * WIDTH);
+    gm_point_to_affine(gm_base_table[0], all, GM_WINDOWS * GM_WIDTH);
     free(all);
 }
 
