@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from miyun.core.i18n import Text
-from miyun.delivery.contract.clauses import ClauseTree
+from miyun.delivery.contract.clauses import WHOLE, ClauseTree
 from miyun.delivery.contract.document import Document
 from miyun.delivery.contract.finding import Finding, Severity
 from miyun.delivery.contract.model import Contract, Party
@@ -17,7 +17,7 @@ from miyun.delivery.contract.reader import read_copies
 from miyun.delivery.contract.text import bare, half_width
 
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
-_BLANK = re.compile(r"[_＿]{2,}|【\s*】|\[\s{1,}\]|（\s{2,}）|\(\s{2,}\)")
+_BLANK = re.compile(r"[_＿]{2,}|编号\s*[:：]\s*$|【\s*】|\[\s{1,}\]|（\s{2,}）|\(\s{2,}\)")
 _UNDATED = re.compile(r"(?<!\d)\s{2,}年\s+月\s+日|(?:日期|时间)\s*[:：]\s*年\s*月\s*日")
 _PLACEHOLDER = re.compile(r"某某+|[×✕]{2,}|X{3,}|待定|待填|TBD", re.I)
 _FIELD_NAMES = {"address": ("地址", "address"), "phone": ("电话", "phone"), "account": ("账号", "account number")}
@@ -35,7 +35,7 @@ def check_structure(document: Document, contract: Contract, tree: ClauseTree) ->
     yield from _titles(contract, tree)
     if "tracked_changes" in document.notes:
         yield Finding(
-            "",
+            WHOLE,
             "tracked_changes",
             _WARNING,
             Text(
@@ -98,6 +98,15 @@ def _party(party: Party) -> Iterator[Finding]:
 
 def _annexes(contract: Contract) -> Iterator[Finding]:
     for annex in contract.annexes:
+        if len(annex.titles) > 1:
+            names = "、".join(f"《{title}》（{clause}）" for title, clause in annex.titles)
+            yield Finding(
+                annex.titles[1][1],
+                "annex_title",
+                _INFO,
+                Text(f"{annex.number}名称不一：{names}。", f"{annex.number} goes by different names: {names}."),
+                {"first": annex.titles[0][0], "other": annex.titles[1][0]},
+            )
         if not annex.present:
             yield Finding(
                 annex.clause,

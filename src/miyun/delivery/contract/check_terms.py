@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from miyun.core.i18n import Text
 from miyun.delivery.contract.amounts import money
-from miyun.delivery.contract.clauses import ClauseTree
+from miyun.delivery.contract.clauses import WHOLE, ClauseTree
 from miyun.delivery.contract.document import Document
 from miyun.delivery.contract.duties import staff_limits
 from miyun.delivery.contract.finding import Finding, Severity
@@ -29,6 +29,7 @@ def check_terms(document: Document, contract: Contract, tree: ClauseTree, prices
     yield from _payment_dates(contract)
     yield from _quantities(contract)
     yield from _staff(contract, tree)
+    yield from _penalty_bases(contract)
     yield from _missing(contract, prices)
 
 
@@ -290,6 +291,24 @@ def _staff(contract: Contract, tree: ClauseTree) -> Iterator[Finding]:
     )
 
 
+def _penalty_bases(contract: Contract) -> Iterator[Finding]:
+    """Rates of the whole price that call it by different names leave open whether one sum is meant."""
+    whole = [p for p in contract.penalties if p.base == "total"]
+    names = list(dict.fromkeys(p.base_words for p in whole))
+    if len(names) < 2:
+        return
+    other = next(p for p in whole if p.base_words != names[0])
+    quoted = "、".join(f"“{name}”" for name in names)
+    yield Finding(
+        other.clause,
+        "penalty_base",
+        _WARNING,
+        Text(f"违约金的计算基数称谓不一：{quoted}。", f"The base of the penalties goes by different names: {quoted}."),
+        {"names": " ".join(names), "first_clause": whole[0].clause},
+        other.quote,
+    )
+
+
 def _missing(contract: Contract, prices: PriceList) -> Iterator[Finding]:
     wanted = (
         ("missing_total", contract.total, "合同总价", "the total"),
@@ -302,7 +321,7 @@ def _missing(contract: Contract, prices: PriceList) -> Iterator[Finding]:
     )
     for kind, value, zh, en in wanted:
         if value is None:
-            yield Finding("", kind, _WARNING, Text(f"未读到{zh}。", f"Not found in the text: {en}."), {})
+            yield Finding(WHOLE, kind, _WARNING, Text(f"未读到{zh}。", f"Not found in the text: {en}."), {})
     for clause, words in prices.unread:
         yield Finding(
             clause,

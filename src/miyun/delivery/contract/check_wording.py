@@ -13,7 +13,7 @@ from miyun.delivery.contract.finding import Finding, Severity
 
 _WARNING, _INFO = Severity.WARNING, Severity.INFO
 _ARRIVE_OR_SOLVE = re.compile(
-    r"\d*\s*个?小时(?:之?内|以内)?[^，。；]{0,6}(?:到达|抵达|赶到)[^，。；]{0,6}现场\s*(?:解决|处理|修复)"
+    r"[\d一二两三四五六七八九十]*\s*个?小时(?:之?内|以内)?[^，。；]{0,6}(?:到达|抵达|赶到)[^，。；]{0,6}现场\s*(?:解决|处理|修复)"
 )
 _PROPOSE_ONLY = re.compile(
     r"小时[^，。；]{0,4}热线[^。]*小时(?:之?内|以内)[^，。；]{0,4}(?:提出|提供)[^，。；]{0,6}方案"

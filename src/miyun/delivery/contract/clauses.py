@@ -17,6 +17,7 @@ from miyun.delivery.contract.text import close_gaps, columns, half_width
 
 PREAMBLE = "首部"
 SIGNATURE = "签署页"
+WHOLE = "全文"
 
 _CN = "一二三四五六七八九十百零〇"
 _BULLET = re.compile(r"^\s*[-•·●➤►◆■□*–—]\s+")

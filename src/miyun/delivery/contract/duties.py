@@ -199,7 +199,7 @@ _RATE = re.compile(
     r"(?P<n>\d+(?:\.\d+)?)\s*(?P<sign>[%％‰])|(?P<words>万分之|千分之|百分之)(?P<w>[一二三四五六七八九十]+|\d+)"
 )
 _BASE = (
-    ("total", r"合同(?:总)?(?:额|价款?|金额|总额|价格)|服务费总?额|总价"),
+    ("total", r"合同(?:总)?(?:额|价款?|金额|总额|价格)|服务费(?:总额|金额)?|总价"),
     ("overdue", r"(?:逾期|未付|应付|延期)[^，。；]{0,6}(?:款项?|金额|部分)"),
 )
 
@@ -320,7 +320,8 @@ def _penalties(sentence: str, clause: Clause, paragraph: str, total: StatedAmoun
     for match in _RATE.finditer(sentence):
         rate = _rate(match)
         near = sentence[max(0, match.start() - 24) : match.start()]
-        base = next((name for name, pattern in _BASE if re.search(pattern, near)), "")
+        based = [(name, found_base[-1]) for name, pattern in _BASE if (found_base := re.findall(pattern, near))]
+        base, words = based[-1] if based else ("", "")
         if rate is None or not base or "税" in near:
             continue
         daily = re.search(r"每(?:逾期|迟延|延迟|延误)?[一1]?[日天]", sentence) is not None
@@ -335,6 +336,7 @@ def _penalties(sentence: str, clause: Clause, paragraph: str, total: StatedAmoun
                 rate=rate,
                 per="day" if daily and not cap else "once",
                 base=base,
+                base_words=words,
                 cap=cap,
                 amount=amount,
                 triggers=tuple(child.text.rstrip("；;。") for child in clause.children if child.text),

@@ -64,10 +64,14 @@ class StatedAmount:
     capitals_as_written: str | None = None
     capitals: Decimal | None = None
     confidence: float = 1.0
+    capitals_prevail: bool = False
+    """Figure and capitals differ and the rest of the contract agrees with the capitals, or the figure is rounded."""
 
     @property
     def amount(self) -> Decimal | None:
-        return self.figure if self.figure is not None else self.capitals
+        if self.figure is None or (self.capitals_prevail and self.capitals is not None):
+            return self.capitals
+        return self.figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,7 @@ class Penalty:
     per: str
     """"once" or "day"."""
     base: str
+    """"total" or "overdue"; `base_words` are the contract's own."""
     cap: bool
     amount: Decimal | None
     """`rate` of the total where `base` is the total; None otherwise."""
@@ -240,6 +245,7 @@ class Penalty:
     clause: str
     quote: str
     confidence: float
+    base_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +257,16 @@ class Copies:
 
 @dataclass(frozen=True, slots=True)
 class Annex:
-    """`present` is false when the contract lists an annex whose text is not in the file."""
+    """`present` is false when the contract lists an annex whose text is not in the file.
+
+    `titles` are all names it goes by, each with the clause that uses it; `title` is the first.
+    """
 
     number: str
     title: str
     present: bool
     clause: str
+    titles: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from decimal import Decimal
 
 from miyun.delivery.contract.amounts import chinese_integer
 from miyun.delivery.contract.clauses import Clause, ClauseTree
 from miyun.delivery.contract.document import Document
 from miyun.delivery.contract.duties import read_obligations, read_penalties
-from miyun.delivery.contract.model import Annex, Cited, Contract, Copies, Duty, Obligation
+from miyun.delivery.contract.model import Annex, Cited, Contract, Copies, Duty, Obligation, StatedAmount
 from miyun.delivery.contract.money import read_payments, read_total
 from miyun.delivery.contract.parties import read_parties
 from miyun.delivery.contract.pricelist import PriceList, read_price_list
@@ -17,7 +19,8 @@ from miyun.delivery.contract.text import bare, close_gaps, half_width
 
 _CN = "一二三四五六七八九十"
 _ANNEX_MENTION = re.compile(
-    rf"附\s*件\s*(?P<number>[{_CN}]+|\d{{1,2}})\s*[：:、.]?\s*(?:《(?P<title>[^》]{{1,40}})》)?"
+    rf"附\s*件\s*(?P<number>[{_CN}]+|\d{{1,2}})\s*(?:[：:、.]?\s*《(?P<title>[^》]{{1,40}})》"
+    r"|[：:\s]*(?P<plain>(?![与和及为是的所中第列内、])[\u4e00-\u9fffA-Za-z]{2,24})(?=$|[；;。]))?"
 )
 _COPIES = re.compile(
     r"一式\s*[【\[]?\s*(?P<all>[一二两三四五六七八九十壹贰叁肆伍陆柒捌玖拾\d]+)\s*[】\]]?\s*份(?P<rest>[^。；]*)"
@@ -45,7 +48,7 @@ _EXPECTED = {
 def read_contract(document: Document, tree: ClauseTree) -> tuple[Contract, PriceList]:
     """The contract and its price list as read."""
     prices = read_price_list(document, tree)
-    total = read_total(tree, prices)
+    total = _settle(read_total(tree, prices), prices)
     signed_on = read_signed_on(tree)
     term = read_term(tree, signed_on)
     obligations = read_obligations(tree)
@@ -69,6 +72,17 @@ def read_contract(document: Document, tree: ClauseTree) -> tuple[Contract, Price
     )
     silent = _silent(contract, document, obligations)
     return Contract(**{n: getattr(contract, n) for n in Contract.__slots__} | {"not_contractual": silent}), prices
+
+
+def _settle(total: StatedAmount | None, prices: PriceList) -> StatedAmount | None:
+    """Which writing of a total that contradicts itself the percentages are computed from; the finding stays."""
+    if total is None or total.figure is None or total.capitals is None or total.figure == total.capitals:
+        return total
+    listed = prices.total.figure if prices.total is not None else None
+    if listed is None and prices.services and all(s.amount is not None for s in prices.services):
+        listed = sum((s.amount for s in prices.services if s.amount is not None), Decimal(0))
+    rounded = abs(total.figure - total.capitals) * 2 <= total.figure_step
+    return replace(total, capitals_prevail=rounded or listed == total.capitals)
 
 
 def _silent(contract: Contract, document: Document, obligations: tuple[Obligation, ...]) -> tuple[str, ...]:
@@ -185,21 +199,28 @@ def read_annexes(tree: ClauseTree) -> tuple[Annex, ...]:
     """Annexes that the body names or lists, and whether their text is here."""
     present = {_annex_number(c.label): c for c in tree.annexes()}
     found: dict[int, Annex] = {}
+
+    def note(number: int, label: str, title: str, clause: str) -> None:
+        old = found.get(number) or Annex(label, title, number in present, clause)
+        known = {bare(t) for t, _ in old.titles}
+        titles = old.titles if not title or bare(title) in known else (*old.titles, (title, clause))
+        found[number] = replace(old, title=old.title or title, titles=titles)
+
     for clause in tree.clauses:
         if clause.kind == "annex":
             continue
         for paragraph in clause.paragraphs:
-            for match in _ANNEX_MENTION.finditer(half_width(paragraph)):
+            plain = half_width(paragraph)
+            for match in _ANNEX_MENTION.finditer(plain):
                 number = chinese_integer(match["number"])
                 if number is None or (clause.scope and number in present):
                     continue
-                old = found.get(number)
-                title = (match["title"] or (old.title if old else "")).strip()
-                label = "附件" + re.sub(r"\s", "", match["number"])
-                found[number] = Annex(label, title, number in present, old.clause if old else clause.label)
+                listed = match.start() == 0 or plain[match.start() - 1] in ";；:：、，,"
+                title = match["title"] or (match["plain"] if listed else None) or ""
+                note(number, "附件" + re.sub(r"\s", "", match["number"]), title.strip(), clause.label)
     for number, clause in present.items():
-        if number not in found and number is not None:
-            found[number] = Annex(clause.label, clause.title, True, clause.label)
+        if number is not None:
+            note(number, clause.label, clause.title, clause.label)
     return tuple(found[n] for n in sorted(found))
 
 

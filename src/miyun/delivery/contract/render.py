@@ -212,6 +212,7 @@ def _penalty(penalty: Penalty) -> dict[str, Any]:
         "percent": _plain(penalty.rate),
         "per": penalty.per,
         "base": penalty.base,
+        "base_words": penalty.base_words,
         "cap": penalty.cap,
         "amount": _money(penalty.amount),
         "triggers": list(penalty.triggers),
