@@ -33,7 +33,8 @@ class AccountService(People):
     async def login(self, call: Call, request: m.Login) -> m.LoggedIn:
         """Every failure answers alike and takes as long: unknown name, wrong password, locked, disabled, no role."""
         login = request.login.strip().lower()
-        call.detail["login"] = login
+        if await asyncio.to_thread(self._store.person_by_login, login):
+            call.detail["login"] = login  # an unknown name may be a password typed in the wrong field
         person = await self._guard.run(partial(self._check, login, request.password, call.now))
         if person is None:
             raise Unauthenticated(field="password")

@@ -163,3 +163,12 @@ async def test_a_session_costs_one_row_a_minute_not_one_a_request(house: Platfor
 
 async def test_an_anonymous_caller_is_asked_who_they_are(house: Platform) -> None:
     assert (await error_of(house.run("account.me", Anonymous()))).code == "Unauthenticated"
+
+
+async def test_a_failed_sign_in_is_recorded_with_the_name_if_somebody_has_it(house: Platform, token: str) -> None:
+    await try_password(house, "wrong-password-1")
+    entry = house.ledger.entries[-1]
+    assert (entry.operation, entry.outcome, entry.detail["login"]) == ("account.login", "refused", LOGIN)
+    await try_password(house, "wrong-password-1", login=OWN_PASSWORD)
+    assert OWN_PASSWORD.lower() not in str(house.ledger.entries).lower()
+    assert "wrong-password-1" not in str(house.ledger.entries)
