@@ -21,7 +21,7 @@ the class name is the error code.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from miyun.core.i18n import Text
 
@@ -72,7 +72,7 @@ class InvalidArgument(MiyunError):
     text = Text("字段“{field}”无效：{reason_zh}", "Field '{field}' is invalid: {reason_en}")
     remedy = Text("请按接口说明修正该字段后重试。", "Correct the field as the API reference describes and try again.")
 
-    def __init__(self, field: str, reason: Text, **values: object) -> None:
+    def __init__(self, field: str, reason: Text, **values: Any) -> None:
         super().__init__(field=field, reason_zh=reason.zh, reason_en=reason.en, **values)
 
 
@@ -185,7 +185,7 @@ class Unavailable(MiyunError):
     text = Text("服务暂不可用：{part}。", "Temporarily unavailable: {part}.")
     remedy = Text("请稍后重试；持续出现请联系服务方。", "Retry later; contact the supplier if it persists.")
 
-    def __init__(self, part: str, *, retry_after: int | None = 2, **values: object) -> None:
+    def __init__(self, part: str, *, retry_after: int | None = 2, **values: Any) -> None:
         super().__init__(retry_after=retry_after, part=part, **values)
 
 

@@ -24,7 +24,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pass
 
 
-class Server(_Section):
+class Server(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8600
     workers: int = 2
@@ -32,27 +32,27 @@ class Server(_Section):
     public_url: str = ""  # what certificates and pages name; default https://host:port
 
 
-class DatabaseSettings(_Section):
+class DatabaseSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     dsn: str = ""  # empty: SQLite in data/miyun.db
 
 
-class MachineSettings(_Section):
+class MachineSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     uid: int = 0  # numeric user of the VSM process when started as root; 0 keeps the platform's user
     root: str = "keyfile"  # "keyfile" (development, unlocks by itself) | "shares"
     shares: int = 3
     threshold: int = 2
 
 
-class LedgerSettings(_Section):
+class LedgerSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     segment_bytes: int = 256 * 1024 * 1024
     anchor_seconds: int = 60
 
 
-class TimestampSettings(_Section):
+class TimestampSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tolerance_seconds: float = 1.0
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings with their defaults; `home` is not a key of the file."""
 
     home: Path = Path("var")
@@ -77,7 +77,21 @@ class Settings(_Section):
 
 FOLDERS = ("data", "journal", "run", "log", "secrets")
 # variables that are not settings keys
-_RESERVED = frozenset({"MIYUN_HOME", "MIYUN_GM_PROVIDER", "MIYUN_LANG"})
+_RESERVED = frozenset(
+    {
+        "MIYUN_HOME",
+        "MIYUN_GM_PROVIDER",
+        "MIYUN_LANG",
+        # of a caller's profile
+        "MIYUN_PROFILE",
+        "MIYUN_URL",
+        "MIYUN_AUTHORITY",
+        "MIYUN_ACCESS_KEY",
+        "MIYUN_SECRET_KEY",
+        "MIYUN_SESSION",
+        "MIYUN_TENANT",
+    }
+)
 
 
 def load(home: Path | str | None = None, environ: Mapping[str, str] | None = None) -> Settings:

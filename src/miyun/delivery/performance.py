@@ -103,7 +103,9 @@ class Gatherer:
         offering = self._registry.offerings[instance.offering]
         plan = next((p for p in offering.plans if p.slug == instance.plan), None)
         limits = [line.hourly_limit(meter) for meter in line.hourly_capacity]
-        written = next((s for s in document["contract"]["services"] if s.get("offering") == instance.offering), {})
+        written: Mapping[str, Any] = next(
+            (s for s in document["contract"]["services"] if s.get("offering") == instance.offering), {}
+        )
         return InstanceFact(
             instance=instance.id,
             offering=instance.offering,

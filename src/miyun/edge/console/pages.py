@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -168,14 +168,16 @@ async def contract(page: Page) -> Answer:
     )
 
 
-def _marked(source: str, findings: list[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Lines of the text; those that a finding's quotes stand in are marked with the gravest severity."""
-    quotes = [(str(v), f["severity"]) for f in findings for v in f.get("values", {}).values() if len(str(v)) >= 5]
-    lines = []
-    for text in source.splitlines():
-        severities = {severity for quote, severity in quotes if quote in text}
-        mark = "error" if "error" in severities else "warning" if severities else ""
-        lines.append({"text": text, "mark": mark})
+def _marked(source: str, findings: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Lines of the text; those a finding quotes bear its severity, and the finding gets the line's number."""
+    lines = [{"text": text, "mark": ""} for text in source.splitlines()]
+    for finding in reversed(findings):  # the gravest come first in the list, and here last: their mark stays
+        quote = "".join(str(finding.get("quote") or "").split())
+        for number, line in enumerate(lines, 1):
+            bare = "".join(line["text"].split())
+            if len(quote) >= 4 and len(bare) >= 4 and (quote in bare or bare in quote):
+                line["mark"] = "error" if finding["severity"] == "error" else "warning"
+                finding.setdefault("line", number)
     return lines
 
 

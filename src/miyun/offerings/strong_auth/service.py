@@ -209,7 +209,7 @@ class StrongAuthService:
         anchors = [parse_certificate(der) for der in await self._issuer.trust_anchors()]
         own = {anchor.fingerprint for anchor in anchors}
         intermediates = [parse_certificate(der) for der in await self._issuer.intermediates()]
-        anchors += [parse_certificate(bytes(row["certificate"])) for row in self._store.trust(tenant)]  # type: ignore[arg-type]
+        anchors += [parse_certificate(der) for der in self._store.trusted(tenant)]
         try:
             chain = verify_chain(certificate, intermediates, anchors, at, purpose=Purpose.CLIENT_AUTH)
         except ChainError as error:

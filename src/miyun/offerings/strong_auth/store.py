@@ -132,6 +132,12 @@ class StrongAuthStore:
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def trusted(self, tenant: str) -> list[bytes]:
+        """The tenant's trusted CA certificates, DER."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(TRUST.c.certificate).where(TRUST.c.tenant == tenant))
+            return [bytes(row.certificate) for row in rows]
+
     def remove_trust(self, tenant: str, trust_id: str) -> bool:
         with self._database.write() as connection:
             statement = delete(TRUST).where(TRUST.c.tenant == tenant, TRUST.c.id == trust_id)

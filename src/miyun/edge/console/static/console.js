@@ -5,16 +5,17 @@
     if (!window.echarts) { return; }
     document.querySelectorAll("[data-chart]").forEach(function (place) {
       var table = document.getElementById(place.dataset.chart);
-      var names = [], series = {};
+      var names = [], series = {}, count = 0;
       var heads = Array.prototype.map.call(table.querySelectorAll("thead th"), function (th) { return th.textContent.trim(); });
       table.querySelectorAll("tbody tr").forEach(function (row) {
         var cells = row.children;
         names.push(cells[0].textContent.trim());
         for (var i = 1; i < cells.length; i += 1) {
           if (cells[i].dataset.value !== undefined) {
-            (series[heads[i]] = series[heads[i]] || []).push(Number(cells[i].dataset.value));
+            (series[heads[i]] = series[heads[i]] || [])[count] = Number(cells[i].dataset.value);
           }
         }
+        count += 1;
       });
       var chart = window.echarts.init(place, null, { renderer: "svg" });
       chart.setOption({
