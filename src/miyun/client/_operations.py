@@ -221,6 +221,10 @@ class _Contract(_Group):
         """Bought, used, left and due next. 已购、已用、剩余、下一步。"""
         return self._client.call('contract.overview', contract=contract, charge_to=charge_to)
 
+    def overview_any(self, *, contract: str) -> Any:
+        """Bought, used, left and due next of any contract. 任一合同的已购、已用、剩余、下一步。"""
+        return self._client.call('contract.overview_any', contract=contract)
+
 
 class _DeliveryDossier(_Group):
     def build(self, *, contract: str, charge_to: str | None = None) -> Any:
@@ -759,6 +763,10 @@ class _Usage(_Group):
         """Usage statement. 用量结算单。"""
         return self._client.call('usage.statement', contract=contract, first_day=first_day, last_day=last_day, rolling=rolling, charge_to=charge_to)
 
+    def statement_any(self, *, contract: str, first_day: Any = None, last_day: Any = None, rolling: bool | None = None) -> Any:
+        """Usage statement of any contract. 任一合同的用量结算单。"""
+        return self._client.call('usage.statement_any', contract=contract, first_day=first_day, last_day=last_day, rolling=rolling)
+
 
 class Namespaces:
     """One attribute for each prefix; the client runs them by `call`."""
@@ -857,6 +865,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'contract.list': Operation('contract.list', 'GET', '/contracts', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'contract.list_all': Operation('contract.list_all', 'GET', '/platform/contracts', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'contract.overview': Operation('contract.overview', 'GET', '/contracts/{contract}/overview', ('contract',), (), 'json', 'json', 'application/json', False),
+    'contract.overview_any': Operation('contract.overview_any', 'GET', '/platform/contracts/{contract}/overview', ('contract',), (), 'json', 'json', 'application/json', False),
     'delivery.dossier.build': Operation('delivery.dossier.build', 'POST', '/contracts/{contract}/dossier', ('contract',), (), 'json', 'json', 'application/json', False),
     'delivery.dossier.file': Operation('delivery.dossier.file', 'GET', '/contracts/{contract}/dossier/file', ('contract',), ('path',), 'json', 'raw', 'application/json', False),
     'delivery.dossier.list': Operation('delivery.dossier.list', 'GET', '/dossiers', (), (), 'json', 'json', 'application/json', False),
@@ -954,4 +963,5 @@ OPERATIONS: Mapping[str, Operation] = {
     'timestamp.verify': Operation('timestamp.verify', 'POST', '/timestamp/verify', (), (), 'json', 'json', 'application/json', False),
     'usage.hours': Operation('usage.hours', 'GET', '/instances/{instance}/usage', ('instance',), ('first_day', 'last_day'), 'json', 'json', 'application/json', False),
     'usage.statement': Operation('usage.statement', 'GET', '/contracts/{contract}/statement', ('contract',), ('first_day', 'last_day', 'rolling'), 'json', 'json', 'application/json', False),
+    'usage.statement_any': Operation('usage.statement_any', 'GET', '/platform/contracts/{contract}/statement', ('contract',), ('first_day', 'last_day', 'rolling'), 'json', 'json', 'application/json', False),
 }

@@ -66,6 +66,7 @@ from miyun.offerings.timestamp.operations import TOKENS
 from miyun.offerings.timestamp.service import TimestampService
 from miyun.offerings.timestamp.stamper import PlatformStamper
 from miyun.offerings.timestamp.store import TimestampStore
+from miyun.wire.x509 import parse_certificate
 
 log = logging.getLogger("miyun.assembly")
 
@@ -162,13 +163,7 @@ class Platform:
 
 def offerings() -> tuple[Offering, ...]:
     """The declarations of all rooms, in the catalogue's order."""
-    return tuple(
-        importlib.import_module(f"miyun.offerings.{slug}.offering").OFFERING for slug in ROOMS if _landed(slug)
-    )
-
-
-def _landed(slug: str) -> bool:
-    return Path(__file__).parents[1].joinpath("offerings", slug, "offering.py").exists()
+    return tuple(importlib.import_module(f"miyun.offerings.{slug}.offering").OFFERING for slug in ROOMS)
 
 
 def registry() -> Registry:
@@ -306,6 +301,7 @@ async def set_up(platform: Platform) -> None:
     await platform.evidence_signer.bootstrap()
     passwords = await platform.cloud.accounts.open_platform()
     keep_first_logins(platform.settings, passwords)
+    await keep_trust(platform)
     (platform.settings.folder("data") / SETUP_DONE).touch(mode=0o600)
 
 
@@ -321,6 +317,16 @@ def keep_first_logins(settings: Settings, passwords: Mapping[str, str]) -> list[
             os.fsync(fd)
         files.append(file)
     return files
+
+
+async def keep_trust(platform: Platform) -> None:
+    """The certificates that offline checks start from, under data/trust/: `root-N.pem`, `intermediate-N.pem`."""
+    folder = platform.settings.folder("data") / "trust"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    groups = {"root": await platform.issuer.trust_anchors(), "intermediate": await platform.issuer.intermediates()}
+    for name, certificates in groups.items():
+        for number, der in enumerate(certificates, 1):
+            (folder / f"{name}-{number}.pem").write_text(parse_certificate(der).to_pem(), "utf-8")
 
 
 def listener_authority(settings: Settings) -> Path:

@@ -1,0 +1,61 @@
+"""Where and as whom `miyun api` calls: a 0600 profile file or the environment, never the command line."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from miyun.edge.cli.say import Exit, Problem, say
+
+_VARIABLES = {
+    "url": "MIYUN_URL",
+    "access_key": "MIYUN_ACCESS_KEY",
+    "secret_key": "MIYUN_SECRET_KEY",
+    "session": "MIYUN_SESSION",
+    "tenant": "MIYUN_TENANT",
+    "authority": "MIYUN_AUTHORITY",
+}
+DEFAULT_FILE = Path("~/.config/miyun/profile.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`authority`: file with the CA of the platform's listener."""
+
+    url: str = "https://127.0.0.1:8600"
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+    session: str | None = field(default=None, repr=False)
+    tenant: str | None = None
+    authority: str | None = None
+
+
+def load_profile(name: str, environ: Mapping[str, str] | None = None, file: Path | None = None) -> Profile:
+    """Section `name` of the file, overridden by the environment. Fails when others may read the file."""
+    environ = os.environ if environ is None else environ
+    path = (file or Path(environ.get("MIYUN_PROFILE", "") or DEFAULT_FILE)).expanduser()
+    values: dict[str, Any] = {}
+    if path.exists():
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise Problem(
+                say(f"{path} 他人可读，请执行 chmod 600 {path}", f"others may read {path}; run chmod 600 {path}"),
+                Exit.DENIED,
+            )
+        try:
+            sections = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise Problem(f"{path}: {error}", Exit.USAGE) from None
+        values = dict(sections.get(name, {}))
+        if unknown := set(values) - set(_VARIABLES):
+            raise Problem(f"{path} [{name}]: {say('不认识', 'unknown')} {', '.join(sorted(unknown))}", Exit.USAGE)
+    elif name != "default":
+        raise Problem(say(f"没有 {path}", f"no {path}"), Exit.USAGE)
+    for key, variable in _VARIABLES.items():
+        if value := environ.get(variable):
+            values[key] = value
+    return Profile(**values)

@@ -1,0 +1,108 @@
+"""`miyun vsm`: the operators' commands for the cryptographic machine. Shares are typed or read from files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from miyun.core.settings import load
+from miyun.edge.cli.local import home_option, json_option
+from miyun.edge.cli.say import Exit, Problem, say
+
+if TYPE_CHECKING:
+    from miyun.hsm.soft.client import SoftMachine
+
+Answer = TypeVar("Answer")
+
+
+@click.group(help=say("虚拟密码机。", "The cryptographic machine."))
+def vsm() -> None:
+    pass
+
+
+@vsm.command(help=say("查看状态。", "Show its state."))
+@home_option
+@json_option
+def status(home: Path | None, as_json: bool) -> None:
+    found = _with_machine(home, lambda machine: machine.status())
+    facts = {name: str(value) for name, value in asdict(found).items()}
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False, indent=1))
+    else:
+        for name, value in facts.items():
+            click.echo(f"{name:<16}{value}")
+
+
+@vsm.command(
+    help=say(
+        "初始化：生成根密钥并分成操作员分量，每份写入一个 0600 文件，请分人保管。",
+        "Provision: make the root and split it; each operator's share goes to a 0600 file of its own.",
+    )
+)
+@click.option("--threshold", type=click.IntRange(2, 16), default=2, help=say("解锁所需份数", "shares needed to unlock"))
+@click.option("--shares", type=click.IntRange(2, 16), default=3, help=say("总份数", "shares in all"))
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help=say("写入分量的目录", "folder for the shares")
+)
+@home_option
+def provision(threshold: int, shares: int, out: Path, home: Path | None) -> None:
+    if threshold > shares:
+        raise Problem(say("所需份数不能多于总份数", "the threshold exceeds the number of shares"), Exit.USAGE)
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = _with_machine(home, lambda machine: machine.provision(threshold, shares))
+    for number, share in enumerate(made, 1):
+        file = out / f"share-{number}-of-{shares}.txt"
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(share + "\n")
+        click.echo(str(file))
+
+
+@vsm.command(help=say("解锁：逐份提交操作员分量。", "Unlock: hand in operators' shares one by one."))
+@click.option(
+    "--share-file", type=click.Path(path_type=Path), multiple=True, help=say("分量文件", "a file with a share")
+)
+@home_option
+def unlock(share_file: tuple[Path, ...], home: Path | None) -> None:
+    texts = [file.read_text("utf-8").strip() for file in share_file]
+
+    async def submit(machine: SoftMachine) -> int:
+        missing = (await machine.status()).shares_missing
+        given = iter(texts)
+        while missing:
+            text = next(given, None)
+            if text is None:
+                if texts:
+                    break
+                text = await asyncio.to_thread(click.prompt, say("分量", "share"), hide_input=True)
+            missing = await machine.submit_share(text)
+        return missing
+
+    missing = _with_machine(home, submit)
+    if missing:
+        raise Problem(say(f"还缺 {missing} 份", f"{missing} more shares are needed"), Exit.FAILED)
+    click.echo(say("已解锁", "unlocked"))
+
+
+def _with_machine(home: Path | None, work: Callable[[SoftMachine], Awaitable[Answer]]) -> Answer:
+    from miyun.core.machine import machine_errors
+    from miyun.edge.tokens import local_token
+    from miyun.hsm.soft.client import SoftMachine
+
+    run = load(home).folder("run")
+
+    async def connected() -> Answer:
+        machine = SoftMachine(str(run / "vsm-platform.sock"), token=local_token(run), patience=5.0)
+        try:
+            with machine_errors():
+                return await work(machine)
+        finally:
+            await machine.aclose()
+
+    return asyncio.run(connected())
