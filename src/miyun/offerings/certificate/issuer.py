@@ -46,7 +46,7 @@ class PlatformIssuer:
             raise NotFound("certificate", serial_text(serial))
         if await self._service.revocation.revoke(serial, RevocationReason(reason), at):
             await self._record("certificate.revoke", at, serial, certificate.tenant, {"reason": reason})
-            await self._service.revocation.publish_due()
+            await self._service.revocation.try_publish()
 
     async def is_revoked(self, serial: int) -> bool:
         certificate = self._service.registered(serial)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import datetime
 
 from miyun.core.clock import Clock
-from miyun.core.errors import NotFound
+from miyun.core.errors import MiyunError, NotFound
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.model import (
@@ -22,6 +23,8 @@ from miyun.offerings.certificate.model import (
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.wire.crl import RevokedEntry, TbsCertificateList
 from miyun.wire.x509 import parse_certificate
+
+log = logging.getLogger("miyun.certificate")
 
 
 class Revocation:
@@ -66,6 +69,14 @@ class Revocation:
             if (found := self._authorities.find(authority)) is not None:
                 made.append(await self.publish(found))
         return made
+
+    async def try_publish(self) -> list[RevocationList]:
+        """As `publish_due` after a revocation, which stands whatever happens here: the periodic task tries again."""
+        try:
+            return await self.publish_due()
+        except MiyunError as error:
+            log.warning("a revocation list could not be made yet: %s", error.code)
+            return []
 
     async def publish(self, authority: Authority) -> RevocationList:
         """Make a list now. Its number is taken first, so that two processes never use one number twice."""

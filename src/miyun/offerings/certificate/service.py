@@ -159,7 +159,7 @@ class CertificateService:
             certificate.serial, RevocationReason(request.reason), call.now
         ):
             raise CertificateAlreadyRevoked
-        made = await self.revocation.publish_due()
+        made = await self.revocation.try_publish()
         return RevokedView(
             serial=request.serial,
             revoked_at=call.now,

@@ -254,17 +254,33 @@ class CertificateStore:
         return [RevokedSerial(int(row.serial, 16), row.revoked_at, RevocationReason(row.reason)) for row in rows]
 
     def take_crl_number(self, authority: str) -> int:
-        """The next number, durably, before the list is made. What is revoked from now on makes a list due again."""
+        """The next number, durably, before the list is made: a crash can waste a number but never use one twice."""
         with self._database.write() as connection:
             return connection.execute(
                 update(authority_table)
                 .where(authority_table.c.id == authority)
-                .values(crl_number=authority_table.c.crl_number + 1, crl_due=False)
+                .values(crl_number=authority_table.c.crl_number + 1)
                 .returning(authority_table.c.crl_number)
             ).scalar_one()
 
     def add_crl(self, item: RevocationList, keep: int) -> None:
+        """Store a list. Another is due at once when something was revoked that this one does not name."""
+        table = certificate_table
+        revoked = select(func.count()).where(
+            table.c.authority == item.authority,
+            table.c.revoked_at.is_not(None),
+            table.c.not_after > item.this_update,
+        )
         with self._database.write() as connection:
+            # A revocation that commits later waits for this row and marks the authority after us.
+            connection.execute(
+                select(authority_table.c.id).where(authority_table.c.id == item.authority).with_for_update()
+            )
+            connection.execute(
+                update(authority_table)
+                .where(authority_table.c.id == item.authority)
+                .values(crl_due=connection.execute(revoked).scalar_one() != item.entries)
+            )
             connection.execute(
                 insert(crl_table).values(
                     authority=item.authority,

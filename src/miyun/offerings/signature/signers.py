@@ -105,12 +105,17 @@ class Signers:
     async def move(self, tenant: str, ref: str, wanted: SignerState, now: datetime) -> Signer:
         """Change the state; retiring revokes the certificate."""
         signer = self.find(tenant, ref)
-        allowed = wanted in TRANSITIONS[signer.state]
-        if not allowed or not await asyncio.to_thread(self._store.set_state, signer, wanted):
-            raise SignerStateConflict(field="signer", signer=signer.name, state=signer.state.value, wanted=wanted.value)
-        await self._changed(signer)
+        conflict = SignerStateConflict(
+            field="signer", signer=signer.name, state=signer.state.value, wanted=wanted.value
+        )
+        if wanted not in TRANSITIONS[signer.state]:
+            raise conflict
         if wanted is SignerState.RETIRED:
+            # First the certificate: should the next step fail, retiring can be tried again.
             await self._issuer.revoke(signer.serial, "cessation_of_operation", now)
+        if not await asyncio.to_thread(self._store.set_state, signer, wanted):
+            raise conflict
+        await self._changed(signer)
         return replace(signer, state=wanted)
 
     async def _certify(self, tenant: str, request: m.CreateSigner, info: KeyInfo, now: datetime) -> Signer:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from tests.standin import HandClock, StandInLedger, call_of
+from tests.standin import HandClock, StandInLedger, StandInMachine, call_of
 
 from miyun.core.errors import NotFound
 from miyun.offerings.certificate.errors import CertificateAlreadyRevoked
@@ -17,6 +18,7 @@ from miyun.offerings.certificate.messages import (
     SerialRequest,
     VerifyRequest,
 )
+from miyun.offerings.certificate.model import RevocationReason
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.tasks import publish_lists
 from miyun.wire.crl import CertificateList, Reason, parse_crl
@@ -52,6 +54,43 @@ def test_a_revocation_is_on_the_list_at_once(service: CertificateService, sm2_cs
     entry = after.is_revoked(int(serial, 16))
     assert entry is not None and entry.reason is Reason.KEY_COMPROMISE
     assert (before.crl_number, after.crl_number) == (1, 2)
+
+
+def test_a_revocation_stands_when_the_list_cannot_be_signed_yet(
+    service: CertificateService, machine: StandInMachine, sm2_csr: Csr, clock: HandClock
+) -> None:
+    serial, pem = issue(service, sm2_csr(), clock)
+    clock.advance(minutes=1)
+    machine.locked = True
+    view = asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial)))
+    assert not view.published
+    assert verify(service, pem, clock) == (False, ["revoked"])
+    machine.locked = False
+    asyncio.run(publish_lists(service))
+    assert published(service, clock).is_revoked(int(serial, 16)) is not None
+
+
+def test_what_is_revoked_while_a_list_is_signed_makes_another_list_due(
+    service: CertificateService, machine: StandInMachine, sm2_csr: Csr, clock: HandClock
+) -> None:
+    first, second = (issue(service, sm2_csr(), clock)[0] for _ in range(2))
+    clock.advance(minutes=1)
+    sign = machine.sign
+
+    async def slow(*arguments: Any, **named: Any) -> list[bytes]:
+        await service.revocation.revoke(int(second, 16), RevocationReason.SUPERSEDED, clock.now())
+        return await sign(*arguments, **named)
+
+    machine.sign = slow  # type: ignore[method-assign]
+    asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=first)))
+    machine.sign = sign  # type: ignore[method-assign]
+    assert set(published(service, clock).entries) == {int(first, 16)}
+    clock.advance(seconds=10)
+    asyncio.run(publish_lists(service))
+    assert set(published(service, clock).entries) == {int(first, 16), int(second, 16)}
+    clock.advance(seconds=10)
+    asyncio.run(publish_lists(service))
+    assert published(service, clock).crl_number == 3, "nothing new: no new list"
 
 
 def test_a_burst_of_revocations_makes_one_more_list(
