@@ -204,7 +204,9 @@ async def assemble(
         limit_of=tokens_an_hour,
     )
     stamper = PlatformStamper(service=timestamp)
-    strong_auth = StrongAuthService(store=StrongAuthStore(database), issuer=issuer, clock=clock)
+    strong_auth = StrongAuthService(
+        store=StrongAuthStore(database), issuer=issuer, bindings=core.applications, clock=clock
+    )
     kms = KmsService(store=KmsStore(database), machine=machine, clock=clock, ledger=ledger)
     encryption = EncryptionService(keys=kms.directory, ledger=ledger)
     signatures = SignatureStore(database)

@@ -13,7 +13,7 @@ from miyun.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.operation import Call
-from miyun.core.ports import CertificateIssuer
+from miyun.core.ports import Bindings, CertificateIssuer
 from miyun.gm import rand
 from miyun.gm.errors import InvalidSignature
 from miyun.offerings.strong_auth import messages as m
@@ -51,18 +51,20 @@ _ALGORITHMS = {
 
 
 class StrongAuthService:
-    def __init__(self, *, store: StrongAuthStore, issuer: CertificateIssuer, clock: Clock) -> None:
+    def __init__(self, *, store: StrongAuthStore, issuer: CertificateIssuer, bindings: Bindings, clock: Clock) -> None:
         self._store = store
+        self._bindings = bindings
         self._issuer = issuer
         self._clock = clock
 
     async def bind_account(self, call: Call, request: m.BindAccount) -> m.AccountView:
+        application = self._bound_application(call, request.application)
         certificate = _read(request.certificate)
         await self._accept(call.require_tenant(), certificate, call.now)
         account = Account(
             id=new_id("acc"),
             tenant=call.require_tenant(),
-            application=_application(call, request.application),
+            application=application,
             account=request.account,
             subject=str(certificate.subject),
             issuer=str(certificate.issuer),
@@ -219,6 +221,15 @@ class StrongAuthService:
         if await self._issuer.is_revoked(certificate.serial):
             raise CertificateRefused("revoked", str(certificate.subject))
         return "good"
+
+    def _bound_application(self, call: Call, named: str | None) -> str:
+        """As `_application`, and the tenant's own bound to a service."""
+        application = _application(call, named)
+        if call.principal.application is None:
+            tenants = {bound.tenant for bound in self._bindings.of_application(application)}
+            if call.require_tenant() not in tenants:
+                raise NotFound("application", application)
+        return application
 
     def _session(self, call: Call, request: m.SessionToken) -> Session | None:
         application = _application(call, request.application)

@@ -14,6 +14,7 @@ from tests.standin import StandInMachine, database_in
 
 from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.operation import Call, Principal, Role
+from miyun.core.ports import BindingInfo
 from miyun.gm import sm2
 from miyun.offerings.strong_auth import messages as m
 from miyun.offerings.strong_auth import model
@@ -30,11 +31,21 @@ from miyun.wire import spki
 from miyun.wire.x509 import parse_certificate
 
 
+class OneApplication:
+    """app_1 of ten_a is bound to the service, nothing else."""
+
+    def of_application(self, application: str) -> list[BindingInfo]:
+        return [BindingInfo("bnd_1", "ten_a", "app_1", "ins_1", "strong_auth")] if application == "app_1" else []
+
+
 class Hall:
     def __init__(self, folder: Path) -> None:
         self.rooms: Rooms = rooms_in(folder)
         self.service = StrongAuthService(
-            store=StrongAuthStore(self.rooms.database), issuer=self.rooms.issuer, clock=self.rooms.clock
+            store=StrongAuthStore(self.rooms.database),
+            issuer=self.rooms.issuer,
+            bindings=OneApplication(),
+            clock=self.rooms.clock,
         )
         self.private = sm2.generate_private_key()
         self.pem, self.serial = self.certificate(self.private)
@@ -267,3 +278,12 @@ def test_the_report_lists_logins_of_the_tenant_only(hall: Hall) -> None:
     ask = m.AskReport(start=now - timedelta(hours=1), end=now + timedelta(hours=1))
     assert len(hall.do(hall.service.report, hall.call(), ask).items) == 1
     assert hall.do(hall.service.report, hall.call("ten_b"), ask).items == []
+
+
+@pytest.mark.parametrize(("tenant", "application"), [("ten_b", "app_1"), ("ten_a", "app_2")])
+def test_people_bind_accounts_only_to_an_application_of_their_own(hall: Hall, tenant: str, application: str) -> None:
+    principal = Principal("usr_1", Role.TENANT_SECURITY, "li", tenant=tenant)
+    call = Call(principal, "req_1", hall.rooms.clock.now(), "zh", tenant=tenant, instance="ins_1")
+    request = m.BindAccount(account="zhang", certificate=hall.pem, application=application)
+    with pytest.raises(NotFound):
+        hall.do(hall.service.bind_account, call, request)
