@@ -22,8 +22,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -33,17 +33,21 @@ import httpx
 from miyun.client import Client, MiyunError, Signer
 from miyun.core.access import Internal
 from miyun.core.clock import SHANGHAI
-from miyun.core.contracts.model import ContractSpec, EntitlementSpec, Overuse, Party, Term
+from miyun.core.contracts.model import ContractSpec, Overuse
 from miyun.core.ids import new_id
 from miyun.core.ledger.verify import VerifyReport, verify_journal
 from miyun.core.operation import Role
 from miyun.core.pipeline import Arrival
 from miyun.core.settings import Settings, load
+from miyun.delivery import importing
+from miyun.delivery.contract import check
+from miyun.delivery.contract.render import to_json
 from miyun.edge import assembly
 from miyun.edge.supervisor.child import is_alive, started_ticks
 
 T = TypeVar("T")
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "contracts" / "contract.txt"
 START_SECONDS = 60.0
 SERVICES = ("strong_auth", "signature", "encryption", "timestamp", "onboarding")  # what contract 2 buys
 CAPACITY = 10_000  # timestamps a clock hour and licence
@@ -55,38 +59,38 @@ ADMINISTRATORS = {
 }
 
 
-def spec(
-    code: str, *, capacity: int = CAPACITY, quantity: int = 1, overuse: Overuse = Overuse.REFUSE, days: int = 30
-) -> ContractSpec:
-    """A contract like the second: five services, the timestamps limited to `capacity` an hour and licence."""
-    from datetime import UTC, datetime
-
-    today = datetime.now(UTC).astimezone(SHANGHAI).date()
-    term = Term(today - timedelta(days=1), today + timedelta(days=days))
-    plans = {offering.slug: offering.plans[0].slug for offering in assembly.offerings() if offering.plans}
-    lines = [
-        EntitlementSpec(
-            offering=slug,
-            plan=plans.get(slug, f"{slug}-standard"),
-            quantity=quantity if slug == "timestamp" else 4 if slug == "onboarding" else 1,
-            hourly_capacity={"timestamp.tokens": capacity} if slug == "timestamp" else {},
-            overuse=overuse,
-            counts_bindings=slug == "onboarding",
-            clause=f"1.{number}",
-        )
-        for number, slug in enumerate(SERVICES, 1)
-    ]
-    return ContractSpec(
-        number=f"TEST-{code}",
-        title=f"密码服务合同 {code}",
-        document=json.dumps({"code": code, "made": secrets.token_hex(4)}).encode(),
-        parties=[Party("client", f"{code}局"), Party("supplier", "密云公司")],
-        tenant_name=f"{code}局",
-        term=term,
-        effective=term,
-        entitlements=lines,
+def spec(code: str, *, capacity: int = CAPACITY, quantity: int = 1, overuse: Overuse = Overuse.REFUSE) -> ContractSpec:
+    """Our example contract as a rehearsal whose term holds today: five services, the timestamps limited to
+    `capacity` an hour and licence."""
+    contract = _example()
+    lines = []
+    for line in contract.entitlements:
+        if line.offering == "timestamp":
+            line = replace(line, quantity=quantity, hourly_capacity={"timestamp.tokens": capacity}, overuse=overuse)
+        lines.append(line)
+    document = {**json.loads(contract.document), "copy": secrets.token_hex(8)}
+    return replace(
+        contract,
         tenant_code=code,
+        tenant_name=f"{contract.tenant_name} {code}",
+        document=json.dumps(document, ensure_ascii=False).encode(),
+        entitlements=lines,
     )
+
+
+@cache
+def _example() -> ContractSpec:
+    read = check(EXAMPLE)
+    prepared = importing.prepare(
+        read.contract,
+        to_json(read),
+        read.document.text,
+        offerings={offering.slug: offering for offering in assembly.offerings()},
+        today=datetime.now(UTC).astimezone(SHANGHAI).date(),
+        rehearsal=True,
+    )
+    assert sorted(line.offering for line in prepared.spec.entitlements) == sorted(SERVICES)
+    return prepared.spec
 
 
 @dataclass(slots=True)
@@ -325,9 +329,7 @@ class RunningPlatform:
 
         async def work(platform: assembly.Platform) -> App:
             made = await _internal(platform, tenant.id, "tenant.application.create", {"name": name})
-            key = await _internal(
-                platform, tenant.id, "tenant.access_key.create", {"application": made.application}
-            )
+            key = await _internal(platform, tenant.id, "tenant.access_key.create", {"application": made.application})
             bindings = {}
             for service in wanted:
                 values = {"application": made.application, "instance": tenant.instances[service]}

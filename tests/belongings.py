@@ -1,0 +1,306 @@
+"""What a tenant may own, made to measure for an operation: the isolation test hands it to another tenant.
+
+`Belongings(platform, tenant, app)` makes for every name in an operation's `tenant_fields` a fresh resource that the
+operation would accept from its owner, so that a refusal can only be because the caller is somebody else.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.platform import DIGEST, App, RunningPlatform, Tenant
+
+from miyun.client import Client
+from miyun.core.operation import Operation, Role
+from miyun.edge.assembly import Platform
+from miyun.gm import sm2
+from miyun.wire import spki
+from miyun.wire.x509 import parse_certificate
+
+TENANT_PEOPLE = (Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT, Role.TENANT_DEVELOPER)
+
+
+def text(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
+
+
+class Belongings:
+    def __init__(self, platform: RunningPlatform, tenant: Tenant, app: App, clients: ExitStack) -> None:
+        self.platform, self.tenant, self.app = platform, tenant, app
+        self._clients = clients
+        self._known: dict[Role, Client] = {}
+        self.made: set[str] = {tenant.id, tenant.contract, app.id, app.access_key}
+        self.made |= {*tenant.instances.values(), *app.bindings.values()}
+
+    def client(self, role: Role) -> Client:
+        """As the application or as a person of the tenant."""
+        if role not in self._known:
+            if role is Role.APPLICATION:
+                client = self.platform.client(self.app)
+            else:
+                client = self.platform.session(self.platform.person(role, self.tenant))
+            self._known[role] = self._clients.enter_context(client)
+        return self._known[role]
+
+    def callers(self, operation: Operation) -> list[Role]:
+        """Who of this tenant may call it."""
+        return [role for role in (Role.APPLICATION, *TENANT_PEOPLE) if role in operation.roles]
+
+    def values(self, operation: Operation) -> dict[str, Any]:
+        """A whole request that this tenant's own people or application may make."""
+        values = {k: v for k, v in operation.example.items() if k not in operation.tenant_fields and k != "body"}
+        for field in operation.tenant_fields:
+            values[field] = self.make(field, operation.id)
+        return values | self._rest(operation, values)
+
+    def make(self, field: str, operation_id: str = "") -> str:
+        """A fresh resource for `field`, in the state in which `operation_id` takes it."""
+        name = FACTORIES[field](self, operation_id)
+        self.made.add(name)
+        return name
+
+    def body(self, operation: Operation, values: Mapping[str, Any]) -> bytes | None:
+        """The octets of an operation that takes no JSON."""
+        if operation.body == "json":
+            return None
+        if operation.id == "encryption.stream.decrypt":
+            made = self.client(Role.APPLICATION).call("encryption.stream.encrypt", key=values["key"], body=b"hello")
+            return bytes(made)
+        if "body" in operation.example:
+            return base64.b64decode(operation.example["body"])
+        return b"hello"
+
+    # tenancy
+
+    def person(self, operation_id: str) -> str:
+        system, security = self.client(Role.TENANT_SYSTEM), self.client(Role.TENANT_SECURITY)
+        made = system.call("account.person.create", login=f"p{secrets.token_hex(4)}", name="某人")
+        person = str(made["person"]["person"])
+        if operation_id != "account.person.assign_roles":
+            security.call("account.person.assign_roles", person=person, roles=["tenant.developer"])
+        if operation_id == "account.person.enable":
+            system.call("account.person.disable", person=person)
+        elif operation_id == "account.person.confirm_reset":
+            system.call("account.person.reset_password", person=person)
+        return person
+
+    def grant(self, operation_id: str) -> str:
+        staff = self.platform.person(Role.SUPPLIER_STAFF)
+        ends = datetime.now(UTC) + timedelta(hours=1)
+        made = self.client(Role.TENANT_SECURITY).call(
+            "tenant.grant.create", staff=staff.login, purpose="检查时间戳服务", ends_at=ends
+        )
+        return str(made["grant"])
+
+    def application(self, operation_id: str) -> str:
+        if operation_id.startswith("strong_auth."):
+            return self.app.id
+        system = self.client(Role.TENANT_SYSTEM)
+        return str(system.call("tenant.application.create", name=f"应用{secrets.token_hex(3)}")["application"])
+
+    def instance(self, operation_id: str) -> str:
+        return self.tenant.instances["timestamp"]
+
+    def binding(self, operation_id: str) -> str:
+        made = self.client(Role.TENANT_SYSTEM).call(
+            "tenant.binding.create", application=self.application(""), instance=self.tenant.instances["timestamp"]
+        )
+        return str(made["binding"])
+
+    def access_key(self, operation_id: str) -> str:
+        system = self.client(Role.TENANT_SYSTEM)
+        return str(system.call("tenant.access_key.create", application=self.application(""))["access_key"])
+
+    def username(self, operation_id: str) -> str:
+        made = self.client(Role.TENANT_SYSTEM).call(
+            "tenant.credential.create", binding=self.binding(""), operations=["timestamp.rfc3161"]
+        )
+        return str(made["username"])
+
+    def contract(self, operation_id: str) -> str:
+        return self.tenant.contract
+
+    def seq(self, operation_id: str) -> str:
+        return str(self.client(Role.TENANT_AUDIT).call("audit.records", limit=1)["items"][0]["seq"])
+
+    # keys and certificates
+
+    def key(self, operation_id: str) -> str:
+        algorithm, usage = "SM4", "encrypt"
+        if operation_id.startswith("kms.mac."):
+            algorithm, usage = "HMAC-SM3", "mac"
+        elif operation_id.startswith("encryption.sm2."):
+            algorithm = "SM2"
+        elif operation_id in ("signature.signer.create", "kms.key.public"):
+            algorithm, usage = "SM2", "sign"
+        security = self.client(Role.TENANT_SECURITY)
+        key = str(security.call("kms.key.create", algorithm=algorithm, usage=usage, label="测试")["key"])
+        if operation_id == "kms.key.enable":
+            security.call("kms.key.disable", key=key)
+        elif operation_id == "kms.key.cancel_deletion":
+            security.call("kms.key.schedule_deletion", key=key, days=30)
+        return key
+
+    def alias(self, operation_id: str) -> str:
+        alias = f"a{secrets.token_hex(4)}"
+        self.client(Role.TENANT_SECURITY).call("kms.alias.create", alias=alias, key=self.key(""))
+        return alias
+
+    def signer(self, operation_id: str) -> str:
+        security = self.client(Role.TENANT_SECURITY)
+        made = security.call("signature.signer.create", name=f"s{secrets.token_hex(4)}", subject={"CN": "审批"})
+        if operation_id == "signature.signer.enable":
+            security.call("signature.signer.disable", signer=made["signer"])
+        return str(made["signer"])
+
+    def issued(self) -> tuple[bytes, int, str]:
+        """A person's private key, and the serial number and PEM of the certificate for it."""
+        private = sm2.generate_private_key()
+
+        async def issue(platform: Platform) -> tuple[int, bytes]:
+            made = await platform.issuer.issue(
+                self.tenant.id,
+                template="person",
+                subject={"CN": f"某人{secrets.token_hex(3)}", "O": "示例局"},
+                spki=spki.sm2_spki(sm2.public_key(private)),
+                at=platform.clock.now(),
+            )
+            return made.serial, made.der
+
+        serial, der = self.platform.inside(issue)
+        return private, serial, parse_certificate(der).to_pem()
+
+    def serial(self, operation_id: str) -> str:
+        _, serial, _ = self.issued()
+        listed = self.client(Role.TENANT_SYSTEM).call("certificate.list", limit=500)["items"]
+        return next(str(item["serial"]) for item in listed if int(item["serial"], 16) == serial)
+
+    # certificate login
+
+    @cached_property
+    def login(self) -> tuple[bytes, str]:
+        """A person's private key and certificate, bound to an account of the application."""
+        private, _, pem = self.issued()
+        self.client(Role.APPLICATION).call("strong_auth.account.bind", account="zhang.san", certificate=pem)
+        return private, pem
+
+    def account_id(self, operation_id: str) -> str:
+        _, _, pem = self.issued()
+        made = self.client(Role.APPLICATION).call(
+            "strong_auth.account.bind", account=f"u{secrets.token_hex(3)}", certificate=pem
+        )
+        if operation_id == "strong_auth.account.resume":
+            self.client(Role.TENANT_SECURITY).call("strong_auth.account.suspend", account_id=made["id"])
+        return str(made["id"])
+
+    def trust(self, operation_id: str) -> str:
+        made = self.client(Role.TENANT_SECURITY).call("strong_auth.trust.add", certificate=foreign_authority())
+        return str(made["id"])
+
+    def challenge(self, operation_id: str) -> str:
+        asked = self.client(Role.APPLICATION).call("strong_auth.challenge")
+        self._message = base64.b64decode(asked["message"])
+        return str(asked["challenge"])
+
+    # what else a request needs so that its owner's would be served
+
+    def _rest(self, operation: Operation, values: Mapping[str, Any]) -> dict[str, Any]:
+        match operation.id:
+            case "account.person.assign_roles":
+                return {"roles": ["tenant.developer"]}
+            case "tenant.credential.create":
+                return {"operations": ["timestamp.rfc3161"]}
+            case "onboarding.service.add":
+                return {"service": "timestamp"}
+            case "usage.hours":
+                return {"first_day": "2026-03-01", "last_day": "2026-03-31"}
+            case "kms.alias.create":
+                return {"alias": f"a{secrets.token_hex(4)}"}
+            case "kms.data_key.unwrap":
+                made = self.client(Role.APPLICATION).call("kms.data_key.generate", key=values["key"])
+                return {"wrapped": made["wrapped"]}
+            case "kms.data_key.rewrap":
+                made = self.client(Role.APPLICATION).call("kms.data_key.generate", key=values["key"])
+                return {"items": [{"wrapped": made["wrapped"]}]}
+            case "kms.mac.verify":
+                made = self.client(Role.APPLICATION).call("kms.mac.generate", key=values["key"], items=[DIGEST])
+                return {"items": [{"data": DIGEST, "mac": made["macs"][0]}]}
+            case "encryption.decrypt" | "encryption.batch.decrypt" | "encryption.reencrypt":
+                made = self.client(Role.APPLICATION).call("encryption.encrypt", key=values["key"], plaintext=DIGEST)
+                item = {"ciphertext": made["ciphertext"]}
+                return {"associated_data": ""} | item if operation.id == "encryption.decrypt" else {"items": [item]}
+            case "encryption.envelope.decrypt":
+                made = self.client(Role.APPLICATION).call(
+                    "encryption.envelope.encrypt", key=values["key"], plaintext=DIGEST
+                )
+                return {"envelope": made["envelope"]}
+            case "encryption.sm2.decrypt":
+                made = self.client(Role.APPLICATION).call("encryption.sm2.encrypt", key=values["key"], plaintext=DIGEST)
+                return {"ciphertext": made["ciphertext"]}
+            case "delivery.dossier.file":
+                self.client(Role.TENANT_SYSTEM).call("delivery.dossier.build", contract=values["contract"])
+                listed = self.client(Role.TENANT_SYSTEM).call("delivery.dossier.list")["items"]
+                return {"path": listed[0]["files"][0]["path"]}
+            case "signature.signer.create":
+                return {"name": f"s{secrets.token_hex(4)}"}
+            case "signature.verify" | "signature.batch.verify":
+                made = self.client(Role.APPLICATION).call(
+                    "signature.sign", signer=values["signer"], message=text(b"hello")
+                )
+                item = {"signature": made["signature"], "message": text(b"hello")}
+                return {"public_key": None} | (item if operation.id == "signature.verify" else {"items": [item]})
+            case "strong_auth.account.bind":
+                return {"certificate": self.issued()[2], "account": f"u{secrets.token_hex(3)}"}
+            case "strong_auth.login":
+                private, pem = self.login
+                return {"certificate": pem, "signature": text(sm2.sign(private, self._message))}
+        return {}
+
+
+def foreign_authority() -> str:
+    """A root certificate of nobody we know."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"Foreign {secrets.token_hex(3)}")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
+    "person": Belongings.person,
+    "grant": Belongings.grant,
+    "application": Belongings.application,
+    "instance": Belongings.instance,
+    "binding": Belongings.binding,
+    "access_key": Belongings.access_key,
+    "username": Belongings.username,
+    "contract": Belongings.contract,
+    "seq": Belongings.seq,
+    "key": Belongings.key,
+    "new_key": Belongings.key,
+    "alias": Belongings.alias,
+    "signer": Belongings.signer,
+    "serial": Belongings.serial,
+    "account_id": Belongings.account_id,
+    "trust": Belongings.trust,
+    "challenge": Belongings.challenge,
+}
