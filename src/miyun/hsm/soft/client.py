@@ -75,6 +75,7 @@ class SoftMachine:
         self._pending: dict[int, _Pending] = {}
         self._next_id = 0
         self._connecting: asyncio.Task[None] | None = None
+        self._losses = 0  # connections in a row that broke without an answer
         self._closed = False
 
     # --- the port --------------------------------------------------------------------------------------------------
@@ -245,6 +246,7 @@ class SoftMachine:
         pending = self._pending.get(request_id)
         if pending is None or pending.future.done():
             return
+        self._losses = 0
         if code == Outcome.OK:
             pending.future.set_result(body)
         elif code == Outcome.UNKNOWN_HANDLE:
@@ -295,7 +297,9 @@ class SoftMachine:
         if self._pending and not self._closed:
             log.warning("lost the VSM at %s with %d requests on their way", self._path, len(self._pending))
             # Not at once: a VSM that refuses us (token, user) would be asked in a tight circle.
-            asyncio.get_running_loop().call_later(_RETRY_FIRST, self._connect)
+            delay = min(_RETRY_FIRST * 2**self._losses, _RETRY_LAST)
+            self._losses = min(self._losses + 1, 16)
+            asyncio.get_running_loop().call_later(delay, self._connect)
 
 
 def _fail(pending: _Pending, error: Exception) -> None:

@@ -155,6 +155,9 @@ class KmsStore:
         table = key_table
         try:
             with self._database.write() as connection:
+                if erasure and connection.dialect.name == "sqlite":
+                    # Overwrites what is freed in the file, instead of only forgetting where it was.
+                    connection.exec_driver_sql("PRAGMA secure_delete=ON")
                 matched = connection.execute(
                     update(table)
                     .where(table.c.id == new.id, table.c.tenant == new.tenant, table.c.revision == new.revision - 1)
@@ -176,7 +179,17 @@ class KmsStore:
                 _put_tags(connection, new)
         except IntegrityError:
             return False
+        if erasure:
+            self._checkpoint()
         return True
+
+    def _checkpoint(self) -> None:
+        """Older pages in SQLite's write-ahead log still hold what was erased. As long as somebody reads them they stay;
+        the next checkpoint takes them."""
+        with self._database.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                driver: Any = connection.connection.driver_connection
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def page(
         self,

@@ -26,6 +26,7 @@ class Room:
 
     def __init__(self, folder: Path, vsm: Vsm) -> None:
         self.vsm = vsm
+        self.folder = folder
         self.clock = HandClock()
         self.ledger = StandInLedger()
         self.database: Database = database_in(folder)

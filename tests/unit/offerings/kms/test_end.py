@@ -69,6 +69,25 @@ def test_deletion_waits_can_be_cancelled_and_erases_when_due(room: Any) -> None:
     room.play(scene)
 
 
+def test_a_destroyed_key_is_gone_from_the_database_files(room: Any) -> None:
+    async def scene(kms: KmsService) -> None:
+        call = room.call()
+        key = (await kms.create(call, SM4)).key
+        await kms.rotate(call, m.KeyRequest(key=key))
+        with room.database.engine.begin() as connection:
+            blobs = [row[0] for row in connection.exec_driver_sql("SELECT blob FROM kms_version")]
+
+        def found() -> list[bool]:
+            content = b"".join(path.read_bytes() for path in room.folder.glob("test.db*"))
+            return [blob in content for blob in blobs]
+
+        assert found() == [True, True]
+        await kms.directory.destroy(KeyRef("ten_a", key))
+        assert found() == [False, False]
+
+    room.play(scene)
+
+
 def test_an_erasure_that_the_ledger_missed_is_told_later(room: Any) -> None:
     async def scene(kms: KmsService) -> None:
         call = room.call()
