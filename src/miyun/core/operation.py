@@ -96,6 +96,7 @@ class Operation:
     tenant_fields: tuple[str, ...] = ()
     quota_free: bool = False  # stays open at term end until exit is closed: decrypt, verify, export
     description: Text | None = None
+    recorded: bool = True  # False: only counted (public reads, "who am I"), never what anybody is billed or judged by
 
     @property
     def offering(self) -> str:

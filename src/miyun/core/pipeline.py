@@ -153,8 +153,8 @@ class Pipeline:
         except MiyunError:
             progress.in_doubt = False  # handlers promise: a declared error means that nothing was changed
             raise
-        if operation.scope == "public" and operation.method == "GET":
-            return Outcome(value=value, answer=encode(value) if encode else None)  # public reads are only counted
+        if not _is_recorded(operation):
+            return Outcome(value=value, answer=encode(value) if encode else None)
         answer = encode(value) if encode is not None else None
         keep = answer if operation.idempotent and not operation.secret_response else None
         entry = self._entry(operation, arrival, now, progress, outcome="ok", request=request, value=value)
@@ -219,6 +219,8 @@ class Pipeline:
         value: Any = None,
     ) -> Entry:
         principal, entitled, call, meter = progress.principal, progress.entitled, progress.call, operation.meter
+        # who was refused before the tenant was resolved still belongs to one: it sees the attempt
+        tenant = (call.tenant if call else None) or (entitled.tenant if entitled else principal and principal.tenant)
         units = 0
         if meter and outcome == "ok":
             if call and call.units is not None:
@@ -236,7 +238,7 @@ class Pipeline:
             code=code,
             at=now,
             request_id=arrival.request_id,
-            tenant=(call.tenant if call else None) or (entitled.tenant if entitled else "") or "",
+            tenant=tenant or "",
             instance=(entitled.instance if entitled else None) or "",
             binding=(entitled.binding if entitled else None) or "",
             principal=principal.id if principal else "",
@@ -252,7 +254,7 @@ class Pipeline:
     ) -> None:
         """Record the refusal. A failing ledger must not hide the first error from the caller."""
         self.counters[operation.id, error.code] += 1
-        if progress.principal is None or (operation.scope == "public" and operation.method == "GET"):
+        if progress.principal is None or not _is_recorded(operation):
             return  # anonymous noise is counted, not recorded: the ledger is not a target for floods
         outcome = "failed" if error.status >= 500 else "refused"
         entry = self._entry(operation, arrival, now, progress, outcome=outcome, code=error.code)
@@ -266,6 +268,11 @@ class Pipeline:
     async def _abandon(self, operation: Operation, arrival: Arrival, now: datetime, progress: _Progress) -> None:
         """The caller went away: what had begun is recorded as failed and its idempotency key stays in doubt."""
         await self._refuse(operation, arrival, now, progress, Unavailable("caller"))
+
+
+def _is_recorded(operation: Operation) -> bool:
+    """Public reads are only counted, whoever declares them."""
+    return operation.recorded and not (operation.scope == "public" and operation.method == "GET")
 
 
 def authorise(operation: Operation, authenticated: Authenticated) -> None:

@@ -155,6 +155,10 @@ class Platform:
         await self.ledger.anchor(head, signature, token)
         return head.size
 
+    def rehearsing(self, tenant: str | None) -> bool:
+        """Whether any contract of the tenant (None: of anybody) is performed as a rehearsal."""
+        return any(contract.rehearsal for contract in self.contracts.list_contracts(tenant))
+
     async def close(self) -> None:
         await self.ledger.close()
         await self.machine.aclose()

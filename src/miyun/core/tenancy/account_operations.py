@@ -57,6 +57,7 @@ ACCOUNT_OPERATIONS: Final = (
         roles=PEOPLE | {Role.APPLICATION},
         duty=Duty.READ,
         scope="platform",
+        recorded=False,
         example={},
     ),
     Operation(

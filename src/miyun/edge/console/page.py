@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -62,9 +62,16 @@ class Me:
 class Page:
     """One request. `run` executes an operation as the signed-in person, through the pipeline like any other call."""
 
-    def __init__(self, request: Request[Any, Any, Any], pipeline: Pipeline, form: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        request: Request[Any, Any, Any],
+        pipeline: Pipeline,
+        form: Mapping[str, str],
+        rehearsing: Callable[[str | None], bool],
+    ) -> None:
         self._request = request
         self._pipeline = pipeline
+        self._rehearsing = rehearsing
         self.form = form
         self.id = new_id("req")
         cookies = request.cookies
@@ -77,7 +84,6 @@ class Page:
         self.token = cookies.get(SESSION_COOKIE)
         self.entered = cookies.get(_TENANT_COOKIE)
         self.me: Me | None = None
-        self.rehearsal = False
 
     @property
     def path(self) -> str:
@@ -163,7 +169,7 @@ class Page:
             csrf=csrf_token(self.token) if self.token else "",
             navigation=self._navigation(),
             here=self.path,
-            rehearsal=self.rehearsal,
+            rehearsal=self._rehearsing(self.me.tenant or self.entered if self.me else None),
             role_name=self.role_name,
             moment=lambda at: at.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M:%S") if at else "—",
             may=self.may,

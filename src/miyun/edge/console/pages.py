@@ -135,11 +135,9 @@ async def overview(page: Page) -> Answer:
     listed = await page.offered("contract.list") if page.me and (page.me.tenant or page.entered) else None
     if listed is not None:
         overviews = [await page.run("contract.overview", contract=c.contract) for c in listed.items]
-        page.rehearsal = any(c.rehearsal for c in listed.items)
     every = await page.offered("contract.list_all")
     if every is not None:
         contracts = every.items
-        page.rehearsal = any(c.rehearsal for c in contracts)
     states = {
         "active": page.text("履行中", "active"),
         "ended": page.text("服务期满", "ended"),
@@ -154,7 +152,6 @@ async def contract(page: Page) -> Answer:
     if not listed.items:
         return page.render("contract.html", lines=[], findings=[], payments=[], severities=_SEVERITIES)
     first = listed.items[0]
-    page.rehearsal = first.rehearsal
     document = (await page.run("contract.document", contract=first.contract)).document
     if isinstance(document, (str, bytes)):
         document = json.loads(document)
@@ -183,7 +180,6 @@ def _marked(source: str, findings: list[dict[str, Any]]) -> list[dict[str, str]]
 
 async def dossier(page: Page) -> Answer:
     listed = await page.run("delivery.dossier.list")
-    page.rehearsal = any(d.rehearsal for d in listed.items)
     return page.render("dossier.html", dossiers=listed.items)
 
 
@@ -207,7 +203,6 @@ async def catalogue(page: Page) -> Answer:
     instances = await page.offered("contract.instance.list") if page.me and page.me.tenant else None
     if instances is not None:
         bought = {i.offering for i in instances.items}
-        page.rehearsal = any(i.rehearsal for i in instances.items)
     offerings = list(registry.offerings.values())
     return page.render("catalogue.html", offerings=offerings, categories=_CATEGORIES, bought=bought)
 
@@ -215,7 +210,6 @@ async def catalogue(page: Page) -> Answer:
 async def onboarding(page: Page) -> Answer:
     applications = await page.run("tenant.application.list")
     instances = await page.run("contract.instance.list")
-    page.rehearsal = any(i.rehearsal for i in instances.items)
     offerings = page.registry.offerings
     slugs = sorted({i.offering for i in instances.items if offerings[i.offering].sample is not None})
     return page.render("onboarding.html", applications=applications.items, services=[offerings[slug] for slug in slugs])
@@ -244,7 +238,7 @@ async def keys(page: Page) -> Answer:
     listed = await page.run("kms.key.list", **_cursor(page))
     rows = [
         Row(
-            (k.alias or k.label or k.key, k.key, k.algorithm, k.usage, k.state, k.version),
+            (k.label or k.key, k.key, k.algorithm, k.usage, k.state, k.version),
             f"/console/keys/{k.key}",
             _tag(k.state),
             4,
@@ -287,7 +281,7 @@ _KEY_VERBS: Final = (
 
 
 async def key(page: Page, key: str) -> Answer:
-    view = await page.run("kms.key.describe", key=key)
+    view = await page.run("kms.key.get", key=key)
     facts = [(name, _shown(getattr(view, name))) for name in view.__struct_fields__]
     verbs = [v for v in _KEY_VERBS if page.may(f"kms.key.{v.name}")]
     return page.render("key.html", key=key, title=view.label or key, facts=facts, verbs=verbs)

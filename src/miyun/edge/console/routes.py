@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,9 +52,10 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
 PATHS: Final = tuple((str(method.value), path) for method, path, _, _ in _PAGES)
 
 
-def console_routes(pipeline: Pipeline) -> list[Any]:
-    """Route handlers and the static files of the console."""
-    handlers: list[Any] = [_handler(pipeline, *page) for page in _PAGES]
+def console_routes(pipeline: Pipeline, rehearsing: Callable[[str | None], bool]) -> list[Any]:
+    """Route handlers and static files. `rehearsing` tells whether what a tenant (None: anybody) sees is a rehearsal:
+    then every page says so."""
+    handlers: list[Any] = [_handler(pipeline, rehearsing, *page) for page in _PAGES]
     static = create_static_files_router(
         path="/console/static",
         directories=[Path(__file__).parent / "static"],
@@ -63,13 +64,20 @@ def console_routes(pipeline: Pipeline) -> list[Any]:
     return [*handlers, static]
 
 
-def _handler(pipeline: Pipeline, method: HttpMethod, path: str, handler: Handler, is_open: bool) -> HTTPRouteHandler:
+def _handler(
+    pipeline: Pipeline,
+    rehearsing: Callable[[str | None], bool],
+    method: HttpMethod,
+    path: str,
+    handler: Handler,
+    is_open: bool,
+) -> HTTPRouteHandler:
     @route(path, http_method=method, include_in_schema=False, name=f"{method.value} {path}")
     async def run(request: Request[Any, Any, Any]) -> Any:
         form: Mapping[str, str] = {}
         if method is HttpMethod.POST:
             form = await _form(request)
-        page = Page(request, pipeline, form)
+        page = Page(request, pipeline, form, rehearsing)
         try:
             return await _answer(page, handler, is_open, dict(request.path_params))
         except MiyunError as error:

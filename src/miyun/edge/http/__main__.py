@@ -49,7 +49,7 @@ async def serve(settings: Settings, worker: int, token: bytes) -> None:
             pipeline=platform.pipeline,
             health=Health(parts),
             protocols=assembly.PROTOCOLS,
-            mounts=(lambda web: console_routes(web.pipeline),),
+            mounts=(lambda web: console_routes(web.pipeline, platform.rehearsing),),
             worker=worker,
             neighbours=[web_socket(run, other) for other in range(settings.server.workers) if other != worker],
             url=settings.url,
@@ -57,7 +57,7 @@ async def serve(settings: Settings, worker: int, token: bytes) -> None:
         )
     )
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http="httptools",
         ws="none",
         lifespan="off",
