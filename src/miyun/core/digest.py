@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from miyun.gm import kdf, sm3, sm4
 from miyun.gm.errors import DecryptionFailed
 from miyun.gm.providers.port import Hash
@@ -12,6 +14,11 @@ SIZE = 32  # octets of a digest and of a MAC
 def digest(data: bytes) -> bytes:
     """32-octet digest."""
     return sm3.digest(data)
+
+
+def digest_many(items: Sequence[bytes]) -> list[bytes]:
+    """The digests of many short messages at once."""
+    return sm3.digest_many(items)
 
 
 def mac(key: bytes, data: bytes) -> bytes:

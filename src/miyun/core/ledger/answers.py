@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from miyun.core.digest import digest
 from miyun.core.ledger.journal import sync_directory
 from miyun.core.ledger.record import HOUR, hour_of
-from miyun.gm.sm3 import digest as sm3
 
 LARGEST = 64 * 1024
 KEEP_SECONDS = 24 * HOUR
@@ -33,7 +33,7 @@ class Answers:
         if hour != self._hour and not self._pending:
             self._open(hour)
         offset = self._end + len(self._pending)
-        self._pending += sm3(answer) + answer
+        self._pending += digest(answer) + answer
         return self._hour, offset, len(answer)
 
     def write(self) -> None:
@@ -63,7 +63,7 @@ class Answers:
         except FileNotFoundError:
             return None
         answer = data[32:]
-        return answer if len(answer) == length and sm3(answer) == data[:32] else None
+        return answer if len(answer) == length and digest(answer) == data[:32] else None
 
     def prune(self, now: float) -> None:
         for path in self._directory.glob("*.bin"):

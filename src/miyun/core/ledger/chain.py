@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from miyun.gm.sm3 import digest as sm3
+from miyun.core.digest import digest
 
 GENESIS = bytes(32)
 LINK_DIGITS = 64
@@ -25,12 +25,12 @@ SEGMENT_SUFFIX = ".seg"
 
 def leaf_hash(record: bytes) -> bytes:
     """32 bytes."""
-    return sm3(b"\x00" + record)
+    return digest(b"\x00" + record)
 
 
 def link_hash(previous: bytes, leaf: bytes) -> bytes:
     """32 bytes."""
-    return sm3(b"\x02" + previous + leaf)
+    return digest(b"\x02" + previous + leaf)
 
 
 def split_line(line: bytes) -> tuple[bytes, bytes] | None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from miyun.core.digest import digest_many
 from miyun.core.errors import MiyunError, Overloaded, StorageFull, TooLarge, Unavailable
 from miyun.core.ledger import record
 from miyun.core.ledger.answers import Answers
@@ -17,7 +18,6 @@ from miyun.core.ledger.journal import Journal, JournalBroken, Position
 from miyun.core.ledger.merkle import Frontier, TreeFile
 from miyun.core.ledger.port import Receipt
 from miyun.core.ledger.record import Line
-from miyun.gm.sm3 import digest_many
 
 if TYPE_CHECKING:
     from miyun.core.ledger.admission import Held

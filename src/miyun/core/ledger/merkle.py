@@ -11,16 +11,16 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from miyun.core.digest import digest
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
-from miyun.gm.sm3 import digest as sm3
 
 HASH = 32
 NodeAt = Callable[[int, int], bytes]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    return sm3(b"\x01" + left + right)
+    return digest(b"\x01" + left + right)
 
 
 def stored_nodes(leaves: int) -> int:
@@ -44,7 +44,7 @@ class Frontier:
         if completed is not None:
             completed += node
         while size & 1:
-            node = sm3(b"\x01" + self.peaks.pop() + node)
+            node = digest(b"\x01" + self.peaks.pop() + node)
             if completed is not None:
                 completed += node
             size >>= 1
@@ -54,7 +54,7 @@ class Frontier:
     def root(self) -> bytes:
         """SM3 of nothing for the empty tree."""
         if not self.peaks:
-            return sm3(b"")
+            return digest(b"")
         node = self.peaks[-1]
         for peak in reversed(self.peaks[:-1]):
             node = node_hash(peak, node)
@@ -112,7 +112,7 @@ def subtree(node: NodeAt, start: int, end: int) -> bytes:
 
 
 def root_at(node: NodeAt, size: int) -> bytes:
-    return subtree(node, 0, size) if size else sm3(b"")
+    return subtree(node, 0, size) if size else digest(b"")
 
 
 def inclusion(node: NodeAt, seq: int, size: int) -> list[bytes]:
@@ -178,7 +178,7 @@ def verify_consistency(old: int, old_root: bytes, new: int, new_root: bytes, pro
     if old == new:
         return not proof and old_root == new_root
     if old == 0:
-        return not proof and old_root == sm3(b"")
+        return not proof and old_root == digest(b"")
     path = list(proof)
     if old & (old - 1) == 0:
         path.insert(0, old_root)

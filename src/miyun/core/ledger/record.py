@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
+from miyun.core.digest import digest
 from miyun.core.ledger.port import Entry, Record
-from miyun.gm.sm3 import digest as sm3
 
 HOUR = 3600
 RESERVATION = "ledger.reservation"  # an idempotency key was reserved
@@ -60,7 +60,7 @@ def decode(raw: bytes) -> Line:
 
 def identity(text: str) -> bytes:
     """16 bytes that stand for a nonce or an idempotency key; the journal never holds the key itself."""
-    return sm3(text.encode())[:16]
+    return digest(text.encode())[:16]
 
 
 def timestamp(at: datetime) -> str:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
+from miyun.core.digest import digest_many
 from miyun.core.i18n import Text
 from miyun.core.ledger import chain, record
 from miyun.core.ledger.anchors import anchor_files, head_bytes, load_anchor
 from miyun.core.ledger.journal import read_lines
 from miyun.core.ledger.merkle import Frontier, verify_inclusion
-from miyun.gm.sm3 import digest_many
 
 CheckSignature = Callable[[bytes, bytes, bytes | None], None]
 Progress = Callable[[int, int], None]  # bytes read, bytes in all
