@@ -56,7 +56,7 @@ class PortableSm3:
     """Slow, about 1 MB/s: enough to sign requests."""
 
     def __init__(self, data: bytes = b"") -> None:
-        self._state = _START
+        self._state: tuple[int, ...] = _START
         self._rest = b""
         self._size = 0
         self.update(data)
@@ -71,7 +71,8 @@ class PortableSm3:
 
     def digest(self) -> bytes:
         padding = b"\x80" + b"\0" * ((55 - self._size) % 64) + struct.pack(">Q", self._size * 8)
-        state, tail = self._state, self._rest + padding
+        state: tuple[int, ...] = self._state
+        tail = self._rest + padding
         for offset in range(0, len(tail), 64):
             state = _compress(state, tail[offset : offset + 64])
         return struct.pack(">8I", *state)

@@ -10,7 +10,7 @@ import time
 class OneLine(logging.Formatter):
     """Line breaks inside a message are escaped, so that nobody can forge a record; tracebacks keep theirs, indented."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         trace = super().formatException(record.exc_info) if record.exc_info else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def check(file: Path, as_json: bool, supplement: Path | None) -> None:
 )
 @click.option(
     "--overuse",
-    type=click.Choice(["refuse", "report"]),
+    type=click.Choice(["refuse", "allow"]),
     default="refuse",
     help=say("超出每小时容量时：拒绝，或放行并报告", "beyond the hourly capacity: refuse, or allow and report"),
 )
@@ -86,7 +87,7 @@ def import_(file: Path, yes: bool, rehearsal: bool, overuse: str, supplement: Pa
     write_draft(result, supplement)
     if not yes and result.findings:
         question = say("接受以上核验结果并导入？", "Accept these findings and import?")
-        if not click.get_text_stream("stdin").isatty() or not click.confirm(question):
+        if not sys.stdin.isatty() or not click.confirm(question):
             raise Problem(
                 say("未导入：核验结果未被接受。", "Not imported: the findings were not accepted."), Exit.FAILED
             )
@@ -111,7 +112,7 @@ async def import_contract(platform: Platform, result: CheckResult, *, rehearsal:
         offerings=platform.registry.offerings,
         today=platform.clock.now().astimezone(SHANGHAI).date(),
         rehearsal=rehearsal,
-        overuse=Overuse.REFUSE if overuse == "refuse" else Overuse.REPORT,
+        overuse=Overuse.REFUSE if overuse == "refuse" else Overuse.ALLOW,
     )
     activated = await platform.cloud.contracts.activate(prepared.spec)
     files = keep_first_logins(platform.settings, activated.first_logins)

@@ -63,7 +63,7 @@ class Problem(click.ClickException):
 
     def __init__(self, message: str, code: Exit) -> None:
         super().__init__(message)
-        self.exit_code = int(code)
+        self.exit_code = int(code)  # type: ignore[misc]
 
     def show(self, file: Any = None) -> None:
         click.echo(self.format_message(), err=True)

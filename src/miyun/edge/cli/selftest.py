@@ -23,9 +23,10 @@ def selftest(vectors: Path | None, as_json: bool) -> None:
     if vectors is None:
         _known_answers(as_json)
         return
+    from miyun.edge.vectors import CHECKS
     from miyun.gm.selftest import run_vectors
 
-    report = run_vectors(vectors)
+    report = run_vectors(vectors, extra=CHECKS)
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=1))
     else:
