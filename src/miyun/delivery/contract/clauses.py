@@ -351,7 +351,7 @@ def _join(lines: list[Line]) -> list[str]:
         if not text:
             blanks += 1
             continue
-        goes_on = open_width >= 56 and blanks <= 1 and not _BULLET.match(line.text)
+        goes_on = open_width >= 56 and blanks <= 1 and not _BULLET.match(line.text) and len(paragraphs[-1]) < 2000
         if goes_on and paragraphs:
             paragraphs[-1] += ("" if ord(paragraphs[-1][-1]) > 127 or ord(text[0]) > 127 else " ") + text
         else:

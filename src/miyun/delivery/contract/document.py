@@ -16,6 +16,7 @@ from miyun.delivery.contract import tables
 MAX_BYTES = 20 * 2**20
 MAX_CHARACTERS = 2_000_000
 MAX_PAGES = 600
+LONGEST_LINE = 2000
 
 
 class UnreadableDocument(MiyunError):
@@ -125,8 +126,19 @@ def _looks_like_text(text: str) -> bool:
 def _from_text(name: str, kind: str, text: str) -> Document:
     text = re.sub(r"\r\n?|[\f\v\x85\u2028\u2029]", "\n", text)
     text = re.sub(r"[\u200b\u200c\u200d\ufeff\u00ad]", "", text).replace("\u00a0", " ")
-    rows: list[str | tuple[str, ...]] = list(tables.fold(text.split("\n")))
+    lines = [piece for line in text.split("\n") for piece in _pieces(line)]
+    rows: list[str | tuple[str, ...]] = list(tables.fold(lines))
     return _from_rows(name, kind, rows, ())
+
+
+def _pieces(line: str) -> list[str]:
+    """A file without line breaks is cut at the ends of sentences: the forms of words are sought line by line."""
+    pieces = []
+    while len(line) > LONGEST_LINE:
+        at = line.rfind("。", 0, LONGEST_LINE) + 1 or LONGEST_LINE
+        pieces.append(line[:at])
+        line = line[at:]
+    return [*pieces, line]
 
 
 def _from_rows(name: str, kind: str, rows: list[str | tuple[str, ...]], notes: tuple[str, ...]) -> Document:

@@ -18,7 +18,7 @@ _SAME = re.compile(rf"本条\s*第?\s*\(?\s*(?P<para>{_N})\s*\)?\s*[款项点]")
 _PAREN = re.compile(r"本(?:合同|协议)\s*第?\s*\((?P<article>[一二三四五六七八九十]{1,3})\)\s*(?:条|款|项|部分)?")
 _DOTTED = re.compile(r"(?:第|本(?:合同|协议))\s*(?P<path>\d{1,2}(?:\.\d{1,2}){1,3})\s*[条款项]")
 _OTHER_PAPER = re.compile(
-    r"(?:》|法|法典|条例|办法|规定|规则|意见|准则|主合同|原合同|招标文件|投标文件)\s*(?:\([^)]*\))?\s*(?:之|的|中)?\s*$"
+    r"(?:》|法|法典|条例|办法|规定|规则|意见|准则|主合同|原合同|招标文件|投标文件)\s*(?:\([^)]*\))?\s*(?:之|的|中)?\s*(?:第[^，。；第]{1,6}[章节编篇部]分?\s*)?$"
 )
 _PURPOSES = (
     (re.compile(r"^[^，。；]{0,20}?解除"), "解除", "rescission"),
@@ -30,17 +30,17 @@ _PURPOSES = (
 
 def check_references(tree: ClauseTree) -> Iterator[Finding]:
     """Broken references are errors; a cited clause that does not speak of the matter is a warning."""
+    tops = {scope: {c.ordinal: c for c in tree.tops(scope)} for scope in {c.scope for c in tree.clauses}}
     for clause in tree.clauses:
         for index, paragraph in enumerate(clause.paragraphs):
             plain = half_width(paragraph)
-            for match, target, written in _cited(plain, clause, tree, heading=index == 0):
+            for match, target, written in _cited(plain, clause, tree, tops[clause.scope], heading=index == 0):
                 yield from _judge(clause, paragraph, plain, match, target, written, tree)
 
 
 def _cited(
-    plain: str, clause: Clause, tree: ClauseTree, *, heading: bool
+    plain: str, clause: Clause, tree: ClauseTree, tops: dict[int, Clause], *, heading: bool
 ) -> Iterator[tuple[re.Match[str], Clause | None, str]]:
-    tops = {c.ordinal: c for c in tree.tops(clause.scope)}
     if len(tops) < 3:
         return
     for match in _ARTICLE.finditer(plain):
