@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from miyun.client import _client as sdk
 from miyun.core.errors import PermissionDenied, Unavailable
+from miyun.edge import vectors
 from miyun.edge.assembly import registry
 from miyun.edge.cli import COMMANDS, root
 from miyun.edge.cli._operations import OPERATIONS
@@ -21,6 +22,7 @@ from miyun.edge.cli.profile import load_profile
 from miyun.edge.cli.say import Exit, Problem, language, status_exit
 from miyun.edge.generate import COMMANDS as TABLE
 from miyun.edge.generate import commands
+from miyun.gm.errors import GmError
 
 CONTRACT = """服务合同
 
@@ -139,8 +141,8 @@ def test_selftest_of_an_empty_folder_fails(tmp_path: Path) -> None:
 
 
 def test_selftest_counts_a_wrong_vector_and_names_the_file(tmp_path: Path) -> None:
-    vector = {"id": "1", "algorithm": "sm3", "message": "616263", "digest": "00" * 32}
-    (tmp_path / "wrong.json").write_text(json.dumps({"algorithm": "sm3", "vectors": [vector]}))
+    vector = {"id": "1", "msg_hex": "616263", "digest": "00" * 32}
+    (tmp_path / "wrong.json").write_text(json.dumps({"algorithm": "SM3", "vectors": [vector]}))
     done = miyun("selftest", "--vectors", str(tmp_path), "--json")
     report = json.loads(done.stdout)
     assert done.returncode == Exit.FAILED
@@ -152,6 +154,30 @@ def test_the_generated_commands_are_in_step_with_the_operations() -> None:
     for operation_id in OPERATIONS:
         answer = CliRunner().invoke(root, ["api", operation_id, "--help"])
         assert answer.exit_code == 0, (operation_id, answer.output)
+
+
+def test_selftest_reads_certificates_requests_and_messages() -> None:
+    """The published set beside the repository, when it is there: nothing fails, and what `wire` reads is not skipped."""
+    folder = Path(__file__).parents[4] / "shared" / "vectors"
+    if not folder.is_dir():
+        pytest.skip("no vectors beside the repository")
+    report = json.loads(miyun("selftest", "--vectors", str(folder), "--json").stdout)
+    assert report["failed"] == 0
+    read = {entry["file"]: entry for entry in report["files"] if entry["provider"] == "portable"}
+    for file in ("sm2_certificates.json", "sm2_csr.json", "gm_cms.json"):
+        assert read[file]["passed"] and not read[file]["skipped"]
+
+
+def test_a_certificate_vector_whose_verdict_is_turned_around_fails() -> None:
+    folder = Path(__file__).parents[4] / "shared" / "vectors"
+    if not folder.is_dir():
+        pytest.skip("no vectors beside the repository")
+    for file in ("sm2_certificates.json", "sm2_csr.json"):
+        for vector in json.loads((folder / file).read_text("utf-8"))["vectors"]:
+            check = vectors.certificate if "cert_der" in vector else vectors.request
+            check(vector)
+            with pytest.raises(GmError):
+                check(vector | {"signature_valid": not vector["signature_valid"]})
 
 
 @pytest.fixture
