@@ -164,7 +164,7 @@ def test_a_role_that_is_not_listed_is_refused_before_entitlement_is_looked_at() 
         bench.run()
     assert not bench.room.calls
     entry = bench.ledger.entries[0][0]
-    assert (entry.outcome, entry.tenant) == ("refused", "ten_a")  # the tenant sees who tried
+    assert (entry.outcome, entry.tenant) == ("refused", "ten_1")  # the tenant sees who tried
 
 
 def test_who_must_change_the_password_may_do_nothing_else() -> None:
