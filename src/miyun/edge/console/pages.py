@@ -44,9 +44,30 @@ _TAGS: Final = {
     "refused": "warn",
     "failed": "risk",
     "enabled": "ok",
+    "issued": "ok",
     "good": "ok",
     "active": "ok",
     "revoked": "risk",
+}
+
+
+_WORDS: Final = {
+    "ok": ("成功", "ok"),
+    "refused": ("拒绝", "refused"),
+    "failed": ("失败", "failed"),
+    "enabled": ("启用", "enabled"),
+    "disabled": ("停用", "disabled"),
+    "pending_deletion": ("待删除", "pending deletion"),
+    "destroyed": ("已销毁", "destroyed"),
+    "issued": ("有效", "valid"),
+    "revoked": ("已吊销", "revoked"),
+    "expired": ("已过期", "expired"),
+    "created": ("待指定角色", "waiting for roles"),
+    "active": ("在用", "active"),
+    "resetting": ("重置中", "resetting"),
+    "sign": ("签名", "sign"),
+    "encrypt": ("加密", "encrypt"),
+    "mac": ("校验", "MAC"),
 }
 
 
@@ -238,7 +259,7 @@ async def keys(page: Page) -> Answer:
     listed = await page.run("kms.key.list", **_cursor(page))
     rows = [
         Row(
-            (k.label or k.key, k.key, k.algorithm, k.usage, k.state, k.version),
+            (k.label or k.key, k.key, k.algorithm, _word(page, k.usage), _word(page, k.state), k.version),
             f"/console/keys/{k.key}",
             _tag(k.state),
             4,
@@ -297,7 +318,10 @@ async def key_verb(page: Page, key: str, verb: str) -> Answer:
 async def certificates(page: Page) -> Answer:
     listed = await page.run("certificate.list", **_cursor(page))
     t = page.text
-    rows = [Row((c.subject, c.serial, c.template, c.state, c.not_after), "", _tag(c.state), 3) for c in listed.items]
+    rows = [
+        Row((c.subject, c.serial, c.template, _word(page, c.state), _shown(c.not_after)), "", _tag(c.state), 3)
+        for c in listed.items
+    ]
     return page.render(
         "table.html",
         heading=t("证书", "Certificates"),
@@ -333,7 +357,7 @@ async def _records(page: Page, operation: str, path: str, heading: str) -> Answe
     t = page.text
     rows = [
         Row(
-            (r.seq, _shown(r.at), r.operation, r.outcome, r.code, r.principal, r.units or ""),
+            (r.seq, _shown(r.at), r.operation, _word(page, r.outcome), r.code, r.principal, r.units or ""),
             f"{path}/{r.seq}",
             _tag(r.outcome),
             3,
@@ -384,7 +408,9 @@ async def people(page: Page) -> Answer:
     listed = await page.run("account.person.list", **_cursor(page))
     t = page.text
     rows = [
-        Row((p.login, p.name, "、".join(page.role_name(r) for r in p.roles), p.state), "", _tag(p.state), 3)
+        Row(
+            (p.login, p.name, "、".join(page.role_name(r) for r in p.roles), _word(page, p.state)), "", _tag(p.state), 3
+        )
         for p in listed.items
     ]
     return page.render(
@@ -408,6 +434,12 @@ def _cursor(page: Page) -> dict[str, str]:
 
 def _next(path: str, cursor: str | None) -> str:
     return f"{path}?cursor={cursor}" if cursor else ""
+
+
+def _word(page: Page, value: Any) -> str:
+    """A state or usage in the reader's language; what has no word is shown as it is."""
+    known = _WORDS.get(str(value))
+    return page.text(*known) if known else str(value)
 
 
 def _tag(state: str) -> str:
