@@ -152,9 +152,9 @@ OPERATIONS: tuple[Operation, ...] = (
         content_types=_OCTETS,
         quota_free=True,
         description=Text(
-            "逐段验证后输出；流被截断、换序或篡改时中断，此前的输出不得使用。",
-            "Each segment is verified before it is given out; a stream that was cut, reordered or altered breaks off, "
-            "and what came before must not be used.",
+            "全部收到并验证后才输出；被截断、换序或篡改的文件不会输出任何明文。",
+            "Answered when all of it has arrived and was verified; of a file that was cut, reordered or altered no "
+            "plaintext is given out.",
         ),
     ),
     _use(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from miyun.core.errors import DecryptionFailed, InvalidArgument, MiyunError
@@ -18,6 +19,7 @@ from miyun.offerings.encryption import streaming
 from miyun.offerings.encryption.errors import CompatibilityNotAcknowledged, not_a_container
 from miyun.offerings.encryption.model import COMPATIBILITY_MODES, DEFAULT_MODES, IV_SIZES, Mode
 from miyun.offerings.encryption.segments import BadHeader, Incomplete, parse_header
+from miyun.offerings.encryption.spool import Spool
 from miyun.wire import versioned
 from miyun.wire.errors import DecodeError
 from miyun.wire.spki import parse_spki
@@ -29,9 +31,12 @@ _SM2_ENCODINGS: Final = ("asn1", "c1c3c2", "c1c2c3")
 
 
 class EncryptionService:
-    def __init__(self, *, keys: KeyDirectory, ledger: Ledger) -> None:
+    """`spool`: where streams wait until they are whole (only ciphertext); None is the system's temporary folder."""
+
+    def __init__(self, *, keys: KeyDirectory, ledger: Ledger, spool: Path | None = None) -> None:
         self.keys = keys
         self.ledger = ledger
+        self._spool_folder = spool
 
     # --- one value -------------------------------------------------------------------------------------------------
 
@@ -160,7 +165,7 @@ class EncryptionService:
             header, size = parse_header(request.envelope)
         except (BadHeader, Incomplete):
             raise not_a_container("envelope") from None
-        info, segments = await streaming.resume(
+        info, (segments,) = await streaming.resume(
             self.keys, call.require_tenant(), header, request.associated_data, key=request.key
         )
         call.resource["key"] = info.key
@@ -170,18 +175,32 @@ class EncryptionService:
     async def stream_encrypt(self, call: Call, request: m.StreamEncryptRequest) -> AsyncIterator[bytes]:
         info = await self._info(call, request.key)
         header, segments = await streaming.begin(self.keys, call.require_tenant(), info, request.associated_data)
-        return streaming.encrypt_stream(header, segments, _incoming(call))
+        spool = Spool(self._spool_folder)
+        try:
+            await spool.fill(streaming.encrypt_stream(header, segments, _incoming(call)))
+        except BaseException:
+            spool.close()
+            raise
+        return spool.chunks()
 
     async def stream_decrypt(self, call: Call, request: m.StreamDecryptRequest) -> AsyncIterator[bytes]:
+        """Checked as it arrives and decrypted when it is whole: no plaintext of a damaged container is given out."""
         if request.key is not None:
             await self._info(call, request.key)
         body = _incoming(call)
         header, rest = await streaming.read_header(body, field="body")
-        info, segments = await streaming.resume(
-            self.keys, call.require_tenant(), header, request.associated_data, key=request.key
+        info, (check, decrypt) = await streaming.resume(
+            self.keys, call.require_tenant(), header, request.associated_data, key=request.key, passes=2
         )
         call.resource["key"] = info.key
-        return streaming.decrypt_stream(header, segments, rest, body)
+        spool = Spool(self._spool_folder)
+        try:
+            await spool.fill(streaming.verified_stream(header, check, rest, body))
+        except BaseException:
+            spool.close()
+            decrypt.close()
+            raise
+        return streaming.decrypt_stream(header, decrypt, bytearray(), spool.chunks())
 
     # --- SM2 -------------------------------------------------------------------------------------------------------
 

@@ -43,10 +43,11 @@ async def begin(keys: KeyDirectory, tenant: str, info: KeyInfo, associated_data:
 
 
 async def resume(
-    keys: KeyDirectory, tenant: str, header: Header, associated_data: bytes, *, key: str | None
-) -> tuple[KeyInfo, Segments]:
-    """The cipher of an existing container. `key` takes the place of the header's, for a key that was restored under
-    another identifier. Raises DecryptionFailed for a changed header or other associated data."""
+    keys: KeyDirectory, tenant: str, header: Header, associated_data: bytes, *, key: str | None, passes: int = 1
+) -> tuple[KeyInfo, list[Segments]]:
+    """The cipher of an existing container, one for each of `passes` over it. `key` takes the place of the header's, for
+    a key that was restored under another identifier. Raises DecryptionFailed for a changed header or other associated
+    data."""
     ref = KeyRef(tenant, key or header.key, header.version)
     info = await keys.info(ref)
     mode = DEFAULT_MODES.get(info.algorithm)
@@ -56,7 +57,7 @@ async def resume(
     (plain,) = await keys.decrypt(ref, mode, [(header.wrapped, aad)])
     if plain is None or len(plain) != DATA_KEY:
         raise DecryptionFailed
-    return info, Segments(plain, header.prefix)
+    return info, [Segments(plain, header.prefix) for _ in range(passes)]
 
 
 async def read_header(body: AsyncIterator[bytes], *, field: str) -> tuple[Header, bytearray]:
@@ -90,15 +91,28 @@ async def encrypt_stream(header: Header, segments: Segments, body: AsyncIterator
 async def decrypt_stream(
     header: Header, segments: Segments, rest: bytearray, body: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    """The plaintext. Each piece was checked before it is given out; that nothing is missing at the end is known at the
-    end: then DecryptionFailed breaks the stream off, and what came before must not be used."""
+    """The plaintext. Each piece was checked before it is given out, but only the end shows that nothing is missing."""
+    async for _, plain in _checked(header, segments, rest, body):
+        yield plain
+
+
+async def verified_stream(
+    header: Header, segments: Segments, rest: bytearray, body: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """The segments themselves, as they came, each of them checked. Raises DecryptionFailed."""
+    async for parts, _ in _checked(header, segments, rest, body):
+        yield b"".join(parts)
+
+
+async def _checked(
+    header: Header, segments: Segments, rest: bytearray, body: AsyncIterator[bytes]
+) -> AsyncIterator[tuple[list[bytes], bytes]]:
     try:
         async for parts, last in _gather(body, rest, header.segment + TAG):
             plain = await asyncio.to_thread(segments.decrypt, parts, last=last)
             if plain is None:
                 raise DecryptionFailed
-            if plain:
-                yield plain
+            yield parts, plain
     finally:
         segments.close()
 

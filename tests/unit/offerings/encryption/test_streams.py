@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
-from miyun.core.errors import DecryptionFailed, InvalidArgument, MiyunError, NotFound
+from miyun.core.errors import DecryptionFailed, InvalidArgument, MiyunError, NotFound, StorageFull
 from miyun.offerings.encryption import messages as m
 from miyun.offerings.encryption.segments import SEGMENT, TAG, parse_header
 
@@ -165,6 +167,32 @@ def test_a_restored_key_opens_old_containers_under_its_new_name(room: Any) -> No
         restored = await s.kms.restore(manager, kms_messages.RestoreKeyRequest(backup=backup, conflict="new_key"))
         await s.kms.enable(manager, kms_messages.KeyRequest(key=restored.key))
         assert await decrypted(room, s, container, key=restored.key) == b"data"
+
+    room.play(scene)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_behind(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        closed = False
+
+        def write(self, data: bytes) -> int:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        def close(self) -> None:
+            Full.closed = True
+
+    async def scene(s: Any) -> None:
+        key = await s.key()
+        container = await encrypted(room, s, key, b"data")
+        monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda *_, **__: Full())
+        for request in (
+            s.service.stream_encrypt(room.call(body=b"data"), m.StreamEncryptRequest(key=key)),
+            s.service.stream_decrypt(room.call(body=container), m.StreamDecryptRequest()),
+        ):
+            Full.closed = False
+            with pytest.raises(StorageFull):
+                await request
+            assert Full.closed
 
     room.play(scene)
 
