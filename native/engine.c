@@ -5,6 +5,7 @@ const struct gm_engine gm_portable = {
     .name = "portable",
     .sm3_many = gm_portable_sm3_many,
     .base_many = gm_portable_base_many,
+    .multiply = gm_portable_multiply,
     .verify_many = gm_portable_verify_many,
     .sm4_set_key = gm_sm4_set_key,
     .sm4_ecb = gm_sm4_ecb,

@@ -173,7 +173,7 @@ int gm_sm2_verify_point(const point *p, const uint8_t r_in[32], const uint8_t e[
 int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65], const uint8_t *in, size_t size,
                    const sc *nonce, uint8_t *out);
 /* out has size - 97 bytes; 0 when the ciphertext is wrong */
-int gm_sm2_decrypt(const sc *d, const uint8_t *in, size_t size, uint8_t *out);
+int gm_sm2_decrypt(const struct gm_engine *engine, const sc *d, const uint8_t *in, size_t size, uint8_t *out);
 
 /* ---- sm2_der.c ---- */
 #define GM_DER_MAX 72
@@ -193,6 +193,8 @@ struct gm_engine {
                      uint8_t (*out)[32]);
     /* k*G for many k in 1..n-1 */
     void (*base_many)(size_t count, const sc *k, affine *out);
+    /* k*P for one secret k */
+    void (*multiply)(const sc *k, const affine *p, affine *out);
     /* s*G + t*P == r - e for many; public data */
     void (*verify_many)(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                         const uint8_t (*s)[32], uint8_t *good);
@@ -211,12 +213,16 @@ extern const struct gm_engine gm_portable;
 extern struct gm_engine gm_ipp, gm_ipp_mb;
 const char *gm_ipp_setup(void);
 const char *gm_ipp_mb_setup(void);
+void gm_ipp_multiply(const sc *k, const affine *p, affine *out);
+void gm_ipp_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
+                        const uint8_t (*s)[32], uint8_t *good);
 int gm_ipp_limit_to_avx2(void); /* for tests of that branch; 0 when it cannot */
 #endif
 
 void gm_portable_sm3_many(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
                           uint8_t (*out)[32]);
 void gm_portable_base_many(size_t count, const sc *k, affine *out);
+void gm_portable_multiply(const sc *k, const affine *p, affine *out);
 void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                              const uint8_t (*s)[32], uint8_t *good);
 

@@ -1,4 +1,4 @@
-/* Intel ipp-crypto, single buffer: SM4 on AVX2 or AVX-512 with GFNI. Its SM2 and SM3 are slower than the portable ones. */
+/* Intel ipp-crypto, single buffer: SM4 on AVX2 or AVX-512 with GFNI. Its SM3 is slower than the portable one. */
 #include "gm.h"
 
 #include <ippcp.h>
@@ -82,7 +82,8 @@ struct gm_engine gm_ipp = {
     .name = "ipp",
     .sm3_many = gm_portable_sm3_many,
     .base_many = gm_portable_base_many,
-    .verify_many = gm_portable_verify_many,
+    .multiply = gm_ipp_multiply,
+    .verify_many = gm_ipp_verify_many,
     .sm4_set_key = set_key,
     .sm4_ecb = ecb,
     .sm4_ctr = ctr,

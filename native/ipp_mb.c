@@ -112,5 +112,6 @@ struct gm_engine gm_ipp_mb = {
     .name = "ipp-mb",
     .sm3_many = sm3_many,
     .base_many = base_many,
+    .multiply = gm_ipp_multiply,
     .verify_many = gm_ifma_verify_many,
 };

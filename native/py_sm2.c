@@ -97,11 +97,11 @@ static PyObject *engine_on_curve(PyObject *self, PyObject *argument)
 /* d*P; None when P is not a point of the curve */
 static PyObject *engine_multiply(PyObject *self, PyObject *arguments)
 {
+    const struct gm_engine *engine = ((EngineObject *)self)->engine;
     Py_buffer scalar, public_key;
     sc d;
     affine p;
     PyObject *out = NULL;
-    (void)self;
     if (!PyArg_ParseTuple(arguments, "y*y*", &scalar, &public_key))
         return NULL;
     if (!scalar_from(&d, scalar.buf, (size_t)scalar.len, 0)) {
@@ -109,9 +109,9 @@ static PyObject *engine_multiply(PyObject *self, PyObject *arguments)
             out = Py_NewRef(Py_None);
         } else {
             Py_BEGIN_ALLOW_THREADS;
-            point product;
-            gm_point_mul(&product, &d, &p);
-            gm_point_to_affine(&p, &product, 1);
+            affine product;
+            engine->multiply(&d, &p, &product);
+            p = product;
             gm_wipe(&product, sizeof product);
             Py_END_ALLOW_THREADS;
             out = point_bytes(&p);
@@ -353,11 +353,11 @@ static PyObject *engine_encrypt_kat(PyObject *self, PyObject *arguments)
 /* sm2_decrypt(d, [raw 04 x y C3 C2]) */
 static PyObject *engine_decrypt(PyObject *self, PyObject *arguments)
 {
+    const struct gm_engine *engine = ((EngineObject *)self)->engine;
     PyObject *items, *list = NULL;
     Py_buffer key;
     struct batch b;
     sc d;
-    (void)self;
     if (!PyArg_ParseTuple(arguments, "y*O", &key, &items))
         return NULL;
     int failed = scalar_from(&d, key.buf, (size_t)key.len, 1);
@@ -375,7 +375,7 @@ static PyObject *engine_decrypt(PyObject *self, PyObject *arguments)
         uint8_t *to = (uint8_t *)PyBytes_AS_STRING(item);
         int good;
         Py_BEGIN_ALLOW_THREADS;
-        good = gm_sm2_decrypt(&d, b.bytes[i].data, size, to);
+        good = gm_sm2_decrypt(engine, &d, b.bytes[i].data, size, to);
         Py_END_ALLOW_THREADS;
         if (!good)
             Py_SETREF(item, Py_NewRef(Py_None));

@@ -205,14 +205,19 @@ void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[3
     }
 }
 
-static void shared_point(uint8_t out[65], const sc *k, const affine *p)
+void gm_portable_multiply(const sc *k, const affine *p, affine *out)
 {
     point product;
-    affine shared;
     gm_point_mul(&product, k, p);
-    gm_point_to_affine(&shared, &product, 1);
-    gm_point_encode(out, &shared);
+    gm_point_to_affine(out, &product, 1);
     gm_wipe(&product, sizeof product);
+}
+
+static void shared_point(const struct gm_engine *engine, uint8_t out[65], const sc *k, const affine *p)
+{
+    affine shared;
+    engine->multiply(k, p, &shared);
+    gm_point_encode(out, &shared);
     gm_wipe(&shared, sizeof shared);
 }
 
@@ -243,7 +248,7 @@ int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65],
         else if ((status = gm_scalar_random(&k, 1, 0)))
             break;
         engine->base_many(1, &k, &c1);
-        shared_point(shared, &k, &p);
+        shared_point(engine, shared, &k, &p);
         all_zero = gm_sm2_kdf(shared + 1, 64, out + 97, size);
         if (all_zero && nonce) {
             status = -1;
@@ -261,13 +266,13 @@ int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65],
     return status;
 }
 
-int gm_sm2_decrypt(const sc *d, const uint8_t *in, size_t size, uint8_t *out)
+int gm_sm2_decrypt(const struct gm_engine *engine, const sc *d, const uint8_t *in, size_t size, uint8_t *out)
 {
     affine c1;
     uint8_t shared[65], expected[32];
     if (size <= 97 || !gm_point_decode(&c1, in))
         return 0;
-    shared_point(shared, d, &c1);
+    shared_point(engine, shared, d, &c1);
     int all_zero = gm_sm2_kdf(shared + 1, 64, out, size - 97);
     for (size_t i = 0; i < size - 97; i++)
         out[i] ^= in[97 + i];

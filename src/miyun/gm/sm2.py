@@ -150,6 +150,7 @@ def decrypt_many(d: Buffer, items: Sequence[Buffer], encoding: Encoding = "asn1"
 
 __all__ = [
     "DEFAULT_ID",
+    "Encoding",
     "check_public_key",
     "convert_ciphertext",
     "decode_signature",

@@ -1,7 +1,8 @@
 """The providers inside the C extension: portable C, and Intel's ipp-crypto where the CPU allows.
 
-ipp      SM4 by ippcp (AVX2 or AVX-512 with GFNI); everything else portable
-ipp-mb   besides: SM2 and SM3 by crypto_mb, 8 and 16 lanes at once (AVX-512 IFMA)
+ipp      SM4, SM2 verification and point multiplication by ippcp (AVX2 or AVX-512 with GFNI); the rest portable
+ipp-mb   besides: SM2 keys and signatures and SM3 by crypto_mb, SM2 verification by an own kernel, 8 and 16 lanes at
+         once (AVX-512 IFMA)
 """
 
 from collections.abc import Sequence
@@ -12,13 +13,12 @@ from miyun.gm.errors import GmError, InvalidKey, ProviderUnavailable
 from .port import Buffer, Hash
 
 if TYPE_CHECKING:
-    from typing import Any as Engine
+    from miyun.gm._native import Engine
 
-_PORTABLE = ("SM2 encryption: portable", "single SM3: portable", "GHASH: portable")
 _SUPPLEMENTED: dict[str, tuple[str, ...]] = {
     "portable": (),
-    "ipp": ("SM2: portable", "SM3: portable", "GHASH: portable"),
-    "ipp-mb": _PORTABLE,
+    "ipp": ("SM2 key generation and signing: portable", "SM3: portable", "GHASH: portable"),
+    "ipp-mb": ("single SM3: portable", "GHASH: portable"),
 }
 _NOTES: dict[str, tuple[str, ...]] = {
     "portable": ("constant-time C without tables; SM4-CBC encryption is slow, its blocks depend on one another",),

@@ -59,7 +59,7 @@ class OpenSslProvider:
         self._group = libcrypto.group(self._lib)
         self._portable = portable
         supplement = "portable" if portable else "composition in Python (GHASH not constant time)"
-        self.supplemented = (f"SM4-GCM: {supplement}", f"SM2 encryption: {supplement}")
+        self.supplemented: tuple[str, ...] = (f"SM4-GCM: {supplement}", f"SM2 encryption: {supplement}")
         self.notes: tuple[str, ...] = (libcrypto.version(self._lib),)
         if portable is None:
             self.notes += ("the C extension is missing; everything works, SM2 and SM4-GCM are much slower",)

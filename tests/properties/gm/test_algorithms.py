@@ -1,0 +1,103 @@
+"""Properties that hold for every input: round trips, agreement of all providers, no acceptance of changed data."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from miyun.gm import curve, sm2, sm3, sm4
+from miyun.gm.errors import GmError, InvalidInput
+from miyun.gm.providers import Provider, providers, using
+
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+some = settings(max_examples=100, deadline=None)
+scalars = st.integers(1, curve.N - 2).map(lambda value: value.to_bytes(32, "big"))
+keys16 = st.binary(min_size=16, max_size=16)
+
+
+@few
+@given(key=keys16, nonce=st.binary(min_size=1, max_size=40), data=st.binary(max_size=3000), aad=st.binary(max_size=99))
+def test_providers_agree_on_gcm(key: bytes, nonce: bytes, data: bytes, aad: bytes) -> None:
+    answers = set()
+    for entry in providers():
+        with using(entry):
+            answers.add(sm4.encrypt_gcm(key, nonce, data, aad))
+            assert sm4.decrypt_gcm(key, nonce, sm4.encrypt_gcm(key, nonce, data, aad), aad) == data
+    assert len(answers) == 1
+
+
+@few
+@given(key=keys16, iv=keys16, data=st.binary(max_size=3000))
+def test_providers_agree_on_the_modes(key: bytes, iv: bytes, data: bytes) -> None:
+    answers = set()
+    for entry in providers():
+        with using(entry):
+            padded = sm4.encrypt_cbc(key, iv, data)
+            assert sm4.decrypt_cbc(key, iv, padded) == data
+            whole = sm4.encrypt_ecb(key, padded)
+            assert sm4.decrypt_ecb(key, whole) == padded
+            answers.add((padded, whole, sm4.ctr(key, iv, data), sm3.digest(data), sm3.hmac(key, data)))
+    assert len(answers) == 1
+
+
+@few
+@given(d=scalars, k=scalars, e=st.binary(min_size=32, max_size=32), message=st.binary(min_size=1, max_size=200))
+def test_providers_agree_on_sm2_with_a_given_nonce(d: bytes, k: bytes, e: bytes, message: bytes) -> None:
+    answers = set()
+    for entry in providers():
+        with using(entry):
+            public = sm2.public_key(d)
+            signature = entry.sm2_sign_kat(d, e, k)
+            ciphertext = entry.sm2_encrypt_kat(public, message, k)
+            sm2.verify_digest(public, e, signature)
+            assert sm2.decrypt(d, ciphertext, "c1c3c2") == message
+            answers.add((public, signature, ciphertext, entry.sm2_multiply(k, public)))
+    assert len(answers) == 1
+
+
+@few
+@given(data=st.data())
+def test_signatures_hold_for_their_message_only(provider: Provider, data: st.DataObject) -> None:
+    d = data.draw(scalars)
+    message, other = data.draw(st.lists(st.binary(max_size=50), min_size=2, max_size=2, unique=True))
+    public = sm2.public_key(d)
+    signature = sm2.sign(d, message, public=public)
+    assert sm2.verify_many([(public, message, signature), (public, other, signature)]) == [True, False]
+
+
+@some
+@given(st.binary(max_size=80))
+def test_reading_signatures_never_crashes_and_is_strict(data: bytes) -> None:
+    try:
+        r, s = sm2.decode_signature(data)
+    except InvalidInput:
+        return
+    if 0 < r < curve.N and 0 < s < curve.N:
+        assert sm2.encode_signature(r, s) == data
+
+
+@some
+@given(st.integers(1, curve.N - 1), st.integers(1, curve.N - 1))
+def test_signature_encoding_round_trip(r: int, s: int) -> None:
+    assert sm2.decode_signature(sm2.encode_signature(r, s)) == (r, s)
+
+
+@some
+@given(st.binary(max_size=200), st.sampled_from(["asn1", "c1c3c2", "c1c2c3"]))
+def test_reading_ciphertexts_never_crashes(data: bytes, encoding: sm2.Encoding) -> None:
+    try:
+        raw = sm2.convert_ciphertext(data, encoding, "c1c3c2")
+    except InvalidInput:
+        return
+    back = sm2.convert_ciphertext(raw, "c1c3c2", encoding)
+    assert back == data or encoding != "asn1"
+
+
+@few
+@given(junk=st.binary(max_size=200))
+def test_junk_neither_verifies_nor_decrypts(provider: Provider, junk: bytes) -> None:
+    d = (5).to_bytes(32, "big")
+    public = sm2.public_key(d)
+    assert sm2.verify_digest_many([(public, bytes(32), junk)]) == [False]
+    assert sm2.decrypt_many(d, [junk]) == [None]
+    with pytest.raises(GmError):
+        sm4.decrypt_gcm(bytes(16), bytes(12), junk)
