@@ -212,7 +212,7 @@ async def assemble(
         store=StrongAuthStore(database), issuer=issuer, bindings=core.applications, clock=clock
     )
     kms = KmsService(store=KmsStore(database), machine=machine, clock=clock, ledger=ledger)
-    encryption = EncryptionService(keys=kms.directory, ledger=ledger)
+    encryption = EncryptionService(keys=kms.directory, ledger=ledger, spool=settings.folder("data"))
     signatures = SignatureStore(database)
     signature = SignatureService(store=signatures, keys=kms.directory, issuer=issuer, clock=clock, ledger=ledger)
     signer = PlatformEvidenceSigner(store=signatures, machine=machine, issuer=issuer, clock=clock, ledger=ledger)

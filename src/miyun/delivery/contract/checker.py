@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +35,15 @@ class CheckResult:
         return exit_code(self.findings)
 
 
-def check(path: Path | str) -> CheckResult:
-    """Read the file and check it. Raises UnreadableDocument (CLI exit status 2)."""
-    return check_document(document.read(path))
+def check(path: Path | str, annexes: Sequence[Path | str] = ()) -> CheckResult:
+    """Read the file, and annexes kept in files of their own, and check them as one contract.
+
+    Raises UnreadableDocument (CLI exit status 2).
+    """
+    body = document.read(path)
+    if annexes:
+        body = document.join(body, [document.read(annex) for annex in annexes])
+    return check_document(body)
 
 
 def check_document(paper: Document) -> CheckResult:

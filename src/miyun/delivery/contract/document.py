@@ -6,6 +6,7 @@ The result keeps the order of the paper; a table row is a line whose `cells` are
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,14 @@ def read(path: Path | str) -> Document:
         reason = problem.strerror or "I/O"
         raise UnreadableDocument(path.name, Text(f"读取失败（{reason}）。", f"reading failed ({reason}).")) from None
     return read_bytes(data, path.name)
+
+
+def join(body: Document, annexes: Sequence[Document]) -> Document:
+    """One document: the body and the annexes that came in files of their own, in the order given."""
+    papers = (body, *annexes)
+    rows = [line.cells or line.text for paper in papers for line in paper.lines]
+    notes = tuple(note for paper in papers for note in paper.notes)
+    return _from_rows(" + ".join(paper.name for paper in papers), body.kind, rows, notes)
 
 
 def read_bytes(data: bytes, name: str) -> Document:

@@ -27,6 +27,15 @@ def contract() -> None:
     pass
 
 
+annex_option = click.option(
+    "--annex",
+    "annexes",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help=say("单独成文件的附件，可多次给出", "an annex in a file of its own; may be repeated"),
+)
+
+
 @contract.command(
     help=say(
         "核验合同文本。退出码：0 无错误，1 有错误，2 无法读取。",
@@ -34,6 +43,7 @@ def contract() -> None:
     )
 )
 @click.argument("file", type=click.Path(path_type=Path))
+@annex_option
 @json_option
 @click.option("--lang", type=click.Choice(["zh", "en"]), expose_value=False, help=say("语言", "language"))
 @click.option(
@@ -41,8 +51,8 @@ def contract() -> None:
     type=click.Path(path_type=Path),
     help=say("另存补充协议草稿（.docx）", "write a draft supplement (.docx)"),
 )
-def check(file: Path, as_json: bool, supplement: Path | None) -> None:
-    result = read(file)
+def check(file: Path, annexes: tuple[Path, ...], as_json: bool, supplement: Path | None) -> None:
+    result = read(file, annexes)
     from miyun.delivery.contract.render import to_json, to_text
 
     if as_json:
@@ -61,6 +71,7 @@ def check(file: Path, as_json: bool, supplement: Path | None) -> None:
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
+@annex_option
 @click.option("--yes", is_flag=True, help=say("接受核验结果", "accept the findings"))
 @click.option(
     "--rehearsal",
@@ -79,8 +90,16 @@ def check(file: Path, as_json: bool, supplement: Path | None) -> None:
     help=say("另存补充协议草稿（.docx）", "write a draft supplement (.docx)"),
 )
 @home_option
-def import_(file: Path, yes: bool, rehearsal: bool, overuse: str, supplement: Path | None, home: Path | None) -> None:
-    result = read(file)
+def import_(
+    file: Path,
+    annexes: tuple[Path, ...],
+    yes: bool,
+    rehearsal: bool,
+    overuse: str,
+    supplement: Path | None,
+    home: Path | None,
+) -> None:
+    result = read(file, annexes)
     from miyun.delivery.contract.render import to_text
 
     click.echo(to_text(result, language()))
@@ -126,11 +145,11 @@ async def import_contract(platform: Platform, result: CheckResult, *, rehearsal:
     }
 
 
-def read(file: Path) -> CheckResult:
+def read(file: Path, annexes: tuple[Path, ...]) -> CheckResult:
     from miyun.delivery.contract import UnreadableDocument, check
 
     try:
-        return check(file)
+        return check(file, annexes)
     except (UnreadableDocument, OSError) as error:
         text = getattr(error, "message", None)
         click.echo(text.to(language()) if text is not None else f"{file}: {error}", err=True)

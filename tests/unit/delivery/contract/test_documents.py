@@ -13,7 +13,9 @@ from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 
 from miyun.delivery.contract import UnreadableDocument, check, document
-from miyun.delivery.contract.render import check_json
+from miyun.delivery.contract.render import check_json, to_json
+
+EXAMPLE = Path(__file__).parents[4] / "examples" / "contracts" / "contract.txt"
 
 
 def _pdf(pages: list[list[str]], *, picture: bool = False) -> bytes:
@@ -260,3 +262,15 @@ def test_cells_broken_over_lines_are_put_together(layout: Callable[[str], str], 
         "基于 USBKey 的数字证书登录",
     )
     assert len(check(tmp_path / "c.txt").contract.services) == 5
+
+
+def test_an_annex_in_a_file_of_its_own_completes_the_contract(tmp_path: Path) -> None:
+    whole = EXAMPLE.read_text("utf-8")
+    at = whole.index("\n附件一：服务与价格明细")
+    body, annex = tmp_path / "body.txt", tmp_path / "annex.txt"
+    body.write_text(whole[:at], "utf-8")
+    annex.write_text(whole[at:], "utf-8")
+    alone = check(body)
+    assert not alone.contract.services
+    assert any("annex" in finding.kind or "services" in finding.kind for finding in alone.findings)
+    assert to_json(check(body, [annex]))["contract"] == to_json(check(EXAMPLE))["contract"]
