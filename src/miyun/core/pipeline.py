@@ -21,7 +21,7 @@ from typing import Any
 
 from miyun.core.access import Authenticated, Authenticator, Credential, Entitled, Entitlements, Internal
 from miyun.core.clock import Clock
-from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unavailable
+from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unauthenticated, Unavailable
 from miyun.core.i18n import Locale
 from miyun.core.ledger.port import Admission, Entry, Ledger, QuotaAsk, Receipt, Ticket
 from miyun.core.operation import Call, Operation, Principal, Role
@@ -154,6 +154,8 @@ class Pipeline:
             progress.in_doubt = False  # handlers promise: a declared error means that nothing was changed
             raise
         if not _is_recorded(operation):
+            if ticket is not None:  # no record ends it
+                await self._ledger.release(ticket)
             return Outcome(value=value, answer=encode(value) if encode else None)
         answer = encode(value) if encode is not None else None
         keep = answer if operation.idempotent and not operation.secret_response else None
@@ -254,13 +256,14 @@ class Pipeline:
     ) -> None:
         """Record the refusal. A failing ledger must not hide the first error from the caller."""
         self.counters[operation.id, error.code] += 1
-        if progress.principal is None or not _is_recorded(operation):
-            return  # anonymous noise is counted, not recorded: the ledger is not a target for floods
-        outcome = "failed" if error.status >= 500 else "refused"
-        entry = self._entry(operation, arrival, now, progress, outcome=outcome, code=error.code)
+        principal = progress.principal
         try:
             if progress.ticket is not None:
                 await self._ledger.release(progress.ticket, in_doubt=progress.in_doubt)
+            if principal is None or not _is_recorded(operation) or (_is_nobody(principal) and _is_noise(error)):
+                return  # anonymous noise is counted, not recorded: the ledger is not a target for floods
+            outcome = "failed" if error.status >= 500 else "refused"
+            entry = self._entry(operation, arrival, now, progress, outcome=outcome, code=error.code)
             await self._ledger.append(entry)
         except MiyunError as second:
             log.error("refusal %s of request %s could not be recorded: %s", error.code, arrival.request_id, second)
@@ -273,6 +276,15 @@ class Pipeline:
 def _is_recorded(operation: Operation) -> bool:
     """Public reads are only counted, whoever declares them."""
     return operation.recorded and not (operation.scope == "public" and operation.method == "GET")
+
+
+def _is_nobody(principal: Principal) -> bool:
+    return principal.role is Role.PUBLIC
+
+
+def _is_noise(error: MiyunError) -> bool:
+    """What whoever sends anything can provoke as fast as they send it. A failed sign-in is none: it takes its time."""
+    return not isinstance(error, (Unauthenticated, InternalError))
 
 
 def authorise(operation: Operation, authenticated: Authenticated) -> None:

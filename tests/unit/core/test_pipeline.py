@@ -15,9 +15,11 @@ from miyun.core.errors import (
     InternalError,
     InvalidArgument,
     NotEntitled,
+    Overloaded,
     PermissionDenied,
     QuotaExceeded,
     StorageFull,
+    Unauthenticated,
 )
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Admission, Entry, Receipt, Ticket
@@ -263,3 +265,27 @@ def test_public_reads_are_counted_and_not_recorded() -> None:
     bench.run()
     assert not bench.ledger.entries
     assert bench.pipeline.counters["room.use", "ok"] == 1
+
+
+def test_what_is_not_recorded_ends_its_ticket_all_the_same() -> None:
+    bench = Bench(operation(recorded=False))
+    bench.run()
+    bench.room.fails = FailedPrecondition(state="closed")
+    with pytest.raises(FailedPrecondition):
+        bench.run()
+    assert not bench.ledger.entries
+    assert [ticket.number for ticket, _ in bench.ledger.released] == [1, 2]
+
+
+def test_nobody_fills_the_ledger_with_malformed_requests_or_by_a_crowd() -> None:
+    bench = Bench(operation(roles=frozenset({Role.PUBLIC}), scope="public", meter=None, idempotent=False))
+    bench.gate.principal = Principal("anonymous", Role.PUBLIC, "")
+    for error in (InvalidArgument("login", Text("坏", "bad")), Overloaded(retry_after=1)):
+        bench.room.fails = error
+        with pytest.raises(type(error)):
+            bench.run()
+    assert not bench.ledger.entries
+    bench.room.fails = Unauthenticated(field="password")
+    with pytest.raises(Unauthenticated):
+        bench.run()
+    assert [entry.code for entry, _, _ in bench.ledger.entries] == ["Unauthenticated"]
