@@ -13,41 +13,41 @@ from litestar.static_files import create_static_files_router
 
 from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unauthenticated
 from miyun.core.pipeline import Pipeline
-from miyun.edge.console import pages
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages import Answer, Handler
+from miyun.edge.console.pages import audit, performance, services, sign_in
+from miyun.edge.console.pages.listing import Answer, Handler
 
 log = logging.getLogger("miyun.console")
 MAX_FORM: Final = 64 * 1024
 
 # (method, path, handler, open to those who are not signed in)
 _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
-    (HttpMethod.GET, "/console/login", pages.login_form, True),
-    (HttpMethod.POST, "/console/login", pages.login, True),
-    (HttpMethod.GET, "/console/preferences", pages.preferences, True),
-    (HttpMethod.POST, "/console/logout", pages.logout, False),
-    (HttpMethod.GET, "/console/password", pages.password_form, False),
-    (HttpMethod.POST, "/console/password", pages.password, False),
-    (HttpMethod.GET, "/console", pages.overview, False),
-    (HttpMethod.GET, "/console/contract", pages.contract, False),
-    (HttpMethod.GET, "/console/dossier", pages.dossier, False),
-    (HttpMethod.POST, "/console/dossier", pages.dossier_build, False),
-    (HttpMethod.GET, "/console/dossier/{contract:str}/{path:path}", pages.dossier_file, False),
-    (HttpMethod.GET, "/console/catalogue", pages.catalogue, False),
-    (HttpMethod.GET, "/console/onboarding", pages.onboarding, False),
-    (HttpMethod.POST, "/console/onboarding", pages.onboarding_start, False),
-    (HttpMethod.GET, "/console/onboarding/{application:str}", pages.onboarding_guide, False),
-    (HttpMethod.POST, "/console/onboarding/{application:str}/check", pages.onboarding_check, False),
-    (HttpMethod.GET, "/console/keys", pages.keys, False),
-    (HttpMethod.POST, "/console/keys", pages.key_create, False),
-    (HttpMethod.GET, "/console/keys/{key:str}", pages.key, False),
-    (HttpMethod.POST, "/console/keys/{key:str}/{verb:str}", pages.key_verb, False),
-    (HttpMethod.GET, "/console/certificates", pages.certificates, False),
-    (HttpMethod.GET, "/console/ledger", pages.ledger, False),
-    (HttpMethod.GET, "/console/ledger/{seq:str}", pages.proof, False),
-    (HttpMethod.GET, "/console/platform-ledger", pages.platform_ledger, False),
-    (HttpMethod.GET, "/console/platform-ledger/{seq:str}", pages.platform_proof, False),
-    (HttpMethod.GET, "/console/people", pages.people, False),
+    (HttpMethod.GET, "/console/login", sign_in.login_form, True),
+    (HttpMethod.POST, "/console/login", sign_in.login, True),
+    (HttpMethod.GET, "/console/preferences", sign_in.preferences, True),
+    (HttpMethod.POST, "/console/logout", sign_in.logout, False),
+    (HttpMethod.GET, "/console/password", sign_in.password_form, False),
+    (HttpMethod.POST, "/console/password", sign_in.password, False),
+    (HttpMethod.GET, "/console", performance.overview, False),
+    (HttpMethod.GET, "/console/contract", performance.contract, False),
+    (HttpMethod.GET, "/console/dossier", performance.dossier, False),
+    (HttpMethod.POST, "/console/dossier", performance.dossier_build, False),
+    (HttpMethod.GET, "/console/dossier/{contract:str}/{path:path}", performance.dossier_file, False),
+    (HttpMethod.GET, "/console/catalogue", services.catalogue, False),
+    (HttpMethod.GET, "/console/onboarding", services.onboarding, False),
+    (HttpMethod.POST, "/console/onboarding", services.onboarding_start, False),
+    (HttpMethod.GET, "/console/onboarding/{application:str}", services.onboarding_guide, False),
+    (HttpMethod.POST, "/console/onboarding/{application:str}/check", services.onboarding_check, False),
+    (HttpMethod.GET, "/console/keys", services.keys, False),
+    (HttpMethod.POST, "/console/keys", services.key_create, False),
+    (HttpMethod.GET, "/console/keys/{key:str}", services.key, False),
+    (HttpMethod.POST, "/console/keys/{key:str}/{verb:str}", services.key_verb, False),
+    (HttpMethod.GET, "/console/certificates", services.certificates, False),
+    (HttpMethod.GET, "/console/ledger", audit.ledger, False),
+    (HttpMethod.GET, "/console/ledger/{seq:str}", audit.proof, False),
+    (HttpMethod.GET, "/console/platform-ledger", audit.platform_ledger, False),
+    (HttpMethod.GET, "/console/platform-ledger/{seq:str}", audit.platform_proof, False),
+    (HttpMethod.GET, "/console/people", audit.people, False),
 )
 PATHS: Final = tuple((str(method.value), path) for method, path, _, _ in _PAGES)
 

@@ -1,0 +1,157 @@
+"""Catalogue, onboarding, keys, certificates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from miyun.core.errors import PermissionDenied
+from miyun.edge.console.page import Page
+from miyun.edge.console.pages.listing import Answer, Row, cursor_of, names_of, next_page, shown, tag_of, word
+
+_CATEGORIES: Final = (
+    ("crypto", "密码服务", "Cryptographic services"),
+    ("identity", "身份与接入", "Identity and access"),
+    ("security", "安全服务", "Security services"),
+    ("delivery", "分发", "Delivery"),
+    ("platform", "容器与平台", "Containers and platform"),
+)
+
+_KEY_KINDS: Final = (
+    ("SM4:encrypt", "SM4 加密", "SM4 encryption"),
+    ("SM2:sign", "SM2 签名", "SM2 signature"),
+    ("SM2:encrypt", "SM2 加密", "SM2 encryption"),
+    ("HMAC-SM3:mac", "HMAC-SM3 校验", "HMAC-SM3"),
+    ("EC-P256:sign", "ECDSA P-256 签名", "ECDSA P-256 signature"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    name: str
+    zh: str
+    en: str
+    danger: bool = False
+
+
+async def catalogue(page: Page) -> Answer:
+    registry = page.registry
+    bought: set[str] = set()
+    instances = await page.offered("contract.instance.list") if page.me and page.me.tenant else None
+    if instances is not None:
+        bought = {i.offering for i in instances.items}
+    offerings = list(registry.offerings.values())
+    return page.render("catalogue.html", offerings=offerings, categories=_CATEGORIES, bought=bought)
+
+
+async def onboarding(page: Page) -> Answer:
+    applications = await page.run("tenant.application.list")
+    instances = await page.run("contract.instance.list")
+    offerings = page.registry.offerings
+    slugs = sorted({i.offering for i in instances.items if offerings[i.offering].sample is not None})
+    return page.render("onboarding.html", applications=applications.items, services=[offerings[slug] for slug in slugs])
+
+
+async def onboarding_start(page: Page) -> Answer:
+    chosen = [name.removeprefix("service.") for name in page.form if name.startswith("service.")]
+    started = await page.run("onboarding.start", name=page.form.get("name", ""), services=chosen)
+    return page.render(
+        "onboarded.html", guide=started, secret=True, checks=None, check_items=[], name_of=names_of(page)
+    )
+
+
+async def onboarding_guide(page: Page, application: str) -> Answer:
+    guide = await page.run("onboarding.guide", application=application)
+    return page.render("onboarded.html", guide=guide, secret=False, checks=None, check_items=[], name_of=names_of(page))
+
+
+async def onboarding_check(page: Page, application: str) -> Answer:
+    checks = await page.run("onboarding.check", application=application)
+    guide = await page.run("onboarding.guide", application=application)
+    return page.render(
+        "onboarded.html", guide=guide, secret=False, checks=checks, check_items=checks.items, name_of=names_of(page)
+    )
+
+
+async def keys(page: Page) -> Answer:
+    listed = await page.run("kms.key.list", **cursor_of(page))
+    rows = [
+        Row(
+            (k.label or k.key, k.key, k.algorithm, word(page, k.usage), word(page, k.state), k.version),
+            f"/console/keys/{k.key}",
+            tag_of(k.state),
+            4,
+        )
+        for k in listed.items
+    ]
+    t = page.text
+    return page.render(
+        "keys.html",
+        heading=t("密钥", "Keys"),
+        caption="",
+        columns=(
+            t("名称", "Name"),
+            t("标识", "Identifier"),
+            t("算法", "Algorithm"),
+            t("用途", "Usage"),
+            t("状态", "State"),
+            t("版本", "Version"),
+        ),
+        rows=rows,
+        empty=t("尚无密钥", "No keys yet"),
+        next=next_page("/console/keys", listed.next_cursor),
+        kinds=_KEY_KINDS,
+    )
+
+
+async def key_create(page: Page) -> Answer:
+    algorithm, _, usage = page.form.get("kind", "").partition(":")
+    created = await page.run("kms.key.create", algorithm=algorithm, usage=usage, label=page.form.get("label", ""))
+    return page.go(f"/console/keys/{created.key}")
+
+
+_KEY_VERBS: Final = (
+    Verb("rotate", "轮换", "Rotate"),
+    Verb("enable", "启用", "Enable"),
+    Verb("disable", "停用", "Disable", True),
+    Verb("schedule_deletion", "计划删除（30 天后销毁）", "Schedule deletion (destroyed after 30 days)", True),
+    Verb("cancel_deletion", "取消删除", "Cancel deletion"),
+)
+
+
+async def key(page: Page, key: str) -> Answer:
+    view = await page.run("kms.key.get", key=key)
+    facts = [(name, shown(getattr(view, name))) for name in view.__struct_fields__]
+    verbs = [v for v in _KEY_VERBS if page.may(f"kms.key.{v.name}")]
+    return page.render("key.html", key=key, title=view.label or key, facts=facts, verbs=verbs)
+
+
+async def key_verb(page: Page, key: str, verb: str) -> Answer:
+    if verb not in {v.name for v in _KEY_VERBS}:
+        raise PermissionDenied(permission=verb)
+    await page.run(f"kms.key.{verb}", key=key)
+    return page.go(f"/console/keys/{key}")
+
+
+async def certificates(page: Page) -> Answer:
+    listed = await page.run("certificate.list", **cursor_of(page))
+    t = page.text
+    rows = [
+        Row((c.subject, c.serial, c.template, word(page, c.state), shown(c.not_after)), "", tag_of(c.state), 3)
+        for c in listed.items
+    ]
+    return page.render(
+        "table.html",
+        heading=t("证书", "Certificates"),
+        caption=t("由本平台证书服务签发", "Issued by this platform"),
+        columns=(
+            t("主体", "Subject"),
+            t("序列号", "Serial"),
+            t("模板", "Template"),
+            t("状态", "State"),
+            t("到期", "Expires"),
+        ),
+        rows=rows,
+        empty=t("尚无证书", "No certificates yet"),
+        next=next_page("/console/certificates", listed.next_cursor),
+    )
