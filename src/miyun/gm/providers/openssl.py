@@ -6,6 +6,7 @@ SM3, HMAC, PBKDF2, SM4-ECB/CBC/CTR, SM2 signatures and point multiplication are 
 
 import ctypes
 import os
+import threading
 from collections.abc import Sequence
 
 from miyun.gm import curve
@@ -25,10 +26,13 @@ class _Sm3:
     def __init__(self, library: ctypes.CDLL, other: "_Sm3 | None" = None) -> None:
         self._library = library
         self._context = library.EVP_MD_CTX_new()
+        # ctypes releases the GIL, and a context must not be used by two threads at once.
+        self._lock = threading.Lock()
         if other is None:
             ok = library.EVP_DigestInit_ex(self._context, library.EVP_sm3(), None)
         else:
-            ok = library.EVP_MD_CTX_copy_ex(self._context, other._context)
+            with other._lock:
+                ok = library.EVP_MD_CTX_copy_ex(self._context, other._context)
         if ok != 1:
             raise MemoryError
 
@@ -37,7 +41,8 @@ class _Sm3:
 
     def update(self, data: Buffer) -> None:
         data = bytes(data)
-        self._library.EVP_DigestUpdate(self._context, data, len(data))
+        with self._lock:
+            self._library.EVP_DigestUpdate(self._context, data, len(data))
 
     def digest(self) -> bytes:
         last = _Sm3(self._library, self)
