@@ -94,20 +94,6 @@ static PyTypeObject engine_type = {
     .tp_new = engine_new,
 };
 
-static PyObject *module_random(PyObject *module, PyObject *argument)
-{
-    (void)module;
-    Py_ssize_t size = PyLong_AsSsize_t(argument);
-    if (size < 0)
-        return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "a negative size");
-    PyObject *out = PyBytes_FromStringAndSize(NULL, size);
-    if (out && gm_random((uint8_t *)PyBytes_AS_STRING(out), (size_t)size)) {
-        Py_DECREF(out);
-        return gm_py_random_failed();
-    }
-    return out;
-}
-
 static PyObject *module_limit(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
@@ -120,7 +106,6 @@ static PyObject *module_limit(PyObject *module, PyObject *unused)
 
 static PyMethodDef module_methods[] = {
     {"limit_ipp_to_avx2", module_limit, METH_NOARGS, "Keep ipp to its AVX2 branch in this process; for tests"},
-    {"random", module_random, METH_O, "random(n): n bytes of the system's source behind the continuous test"},
     {NULL, NULL, 0, NULL},
 };
 

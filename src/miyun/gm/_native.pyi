@@ -5,7 +5,6 @@ from collections.abc import Sequence
 _Buffer = bytes | bytearray | memoryview
 _Triple = tuple[_Buffer, _Buffer, _Buffer]
 
-def random(n: int, /) -> bytes: ...
 def limit_ipp_to_avx2() -> bool: ...
 
 class Sm3:
