@@ -27,7 +27,7 @@ from miyun.edge.console.navigation import GROUPS, Group
 from miyun.edge.http.arrival import SESSION_COOKIE
 
 _SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
-_TENANT_COOKIE: Final = "miyun-tenant"
+TENANT_COOKIE: Final = "miyun-tenant"
 _POLICY: Final = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "style-src 'self' 'unsafe-inline'"  # the chart library writes style attributes into its SVG
@@ -82,7 +82,7 @@ class Page:
         self.theme = "contrast" if cookies.get("miyun-theme") == "contrast" else "plain"
         self.size = "large" if cookies.get("miyun-size") == "large" else "normal"
         self.token = cookies.get(SESSION_COOKIE)
-        self.entered = cookies.get(_TENANT_COOKIE)
+        self.entered = cookies.get(TENANT_COOKIE) or None
         self.me: Me | None = None
 
     @property
@@ -166,6 +166,7 @@ class Page:
             theme=self.theme,
             size=self.size,
             me=self.me,
+            entered=self.entered,
             csrf=csrf_token(self.token) if self.token else "",
             navigation=self._navigation(),
             here=self.path,

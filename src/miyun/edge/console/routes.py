@@ -26,6 +26,7 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.POST, "/console/login", sign_in.login, True),
     (HttpMethod.GET, "/console/preferences", sign_in.preferences, True),
     (HttpMethod.POST, "/console/logout", sign_in.logout, False),
+    (HttpMethod.POST, "/console/enter", sign_in.enter, False),
     (HttpMethod.GET, "/console/password", sign_in.password_form, False),
     (HttpMethod.POST, "/console/password", sign_in.password, False),
     (HttpMethod.GET, "/console", performance.overview, False),

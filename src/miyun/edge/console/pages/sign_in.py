@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from miyun.core.errors import MiyunError
-from miyun.edge.console.page import Page
+from miyun.edge.console.page import TENANT_COOKIE, Page
 from miyun.edge.console.pages.listing import Answer
 from miyun.edge.http.arrival import SESSION_COOKIE
 
@@ -47,6 +47,16 @@ async def password(page: Page) -> Answer:
     except MiyunError as error:
         return page.render("password.html", error.status, error=error, forced=page.me.must_change_password)
     return page.go("/console")
+
+
+async def enter(page: Page) -> Answer:
+    """Supplier staff choose the tenant whose authorisation they act under; an empty choice leaves it."""
+    chosen = page.form.get("tenant", "")
+    response = page.go("/console")
+    held = {grant.tenant for grant in page.me.grants} if page.me else set()
+    value = chosen if chosen in held else ""
+    response.set_cookie(key=TENANT_COOKIE, value=value, path="/", secure=True, httponly=True, samesite="strict")
+    return response
 
 
 async def preferences(page: Page) -> Answer:
