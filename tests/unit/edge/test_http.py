@@ -184,6 +184,24 @@ def test_a_body_over_the_limit_is_refused_when_declared_and_when_not(world: Worl
     run(scenario, world)
 
 
+@pytest.mark.parametrize("path", [NOTE, "/v1/room/reverse"])
+def test_a_body_that_trickles_in_is_cut_off_although_something_arrives(
+    world: World, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("miyun.edge.http.body.CHUNK_SECONDS", 0.2)
+
+    async def trickle() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            yield b" "
+
+    async def scenario(client: httpx.AsyncClient) -> None:
+        answer = await client.post(path, content=trickle(), headers={"authorization": "Bearer t"})
+        assert (answer.status_code, answer.json()["code"]) == (408, "RequestTimeout")
+
+    run(scenario, world)
+
+
 def test_a_form_is_not_taken_for_json(world: World) -> None:
     answer = post(world, b"text=x", **{"content-type": "application/x-www-form-urlencoded"})
     assert (answer.status_code, answer.json()["code"]) == (415, "UnsupportedMediaType")
@@ -268,6 +286,15 @@ def test_a_repeat_under_one_idempotency_key_is_answered_from_the_record(world: W
     assert first.content == second.content
     assert second.headers["idempotency-replayed"] == "true"
     assert len(world.room.calls) == 1
+
+
+@pytest.mark.parametrize("header", ["x-miyun-tenant", "x-miyun-instance"])
+def test_an_answer_for_one_tenant_or_instance_is_never_given_for_another(world: World, header: str) -> None:
+    first, second = (
+        post(world, b'{"text": "x"}', **{"idempotency-key": "k1", header: named}) for named in ("one", "two")
+    )
+    assert first.status_code == 200
+    assert (second.json()["code"], len(world.room.calls)) == ("IdempotencyMismatch", 1)
 
 
 def test_an_idempotency_key_that_would_not_be_honoured_is_refused(world: World) -> None:

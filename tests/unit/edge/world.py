@@ -13,7 +13,7 @@ import msgspec
 from miyun.core.access import Anonymous, Authenticated, Entitled, SignedRequest
 from miyun.core.catalogue import Offering
 from miyun.core.clock import SystemClock
-from miyun.core.errors import MiyunError, NotFound, QuotaExceeded, Unauthenticated, Unavailable
+from miyun.core.errors import IdempotencyMismatch, MiyunError, NotFound, QuotaExceeded, Unauthenticated, Unavailable
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Admission, Entry, Receipt, Ticket
 from miyun.core.operation import Call, Duty, Empty, Operation, Principal, Reply, Role, Struct
@@ -183,6 +183,7 @@ class MemoryLedger:
     nonces: set[str] = field(default_factory=set)
     refuse: MiyunError | None = None
     _pending: dict[int, str] = field(default_factory=dict)
+    _prints: dict[str, bytes] = field(default_factory=dict)
 
     async def admit(self, admission: Admission) -> Ticket:
         if self.refuse:
@@ -194,6 +195,8 @@ class MemoryLedger:
         number = len(self._pending) + 1
         if admission.idempotency:
             self._pending[number] = admission.idempotency
+            if self._prints.setdefault(admission.idempotency, admission.fingerprint) != admission.fingerprint:
+                raise IdempotencyMismatch
             if (kept := self.answers.get(admission.idempotency)) is not None:
                 return Ticket(number, replay=kept)
         return Ticket(number)

@@ -94,9 +94,13 @@ def idempotency_key(operation: Operation, headers: Mapping[str, str]) -> str | N
     return key
 
 
-def fingerprint(scope: Mapping[str, Any], query: Sequence[tuple[str, str]], body: bytes) -> bytes:
-    """SM3 over what makes a request itself: an idempotency key may only repeat the same one."""
-    head = "\n".join((scope["method"], raw_path(scope), canonical_query(query), ""))
+def fingerprint(
+    scope: Mapping[str, Any], headers: Mapping[str, str], query: Sequence[tuple[str, str]], body: bytes
+) -> bytes:
+    """SM3 over what makes a request itself: an idempotency key may only repeat the same one. The tenant that supplier
+    staff enter and the instance belong to it: the answer of one must never be given for another."""
+    named = (headers.get("x-miyun-tenant", ""), headers.get("x-miyun-instance", ""))
+    head = "\n".join((scope["method"], raw_path(scope), canonical_query(query), *named, ""))
     return sm3.digest(head.encode() + sm3.digest(body))
 
 

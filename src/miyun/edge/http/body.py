@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from miyun.gm import sm3
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 CHUNK_SECONDS = 30.0
+SLOWEST = 8 * 1024  # octets a second, beyond the patience for a first chunk: else a trickle holds a place for hours
 
 
 def declared_length(headers: Mapping[str, str]) -> int | None:
@@ -26,7 +28,8 @@ async def read(receive: Receive, headers: Mapping[str, str], limit: int) -> byte
     """The whole body. Raises TooLarge as soon as `limit` octets are passed (at once when declared), RequestTimeout."""
     if (declared_length(headers) or 0) > limit:
         raise TooLarge(field="body", limit=limit)
-    message = await _next(receive)
+    waiting = _Waiting(receive)
+    message = await waiting.next()
     first = message.get("body", b"")
     if not message.get("more_body"):
         if len(first) > limit:
@@ -36,7 +39,7 @@ async def read(receive: Receive, headers: Mapping[str, str], limit: int) -> byte
     while message.get("more_body"):
         if size > limit:
             raise TooLarge(field="body", limit=limit)
-        message = await _next(receive)
+        message = await waiting.next()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
     if size > limit:
@@ -47,9 +50,9 @@ async def read(receive: Receive, headers: Mapping[str, str], limit: int) -> byte
 async def stream(receive: Receive, expected_sm3: str | None) -> AsyncIterator[bytes]:
     """The body as it comes, any size. With `expected_sm3` (hex) a body that differs ends in ContentMismatch."""
     hasher = sm3.new() if expected_sm3 is not None else None
-    more = True
+    waiting, more = _Waiting(receive), True
     while more:
-        message = await _next(receive)
+        message = await waiting.next()
         chunk, more = message.get("body", b""), message.get("more_body", False)
         if hasher is not None:
             hasher.update(chunk)
@@ -73,11 +76,24 @@ def _same(digest: bytes, expected: str) -> bool:
     return hmac.compare_digest(digest.hex().encode(), expected.lower().encode())
 
 
-async def _next(receive: Receive) -> dict[str, Any]:
-    try:
-        message = await asyncio.wait_for(receive(), CHUNK_SECONDS)
-    except TimeoutError:
-        raise RequestTimeout(field="body") from None
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message
+class _Waiting:
+    """Takes the parts of one body. Only the time in which nothing is there to take counts against the sender."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._waited = 0.0
+        self._size = 0
+
+    async def next(self) -> dict[str, Any]:
+        """Raises RequestTimeout, ClientGone."""
+        began = time.monotonic()
+        left = CHUNK_SECONDS + self._size / SLOWEST - self._waited
+        try:
+            message = await asyncio.wait_for(self._receive(), max(0.0, min(CHUNK_SECONDS, left)))
+        except TimeoutError:
+            raise RequestTimeout(field="body") from None
+        self._waited += time.monotonic() - began
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        self._size += len(message.get("body", b""))
+        return message

@@ -132,7 +132,7 @@ class OperationRunner:
                 locale=request.locale,
                 instance=request.headers.get("x-miyun-instance"),
                 idempotency_key=key,
-                fingerprint=arrival.fingerprint(scope, query, content) if key else b"",
+                fingerprint=arrival.fingerprint(scope, request.headers, query, content) if key else b"",
                 body=incoming,
                 headers=arrival.for_handlers(request.headers),
             ),
