@@ -117,8 +117,10 @@ class Page:
         operation = self._pipeline.registry.operation(operation_id)
         credential: Credential = Anonymous()
         if self.token:
+            # a tenant that was entered concerns what belongs to tenants: an authorisation that ended locks nobody out
+            tenant = self.entered if operation.scope == "tenant" else None
             credential = SessionCredential(
-                token=self.token, csrf=self.form.get("csrf"), unsafe=self.wants_change, tenant=self.entered
+                token=self.token, csrf=self.form.get("csrf"), unsafe=self.wants_change, tenant=tenant
             )
 
         def decode() -> Any:
