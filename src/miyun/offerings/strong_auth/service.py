@@ -48,6 +48,7 @@ _ALGORITHMS = {
     KeyAlgorithm.EC_P256: SignatureAlgorithm.ECDSA_SHA256,
     KeyAlgorithm.RSA: SignatureAlgorithm.RSA_SHA256,
 }
+_SIGNS = frozenset({"digitalSignature", "nonRepudiation"})
 
 
 class StrongAuthService:
@@ -96,8 +97,10 @@ class StrongAuthService:
 
     async def unbind_account(self, call: Call, request: m.AccountRef) -> m.Done:
         call.resource["account"] = request.account_id
-        if not self._store.remove_account(call.require_tenant(), request.account_id):
+        account = self._store.account(call.require_tenant(), request.account_id)
+        if account is None or not self._store.remove_account(account.tenant, account.id):
             raise NotFound("account", request.account_id, field="account_id")
+        self._store.end_sessions(account, call.now)
         return m.Done(done=True)
 
     async def add_trust(self, call: Call, request: m.AddTrust) -> m.TrustView:
@@ -180,8 +183,14 @@ class StrongAuthService:
         session = self._session(call, request)
         if session is None or not _is_alive(session, call.now):
             return m.SessionView(active=False)
-        if await self._issuer.is_revoked(int(session.serial, 16)):
-            self._store.end_session(session.id, call.now)  # bound to the certificate: it ends with it
+        account = self._store.account_by_fingerprint(session.tenant, session.application, session.fingerprint)
+        # Bound to the certificate and its account: it ends with either.
+        if (
+            account is None
+            or account.state is not AccountState.ACTIVE
+            or await self._is_revoked(parse_certificate(account.certificate))
+        ):
+            self._store.end_session(session.id, call.now)
             return m.SessionView(active=False)
         if (call.now - session.last_seen_at).total_seconds() > 60:
             self._store.touch_session(session.id, call.now)
@@ -209,18 +218,31 @@ class StrongAuthService:
     async def _accept(self, tenant: str, certificate: Certificate, at: datetime) -> str:
         """Raises CertificateRefused; answers how revocation was checked."""
         anchors = [parse_certificate(der) for der in await self._issuer.trust_anchors()]
-        own = {anchor.fingerprint for anchor in anchors}
         intermediates = [parse_certificate(der) for der in await self._issuer.intermediates()]
         anchors += [parse_certificate(der) for der in self._store.trusted(tenant)]
         try:
             chain = verify_chain(certificate, intermediates, anchors, at, purpose=Purpose.CLIENT_AUTH)
         except ChainError as error:
             raise CertificateRefused(error.reason, error.subject) from error
-        if chain.anchor.fingerprint not in own:
-            return "unchecked"  # a foreign CA's status is not known here, and no URL of its certificate is fetched
-        if await self._issuer.is_revoked(certificate.serial):
+        # The encryption certificate of a pair: a key management centre may hold its private key too (GM/T 0034).
+        if certificate.key_usage is not None and not certificate.key_usage & _SIGNS:
+            raise CertificateRefused("key_usage", str(certificate.subject))
+        if await self._is_revoked(certificate):
             raise CertificateRefused("revoked", str(certificate.subject))
-        return "good"
+        above = chain.certificates[min(1, len(chain.certificates) - 1)]
+        # A foreign CA's status is not known here, and no URL of its certificate is fetched.
+        return "good" if above.spki_der in {item.spki_der for item in await self._authorities()} else "unchecked"
+
+    async def _authorities(self) -> list[Certificate]:
+        """The platform's own."""
+        ders = [*await self._issuer.trust_anchors(), *await self._issuer.intermediates()]
+        return [parse_certificate(der) for der in ders]
+
+    async def _is_revoked(self, certificate: Certificate) -> bool:
+        """By our own register, for what bears the name of one of our authorities, whatever path it was accepted by."""
+        return await self._issuer.is_revoked(certificate.serial) and any(
+            item.subject.matches(certificate.issuer) for item in await self._authorities()
+        )
 
     def _bound_application(self, call: Call, named: str | None) -> str:
         """As `_application`, and the tenant's own bound to a service."""
@@ -243,6 +265,8 @@ class StrongAuthService:
         target = TRANSITIONS[account.state].get(verb)
         if target is None or not self._store.set_account_state(account.tenant, account.id, account.state, target):
             raise FailedPrecondition(state=account.state, field="account_id")
+        if target is not AccountState.ACTIVE:
+            self._store.end_sessions(account, call.now)
         moved = self._store.account(account.tenant, account.id)
         assert moved is not None, "accounts are not removed while their state changes"
         return m.AccountView.of(moved)

@@ -189,6 +189,17 @@ class StrongAuthStore:
         with self._database.write() as connection:
             connection.execute(statement.values(ended_at=now))
 
+    def end_sessions(self, account: Account, now: datetime) -> None:
+        """All that were opened with the account's certificate."""
+        statement = update(SESSION).where(
+            SESSION.c.tenant == account.tenant,
+            SESSION.c.application == account.application,
+            SESSION.c.fingerprint == account.fingerprint,
+            SESSION.c.ended_at.is_(None),
+        )
+        with self._database.write() as connection:
+            connection.execute(statement.values(ended_at=now))
+
     def sessions(self, tenant: str, start: datetime, end: datetime, *, limit: int) -> list[Session]:
         query = (
             select(SESSION)

@@ -16,6 +16,7 @@ from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from miyun.core.operation import Call, Principal, Role
 from miyun.core.ports import BindingInfo
 from miyun.gm import sm2
+from miyun.offerings.certificate.issuance import Order, subject_of
 from miyun.offerings.strong_auth import messages as m
 from miyun.offerings.strong_auth import model
 from miyun.offerings.strong_auth.errors import (
@@ -287,3 +288,36 @@ def test_people_bind_accounts_only_to_an_application_of_their_own(hall: Hall, te
     request = m.BindAccount(account="zhang", certificate=hall.pem, application=application)
     with pytest.raises(NotFound):
         hall.do(hall.service.bind_account, call, request)
+
+
+@pytest.mark.parametrize("verb", ["suspend_account", "unbind_account"])
+def test_a_session_ends_with_the_account_it_was_opened_for(hall: Hall, verb: str) -> None:
+    account = hall.bind()
+    session = hall.login(hall.challenge()).session
+    hall.do(getattr(hall.service, verb), hall.call(), m.AccountRef(account_id=account.id))
+    assert not hall.check(session).active
+
+
+def test_our_own_issuing_ca_in_the_trust_list_does_not_hide_a_revocation(hall: Hall) -> None:
+    (issuing,) = [der for der in hall.do(hall.rooms.issuer.intermediates) if b"Miyun SM2" in der]
+    hall.do(hall.service.add_trust, hall.call(), m.AddTrust(certificate=parse_certificate(issuing).to_pem()))
+    hall.bind()
+    assert hall.login(hall.challenge()).revocation == "good"
+    hall.do(hall.rooms.issuer.revoke, hall.serial, "key_compromise", hall.rooms.clock.now())
+    with pytest.raises(CertificateRefused):
+        hall.login(hall.challenge())
+
+
+def test_the_encryption_certificate_of_a_pair_logs_nobody_in(hall: Hall) -> None:
+    """Its private key may be held by a key management centre too (GM/T 0034): it proves nothing of a person."""
+    key = sm2.generate_private_key()
+    order = Order(
+        tenant="ten_a",
+        template="person",
+        subject=subject_of({"CN": "zhang"}),
+        spki=spki.sm2_spki(sm2.public_key(sm2.generate_private_key())),
+        encryption_spki=spki.sm2_spki(sm2.public_key(key)),
+    )
+    _, twin = hall.do(hall.rooms.certificate.issuance.issue, order, hall.rooms.clock.now())
+    with pytest.raises(CertificateRefused):
+        hall.bind(pem=parse_certificate(twin.der).to_pem())
