@@ -55,6 +55,7 @@ def status(home: Path | None, as_json: bool) -> None:
 def provision(threshold: int, shares: int, out: Path, home: Path | None) -> None:
     if threshold > shares:
         raise Problem(say("所需份数不能多于总份数", "the threshold exceeds the number of shares"), Exit.USAGE)
+    out = out.resolve()
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = _with_machine(home, lambda machine: machine.provision(threshold, shares))
     for number, share in enumerate(made, 1):

@@ -89,7 +89,8 @@ class _Waiting:
         began = time.monotonic()
         left = CHUNK_SECONDS + self._size / SLOWEST - self._waited
         try:
-            message = await asyncio.wait_for(self._receive(), max(0.0, min(CHUNK_SECONDS, left)))
+            async with asyncio.timeout(max(0.0, min(CHUNK_SECONDS, left))):  # wait_for would cost a task
+                message = await self._receive()
         except TimeoutError:
             raise RequestTimeout(field="body") from None
         self._waited += time.monotonic() - began
