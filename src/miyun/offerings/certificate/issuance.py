@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from miyun.core.clock import Clock
 from miyun.core.errors import InvalidArgument, Unavailable
@@ -45,6 +49,7 @@ from miyun.wire.x509 import (
 
 _ATTRIBUTE_ORDER = ("C", "ST", "L", "O", "OU", "T", "CN", "SERIALNUMBER", "UID", "E")
 _ATTEMPTS = 3
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,10 @@ class Issuance:
         """
         template = template_of(order.template)
         check_subject(order.subject, template)
+        if any(parse_certificate(item.der).subject.matches(order.subject) for item in self._authorities.all()):
+            raise InvalidArgument(
+                "subject", Text("与认证机构的名称相同", "is the name of one of the certification authorities")
+            )
         keys = [(Usage.SIGN, usable_key("public_key", order.spki))]
         if order.encryption_spki is not None:
             keys.append((Usage.ENCRYPT, self._encryption_key(template, order, keys[0][1])))
@@ -213,10 +222,18 @@ def usable_key(field: str, spki: bytes) -> PublicKey:
         raise unreadable(field, error) from None
     except InvalidKey:
         raise InvalidArgument(field, Text("公钥不在曲线上", "the public key is not a point of its curve")) from None
-    # An RSA-2048 SubjectPublicKeyInfo has 294 octets, with the exponent 3 it has 292.
-    if key.algorithm is PublicKeyAlgorithm.RSA and len(key.der) < 292:
+    if key.algorithm is PublicKeyAlgorithm.RSA and _rsa_bits(key.der) < 2048:
         raise InvalidArgument(field, Text("RSA 密钥至少 2048 位", "an RSA key needs at least 2048 bits"))
     return key
+
+
+def _rsa_bits(encoded: bytes) -> int:
+    """Of the modulus; 0 when the key is none to use (an exponent of absurd size)."""
+    try:
+        public = load_der_public_key(encoded)
+    except ValueError:
+        return 0
+    return public.key_size if isinstance(public, RSAPublicKey) else 0
 
 
 def subject_of(attributes: Mapping[str, str]) -> Name:
@@ -245,6 +262,8 @@ def sort_names(names: Sequence[str], template: Template) -> dict[str, list[str]]
             raise InvalidArgument(
                 "names", Text(f"该模板不允许的名称：{name}", f"this template does not allow the name {name}")
             )
+        if kind == "dns":
+            _check_dns(name)
         found.setdefault(kind, []).append(name)
     if template.names_required and not found:
         raise InvalidArgument("names", Text("该模板需要域名或 IP 地址", "this template needs a DNS name or IP address"))
@@ -259,3 +278,10 @@ def _kind(name: str) -> str:
             return "uri"
         return "email" if "@" in name else "dns"
     return "ip"
+
+
+def _check_dns(name: str) -> None:
+    """Letters, digits and hyphens (RFC 1123 2.1), with a wildcard for the whole first label at most."""
+    labels = name.removeprefix("*.").split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise InvalidArgument("names", Text(f"不是域名：{name[:64]}", f"not a DNS name: {name[:64]}"))

@@ -5,6 +5,7 @@ import base64
 from collections.abc import Callable
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.standin import HandClock, StandInLedger, StandInMachine, call_of
 
 from miyun.core.errors import InvalidArgument, NotFound
@@ -12,6 +13,7 @@ from miyun.core.errors import MachineLocked as CoreMachineLocked
 from miyun.gm import sm2
 from miyun.hsm.errors import MachineLocked
 from miyun.offerings.certificate.errors import CertificateNotComplete
+from miyun.offerings.certificate.issuance import usable_key
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.messages import (
     DownloadRequest,
@@ -21,7 +23,7 @@ from miyun.offerings.certificate.messages import (
 )
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.store import CertificateStore
-from miyun.wire import oid, pem
+from miyun.wire import der, oid, pem
 from miyun.wire.spki import sm2_spki
 from miyun.wire.x509 import load_certificates, parse_certificate, verify_chain
 
@@ -224,3 +226,33 @@ def test_files_come_as_pem_der_and_with_their_chain(
     assert f"{parse_certificate(der.body).serial:032x}" == serial
     chain = asyncio.run(service.download(call, DownloadRequest(serial=serial, format="chain")))
     assert len(load_certificates(chain.body)) == 3
+
+
+def test_an_rsa_key_is_judged_by_its_modulus_not_by_a_long_exponent(service: CertificateService) -> None:
+    secret = rsa.generate_private_key(65537, 1024)
+    exponent = (1 << 1500) + 1
+    short = der.sequence(der.integer(secret.public_key().public_numbers().n), der.integer(exponent))
+    key = der.sequence(der.sequence(der.oid(oid.RSA_ENCRYPTION), b"\x05\x00"), der.bit_string(short))
+    assert len(key) > 292
+    with pytest.raises(InvalidArgument):
+        usable_key("public_key", key)
+
+
+@pytest.mark.parametrize("authority", ["Miyun SM2 Issuing CA", "Miyun SM2 Root CA"])
+def test_a_tenant_gets_no_certificate_in_the_name_of_an_authority(
+    service: CertificateService, sm2_csr: Csr, clock: HandClock, authority: str
+) -> None:
+    subject = {"O": "Miyun", "OU": "Certification Authority", "CN": authority}
+    with pytest.raises(InvalidArgument) as refused:
+        asyncio.run(
+            service.issue(call_of("ten_a", clock), IssueRequest(template="application", csr=sm2_csr(), subject=subject))
+        )
+    assert refused.value.field == "subject"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b.cn", "应用.cn", "a.cn\n", "-a.cn", "*", "a..cn", "x" * 300 + ".cn"])
+def test_a_name_that_is_none_is_refused(service: CertificateService, sm2_csr: Csr, clock: HandClock, name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        asyncio.run(
+            service.issue(call_of("ten_a", clock), IssueRequest(template="tls_server", csr=sm2_csr(), names=[name]))
+        )
