@@ -1,4 +1,4 @@
-"""`python -m miyun.edge.generate` writes what is derived from the operations' declarations; `--check` compares."""
+"""`python -m miyun.edge.generate` writes what is derived from declarations (operations, errors); `--check` compares."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from miyun.core.operation import Operation
+from miyun.edge import error_page
 from miyun.edge.assembly import registry
 from miyun.edge.http.binding import BODY_FIELD, Binding
 
@@ -230,7 +231,11 @@ def _option(kind: Any) -> str:
 @click.option("--check", is_flag=True, help="only compare; exit 1 when the file is out of date")
 def main(check: bool) -> None:
     operations = registry().operations.values()
-    files = {TARGET: source(operations), COMMANDS: commands(operations)}
+    files = {
+        TARGET: source(operations),
+        COMMANDS: commands(operations),
+        error_page.TARGET: error_page.page(error_page.all_errors()),
+    }
     if check:
         sys.exit(0 if all(file.exists() and file.read_text("utf-8") == text for file, text in files.items()) else 1)
     for file, text in files.items():
