@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from miyun.core.errors import DecryptionFailed, InvalidArgument, MiyunError
+from miyun.core.errors import DecryptionFailed, FailedPrecondition, InvalidArgument, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call
@@ -208,6 +208,8 @@ class EncryptionService:
         info = await self._info(call, request.key)
         if info.algorithm != KeyAlgorithm.SM2 or info.usage != "encrypt" or info.public is None:
             raise _needs_sm2()
+        if info.state != "enabled":  # only the public key is needed here, so the directory is not asked for a use
+            raise FailedPrecondition(state=info.state, field="key")
         point = parse_spki(info.public).point
         assert point is not None
         ciphertext = await asyncio.to_thread(sm2.encrypt, point, request.plaintext, request.encoding)

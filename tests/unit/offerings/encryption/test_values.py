@@ -284,3 +284,19 @@ def test_the_dossier_gets_usage_and_the_keys_in_use(room: Any) -> None:
         ]
 
     room.play(scene)
+
+
+def test_nothing_is_encrypted_to_an_sm2_key_that_is_out_of_use(room: Any) -> None:
+    """With the public key alone it could be done; who would open it again is another matter."""
+
+    async def scene(s: Any) -> None:
+        key = await s.key("SM2")
+        ref = kms_messages.KeyRequest(key=key)
+        await s.kms.disable(room.call(), ref)
+        with pytest.raises(FailedPrecondition):
+            await s.service.sm2_encrypt(room.call(), m.Sm2EncryptRequest(key=key, plaintext=b"x"))
+        await s.kms.directory.destroy(KeyRef("ten_a", key))
+        with pytest.raises(FailedPrecondition):
+            await s.service.sm2_encrypt(room.call(), m.Sm2EncryptRequest(key=key, plaintext=b"x"))
+
+    room.play(scene)
