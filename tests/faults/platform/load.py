@@ -132,7 +132,8 @@ class Load:
 
     def check(self) -> None:
         promises = self.promises
-        assert not promises.surprises
+        surprises, promises.surprises = promises.surprises, []
+        assert not surprises, surprises
         for operation in ("timestamp.issue", "kms.key.create", "kms.key.rotate", "signature.signer.create"):
             promised = len(promises.of(operation))
             doubted = len(promises.ordered(operation)) - promised
