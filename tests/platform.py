@@ -154,7 +154,7 @@ class RunningPlatform:
             **(environ or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
-        self._people: dict[tuple[str, Role], Seat] = {}
+        self._people: dict[tuple[str, Role, str], Seat] = {}
 
     # what it is
 
@@ -387,11 +387,11 @@ class RunningPlatform:
             answer = client.call("account.login", login=login, password=password)
         return answer["person"]["person"], answer["token"]
 
-    def person(self, role: Role, tenant: Tenant | None = None) -> Seat:
-        """Somebody with `role`: an administrator, or a person made by two of them."""
+    def person(self, role: Role, tenant: Tenant | None = None, *, who: str = "") -> Seat:
+        """Somebody with `role`: an administrator, or a person made by two of them; another one for another `who`."""
         if role in ADMINISTRATORS or role in (Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT):
             return self.administrator(role, tenant)
-        key = (tenant.id if tenant else "", role)
+        key = (tenant.id if tenant else "", role, who)
         if key not in self._people:
             side = (Role.TENANT_SYSTEM, Role.TENANT_SECURITY) if tenant else tuple(ADMINISTRATORS)[:2]
             with (
