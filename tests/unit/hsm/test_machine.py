@@ -310,3 +310,26 @@ def test_nothing_readable_of_a_key_is_in_its_wrapping_or_its_repr(ask: Any) -> N
         assert again.blob != key.blob and handle_of(again) != handle_of(key)
 
     ask(scene)
+
+
+def test_a_key_stays_with_its_tenant_and_destroyed_stays_destroyed(ask: Any) -> None:
+    async def scene(machine: SoftMachine) -> None:
+        key = await machine.generate(KeyAlgorithm.SM4, BINDING)
+        with pytest.raises(errors.InvalidRequest):
+            await machine.rebind(key, KeyBinding("ten_b", "key_1", 1, "enabled"))
+        gone = await machine.rebind(key, KeyBinding("ten_a", "key_1", 1, "destroyed"))
+        with pytest.raises(errors.InvalidRequest):
+            await machine.rebind(gone, BINDING)
+
+    ask(scene)
+
+
+def test_a_key_bound_anew_is_no_longer_in_the_clear(ask: Any) -> None:
+    async def scene(machine: SoftMachine) -> None:
+        key = await machine.generate(KeyAlgorithm.HMAC_SM3, BINDING)
+        await machine.mac(key, [b"m"])
+        before = (await machine.counters())["open_keys"]
+        await machine.rebind(key, KeyBinding("ten_a", "key_1", 1, "disabled"))
+        assert (await machine.counters())["open_keys"] == before - 1
+
+    ask(scene)

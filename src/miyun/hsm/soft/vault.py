@@ -23,8 +23,9 @@ from miyun.hsm.soft.home import Home, KeyFile, State
 from miyun.hsm.soft.wrapping import ROOT_SIZE, StorageKey, handle_of
 
 PURPOSES: Final = frozenset({"access-key", "access-key-day", "session", "page-token", "key-backup"})
-UNUSABLE_STATES: Final = frozenset({"disabled", "pending_deletion", "destroyed"})
-"""A key bound to one of these can be bound anew, but signs, enciphers and deciphers nothing."""
+DESTROYED: Final = "destroyed"
+UNUSABLE_STATES: Final = frozenset({"disabled", "pending_deletion", DESTROYED})
+"""A key bound to one of these signs, enciphers and deciphers nothing; but for the last it can be bound anew."""
 
 _MAX_DERIVED: Final = 64
 _MAX_OPEN_KEYS: Final = 4096
@@ -187,12 +188,12 @@ class Vault:
     def restore(self, backup: RootBackup) -> None:
         """Take over the root of a backup: same shares, same wrapped keys. Refused when there is a root already."""
         self._require_unprovisioned()
+        if not compare_digest(_check_value(backup.root), backup.state.check):
+            raise InvalidRequest("blob", "the backup contradicts itself")
         if backup.state.protection == "keyfile":
             if self._keyfile is None:
                 raise InvalidRequest("blob", "the backup is of a machine with a key file, and none is configured here")
             self._keyfile.write(backup.root)
-        if not compare_digest(_check_value(backup.root), backup.state.check):
-            raise InvalidRequest("blob", "the backup contradicts itself")
         self._home.save(backup.state)
         self._stored = backup.state
         self._enter(backup.root, backup.state)
@@ -251,8 +252,17 @@ class Vault:
         return _wrapped(storage, algorithm, binding, secret, public)
 
     def rebind(self, key: WrappedKey, binding: KeyBinding) -> WrappedKey:
+        """Under its former binding the key is put away. Raises UnknownKey, WrongBinding, InvalidRequest."""
         storage = self._operational()
-        return _wrapped(storage, key.algorithm, binding, storage.unwrap(key), key.public)
+        if binding.tenant != key.binding.tenant:
+            raise InvalidRequest("binding", "a key stays with its tenant")
+        if key.binding.state == DESTROYED:
+            raise InvalidRequest("key", "a destroyed key is not bound anew")
+        wrapped = _wrapped(storage, key.algorithm, binding, storage.unwrap(key), key.public)
+        former = self._open.pop(handle_of(key), None)
+        if former is not None:
+            self._retired.append(former.secret)
+        return wrapped
 
     def import_key(self, algorithm: KeyAlgorithm, binding: KeyBinding, enveloped: bytes) -> WrappedKey:
         storage = self._operational()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Final
 
 from miyun.core.clock import Clock
 from miyun.core.digest import digest
-from miyun.core.errors import Conflict, InvalidArgument
+from miyun.core.errors import Conflict, InvalidArgument, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Entry, Ledger
@@ -36,6 +37,8 @@ from miyun.offerings.kms.model import (
 )
 from miyun.offerings.kms.records import KeyRecords
 from miyun.offerings.kms.store import KmsStore
+
+log = logging.getLogger("miyun.kms")
 
 _VERB_TEXTS: Final[Mapping[KeyVerb | str, Text]] = {
     KeyVerb.ENABLE: Text("启用", "enabling it"),
@@ -176,6 +179,11 @@ class KeyLifecycle:
             revision=old.revision + 1,
         )
         await self._records.change(new, blobs=dict.fromkeys(record.versions, b""), erasure=erasure)
+        # Bound anew, so that the machine puts away what it may have in the clear; nothing is kept of the result.
+        try:
+            await self._rebound(record, new)
+        except MiyunError as error:  # a machine that is locked or down has nothing in the clear
+            log.warning("key %s was erased, but not put away in the machine: %s", old.id, error.code)
         await self._record_erasure(erasure)
 
     # --- periodic --------------------------------------------------------------------------------------------------

@@ -198,3 +198,17 @@ def test_the_dossier_gets_usage_inventory_and_erasures_without_secrets(room: Any
         assert not any(b"blob" in file.content for file in files)
 
     room.play(scene)
+
+
+def test_the_machine_puts_away_a_key_that_is_destroyed_at_once(room: Any) -> None:
+    """The erased row alone would leave the key in the machine's memory, open for who remembers its wrapping."""
+
+    async def scene(kms: KmsService) -> None:
+        call = room.call()
+        key = (await kms.create(call, SM4)).key
+        await kms.data_key(call, m.DataKeyRequest(key=key))
+        before = (await kms._machine.counters())["open_keys"]  # type: ignore[attr-defined]
+        await kms.directory.destroy(KeyRef("ten_a", key))
+        assert (await kms._machine.counters())["open_keys"] == before - 1  # type: ignore[attr-defined]
+
+    room.play(scene)
