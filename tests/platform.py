@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -308,7 +309,9 @@ class RunningPlatform:
             finally:
                 await platform.close()
 
-        return asyncio.run(run())
+        # in a thread of its own: the caller's may hold a running loop (a browser's driver does)
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, run()).result()
 
     def activate(self, contract: ContractSpec) -> Tenant:
         opened = self.inside(lambda platform: platform.cloud.contracts.activate(contract))
@@ -361,7 +364,7 @@ class RunningPlatform:
 
     def administrator(self, role: Role, tenant: Tenant | None = None) -> Seat:
         """One of the three administrators of the platform or of a tenant, with an own password by now."""
-        seat = self._people.get((tenant.id if tenant else "", role))
+        seat = self._people.get((tenant.id if tenant else "", role, ""))
         if seat is None:
             name = role.rpartition(".")[2]
             if tenant is None:
@@ -370,7 +373,7 @@ class RunningPlatform:
             else:
                 login = f"{name}@{tenant.code}"
                 first = tenant.logins[login]
-            seat = self._people[tenant.id if tenant else "", role] = self.first_login(login, first)
+            seat = self._people[tenant.id if tenant else "", role, ""] = self.first_login(login, first)
         return seat
 
     def first_login(self, login: str, first: str) -> Seat:
