@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,8 @@ from miyun.delivery.store import DeliveryStore
 
 log = logging.getLogger("miyun.delivery")
 _KEEP_PROBES: Final = timedelta(days=800)
+_STARTING_TRIES: Final = 20
+_STARTING_SECONDS: Final = 2.0
 _TYPES: Final = {
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ".json": "application/json",
@@ -53,6 +55,7 @@ class DeliveryService:
         self._clock = clock
         self._dossiers = dossiers
         self._ask = ask
+        self._has_answered = False  # since this process began
 
     async def list_dossiers(self, call: Call, request: m.Nothing) -> m.DossierList:
         contracts = await asyncio.to_thread(self._contracts.list_contracts, call.require_tenant())
@@ -102,9 +105,14 @@ class DeliveryService:
         )
 
     async def observe(self) -> None:
-        """Task: one probe a minute."""
-        now: datetime = self._clock.now()
-        self._store.add_probe(await probe(now, self._ask))
+        """Task: one probe a minute. While the node is still starting, a refusal is no outage: it asks again."""
+        for _ in range(_STARTING_TRIES):
+            found = await probe(self._clock.now(), self._ask)
+            if found.ok or self._has_answered:
+                break
+            await asyncio.sleep(_STARTING_SECONDS)
+        self._has_answered = self._has_answered or found.ok
+        self._store.add_probe(found)
 
     async def forget(self) -> None:
         """Task: probes older than the retention."""
