@@ -152,7 +152,10 @@ class Page:
     @property
     def referrer(self) -> str:
         """Where the reader came from, within the console."""
-        came = urlsplit(self._request.headers.get("referer", "")).path
+        try:
+            came = urlsplit(self._request.headers.get("referer", "")).path
+        except ValueError:
+            came = ""
         return came if came.startswith("/console") else "/console"
 
     def role_name(self, role: Role) -> str:

@@ -15,6 +15,7 @@ async def login_form(page: Page) -> Answer:
 
 
 async def login(page: Page) -> Answer:
+    page.token = None  # the cookie of a session that ended must not keep its owner out
     try:
         answer = await page.run(
             "account.login", login=page.form.get("login", ""), password=page.form.get("password", "")
