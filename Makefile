@@ -42,7 +42,7 @@ bench: install ## measure us and the peers side by side
 
 assurance: install ## long checks: many differential and fuzz cases, faults
 	bash deploy/engines.sh
-	.venv/bin/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
+	MIYUN_FAULT_ROUNDS=20 .venv/bin/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
 
 clean: down ## remove what was built (keeps var/)
 	rm -rf .venv .tools build src/*.egg-info
