@@ -14,6 +14,7 @@ from miyun.core.settings import Settings, load
 from miyun.edge import assembly
 from miyun.edge.console.routes import console_routes
 from miyun.edge.http.app import Web, create_app
+from miyun.edge.http.bounds import BoundedHttp
 from miyun.edge.http.health import Health
 from miyun.edge.logs import configure
 from miyun.edge.supervisor.platform import web_socket
@@ -58,7 +59,7 @@ async def serve(settings: Settings, worker: int, token: bytes) -> None:
     )
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         lifespan="off",
         log_config=None,
