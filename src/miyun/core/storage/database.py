@@ -52,7 +52,7 @@ class Database:
         options: dict[str, Any] = (
             {"pool_pre_ping": False} if dsn.startswith("sqlite") else {"pool_size": pool_size, "pool_pre_ping": True}
         )
-        self.engine: Engine = create_engine(dsn, **options)
+        self.engine: Engine = create_engine(dsn, hide_parameters=True, **options)  # errors reach the log
         if self.engine.dialect.name == "sqlite":
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)

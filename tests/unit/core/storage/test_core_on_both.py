@@ -6,6 +6,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from tests.unit.core.neighbours import START, Platform, error_of, platform_on, signed, spec
 
 from miyun.core.access import BasicCredential
@@ -76,3 +78,10 @@ async def test_the_last_two_administrators_cannot_remove_each_other(house: Platf
         *(asyncio.to_thread(store.disable, person) for person in auditors), return_exceptions=True
     )
     assert sorted(type(answer).__name__ for answer in answers) == ["LastAdministrator", "NoneType"]
+
+
+def test_an_error_of_the_database_does_not_tell_the_values_that_went_in(database: Database) -> None:
+    """Such errors end in the log; the values may be a password's hash or half of a first password."""
+    with pytest.raises(DBAPIError) as caught, database.write() as connection:
+        connection.execute(text("INSERT INTO no_such_table VALUES (:secret)"), {"secret": "half-of-a-password"})
+    assert "half-of-a-password" not in str(caught.value)
