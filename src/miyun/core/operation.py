@@ -132,6 +132,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     resource: dict[str, str] = field(default_factory=dict)  # {"key": "key_..."}; goes into the ledger
     detail: dict[str, Any] = field(default_factory=dict)  # small, never secret; goes into the ledger
+    private: bool = False  # set by the handler: this answer holds data of the caller's, never stored for replay
     units: int | None = None  # set by the handler when the meter cannot be told from request and response
 
     def require_tenant(self) -> str:

@@ -158,7 +158,7 @@ class Pipeline:
                 await self._ledger.release(ticket)
             return Outcome(value=value, answer=encode(value) if encode else None)
         answer = encode(value) if encode is not None else None
-        keep = answer if operation.idempotent and not operation.secret_response else None
+        keep = answer if operation.idempotent and not operation.secret_response and not call.private else None
         entry = self._entry(operation, arrival, now, progress, outcome="ok", request=request, value=value)
         receipt = await self._ledger.append(entry, ticket, answer=keep)
         quota = admission.quota if admission else None

@@ -289,3 +289,14 @@ def test_nobody_fills_the_ledger_with_malformed_requests_or_by_a_crowd() -> None
     with pytest.raises(Unauthenticated):
         bench.run()
     assert [entry.code for entry, _, _ in bench.ledger.entries] == ["Unauthenticated"]
+
+
+def test_an_answer_that_holds_the_callers_data_is_never_stored_for_replay() -> None:
+    async def use(self: Room, call: Call, request: Ask) -> Told:
+        call.private = True
+        return Told(done=1)
+
+    bench = Bench(operation(handler=use))
+    bench.run(idempotency_key="k1")
+    ((_, ticket, answer),) = bench.ledger.entries
+    assert ticket is not None and answer is None

@@ -104,6 +104,7 @@ class SignatureService:
     async def sign_cms(self, call: Call, request: m.SignCmsRequest) -> m.CmsView:
         signer = self._usable(call, request.signer)
         encoded, dialect = await self._signing.cms(signer, request, call.now)
+        call.private = not request.detached  # the caller's document is in it
         return m.CmsView(
             cms=encoded,
             dialect=DIALECT_NAMES[dialect],

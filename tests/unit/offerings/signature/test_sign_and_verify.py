@@ -338,3 +338,12 @@ def test_the_platforms_evidence_signature_verifies_and_survives_a_new_key(rooms:
     serials = [verify_cms(rooms, item, content=DATA).signers[0].serial for item in (first, second)]
     assert serials[0] != serials[1]
     assert len(rooms.evidence_signer.certificates()) == 4
+
+
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_message_that_holds_the_document_is_not_kept_for_a_repeat(rooms: Rooms, detached: bool) -> None:
+    signer_of(rooms)
+    asked = call(rooms)
+    request = m.SignCmsRequest(signer="approval", content=DATA, detached=detached)
+    asyncio.run(rooms.signature.sign_cms(asked, request))
+    assert asked.private is not detached
