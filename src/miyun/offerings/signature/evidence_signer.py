@@ -114,5 +114,5 @@ class PlatformEvidenceSigner:
         return self._current
 
     def _forget(self, topic: str, key: str) -> None:
-        if topic == TOPIC:
+        if topic in (TOPIC, "*"):
             self._current = None

@@ -157,6 +157,8 @@ class Signers:
     def _forget(self, topic: str, key: str) -> None:
         if topic == TOPIC:
             self._drop(key)
+        elif topic == "*":  # the ledger was out of reach: anything may have changed meanwhile
+            self._cache.clear()
 
     def _drop(self, signer: str) -> None:
         for place in [place for place, item in self._cache.items() if item.id == signer]:

@@ -154,5 +154,5 @@ class TimestampAuthorities:
         self._signers = None
 
     def _forget(self, topic: str, key: str) -> None:
-        if topic == TOPIC:
+        if topic in (TOPIC, "*"):
             self._signers = None

@@ -12,6 +12,8 @@ from miyun.gm import sm2
 from miyun.offerings.signature import messages as m
 from miyun.offerings.signature.errors import SignerCertificateExpired, SignerNotEnabled, SignerStateConflict
 from miyun.offerings.signature.evidence import evidence
+from miyun.offerings.signature.model import SignerState
+from miyun.offerings.signature.store import SignatureStore
 from miyun.wire.x509 import load_certificates
 
 SUBJECT = {"O": "某局", "CN": "审批系统"}
@@ -187,3 +189,15 @@ def test_the_evidence_names_signers_and_their_certificates(rooms: Rooms) -> None
     found = {item.path: item.content.decode("utf-8-sig") for item in files}
     assert found["signers.csv"].count("\r\n") == 2 and "approval" in found["signers.csv"]
     assert found["certificates.pem"].count("BEGIN CERTIFICATE") == 3
+
+
+def test_a_disabled_signer_is_not_used_by_who_missed_that_it_was(rooms: Rooms) -> None:
+    """While the ledger is out of reach a process hears no invalidation; when it is back, it is told that."""
+    made = create(rooms)
+    sign(rooms, made.signer)
+    store = SignatureStore(rooms.database)
+    found = store.find_signer("ten_a", made.signer)
+    assert found is not None and store.set_state(found, SignerState.DISABLED)  # by another process
+    asyncio.run(rooms.ledger.invalidate("*", "*"))
+    with pytest.raises(SignerNotEnabled):
+        sign(rooms, made.signer)
