@@ -34,7 +34,10 @@ class SchemaNewer(MiyunError):
 class SchemaOutdated(MiyunError):
     status = 500
     text = Text("数据库版本 {found} 较旧（需要 {known}）。", "The database's schema {found} is older than {known}.")
-    remedy = Text("请先备份，再运行 miyun up 升级。", "Back up, then run `miyun up`, which upgrades it.")
+    remedy = Text(
+        "请用原版本备份，再用本版本启动（miyun serve），启动时自动升级。",
+        "Back up by the release that wrote it, then start this one (miyun serve), which upgrades it.",
+    )
 
 
 def current(database: Database) -> str | None:
