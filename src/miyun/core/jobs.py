@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from miyun.core.clock import Clock
+from miyun.core.errors import MiyunError
 
 log = logging.getLogger("miyun.jobs")
 
@@ -51,6 +52,12 @@ class Runner:
             try:
                 await task.run(service)
                 state.last_error = ""
+            except MiyunError as error:  # a state of the platform (a locked machine), not a defect: no trace
+                state.failures += 1
+                state.last_error = error.code
+                log.warning(
+                    "task %s: %s: %s it runs again in %s s", task.name, error.code, error.message.en, task.every_seconds
+                )
             except Exception as error:
                 state.failures += 1
                 state.last_error = type(error).__name__
