@@ -27,7 +27,7 @@ def check_terms(document: Document, contract: Contract, tree: ClauseTree, prices
     yield from _impossible_dates(document, tree)
     yield from _term(contract)
     yield from _payment_dates(contract)
-    yield from _quantities(contract)
+    yield from _quantities(contract, prices)
     yield from _staff(contract, tree)
     yield from _penalty_bases(contract)
     yield from _missing(contract, prices)
@@ -182,7 +182,7 @@ def _payment_dates(contract: Contract) -> Iterator[Finding]:
         previous = payment.label, payment.due
 
 
-def _quantities(contract: Contract) -> Iterator[Finding]:
+def _quantities(contract: Contract, prices: PriceList) -> Iterator[Finding]:
     others = [s for s in contract.services if not s.per_application_and_service and s.offering != "onboarding"]
     for line in contract.services:
         if line.offering is None:
@@ -202,7 +202,7 @@ def _quantities(contract: Contract) -> Iterator[Finding]:
             for zh, value in (("单价", line.unit_price), ("数量", line.quantity), ("金额", line.amount))
             if value is None
         ]
-        if missing:
+        if missing and prices.services:  # without a price list the one finding says it for all
             yield Finding(
                 line.clause,
                 "service_incomplete",
@@ -313,7 +313,7 @@ def _missing(contract: Contract, prices: PriceList) -> Iterator[Finding]:
     wanted = (
         ("missing_total", contract.total, "合同总价", "the total"),
         ("missing_term_end", contract.term.end, "服务期终止日", "the end of the term"),
-        ("missing_services", contract.services or None, "服务价格表", "a price list of services"),
+        ("missing_services", prices.services or None, "服务价格表", "a price list of services"),
         ("missing_payments", contract.payments or None, "付款安排", "the payment schedule"),
         ("missing_client", next((p for p in contract.parties if p.side == "client"), None), "甲方", "the client"),
         ("missing_supplier", next((p for p in contract.parties if p.side == "supplier"), None), "乙方", "the supplier"),

@@ -12,6 +12,7 @@ from miyun.delivery.contract.document import Document
 from miyun.delivery.contract.duties import read_obligations, read_penalties
 from miyun.delivery.contract.model import Annex, Cited, Contract, Copies, Duty, Obligation, StatedAmount
 from miyun.delivery.contract.money import read_payments, read_total
+from miyun.delivery.contract.named_services import read_named_services
 from miyun.delivery.contract.parties import read_parties
 from miyun.delivery.contract.pricelist import PriceList, read_price_list
 from miyun.delivery.contract.term import read_signed_on, read_term
@@ -60,7 +61,7 @@ def read_contract(document: Document, tree: ClauseTree) -> tuple[Contract, Price
         total=total,
         term=term,
         signed_on=signed_on,
-        services=prices.services,
+        services=prices.services or read_named_services(tree),
         list_total=prices.total,
         payments=payments,
         obligations=obligations,

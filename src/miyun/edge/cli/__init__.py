@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -69,6 +70,16 @@ def main() -> None:
         fail_with(error)
     except KeyboardInterrupt:
         fail("", Exit.FAILED)
+    except Exception as error:
+        if os.environ.get("MIYUN_TRACE"):
+            raise
+        fail(
+            say(
+                f"内部错误（{type(error).__name__}）。以 MIYUN_TRACE=1 重新运行可得详情，请报告给服务方。",
+                f"Internal error ({type(error).__name__}). Run again with MIYUN_TRACE=1 for details and report it.",
+            ),
+            Exit.FAILED,
+        )
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(int(Exit.FAILED)) from None

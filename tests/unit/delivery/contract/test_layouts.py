@@ -150,3 +150,22 @@ def test_every_value_names_a_clause_of_the_text(name: str, layout: Callable[[str
 def test_the_report_names_total_and_parties(locale: str, layout: Callable[[str], str], tmp_path: Path) -> None:
     report = to_text(check(_write(tmp_path, layout("articles"))), locale)  # type: ignore[arg-type]
     assert "200000.00" in report and "示例市政务服务数据管理中心" in report
+
+
+@pytest.mark.parametrize(
+    ("words", "offerings"),
+    [
+        ("乙方为甲方提供下列服务：容器平台、内容加速及视频加速、密钥管理、签名验签和时间戳。",
+         ["container", "cdn", "kms", "signature", "timestamp"]),
+        ("1．数据库审计\n2．主机杀毒\n3．网页防篡改", ["dbaudit", "antivirus", "webguard"]),
+    ],
+)  # fmt: skip
+def test_services_named_in_words_are_read_without_quantities(tmp_path: Path, words: str, offerings: list[str]) -> None:
+    path = tmp_path / "contract.txt"
+    before = "服务合同\n\n甲方：某局\n乙方：某公司\n\n一、定义\n略。\n\n二、服务内容\n"
+    path.write_text(f"{before}{words}\n\n三、其他\n略。\n", "utf-8")
+    result = check(path)
+    assert [line.offering for line in result.contract.services] == offerings
+    assert all(line.quantity is None and line.unit_price is None for line in result.contract.services)
+    kinds = [finding.kind for finding in result.findings]
+    assert "missing_services" in kinds and "service_incomplete" not in kinds
