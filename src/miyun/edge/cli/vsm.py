@@ -57,11 +57,24 @@ def provision(threshold: int, shares: int, out: Path, home: Path | None) -> None
         raise Problem(say("所需份数不能多于总份数", "the threshold exceeds the number of shares"), Exit.USAGE)
     out = out.resolve()
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = _with_machine(home, lambda machine: machine.provision(threshold, shares))
-    for number, share in enumerate(made, 1):
-        file = out / f"share-{number}-of-{shares}.txt"
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-            opened.write(share + "\n")
+    files = [out / f"share-{number}-of-{shares}.txt" for number in range(1, shares + 1)]
+    for file in files:
+        # The shares are nowhere else: what could keep them from being written must show before they exist.
+        if file.exists():
+            raise Problem(say(f"{file} 已存在", f"{file} exists already"), Exit.USAGE)
+    opened = [os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600) for file in files]
+    try:
+        made = _with_machine(home, lambda machine: machine.provision(threshold, shares))
+    except BaseException:
+        for descriptor, file in zip(opened, files, strict=True):
+            os.close(descriptor)
+            file.unlink()
+        raise
+    for descriptor, file, share in zip(opened, files, made, strict=True):
+        with os.fdopen(descriptor, "w") as written:
+            written.write(share + "\n")
+            written.flush()
+            os.fsync(descriptor)
         click.echo(str(file))
 
 
