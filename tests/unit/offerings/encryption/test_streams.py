@@ -241,3 +241,16 @@ def test_a_key_that_is_disabled_in_between_fails_the_next_stream_only(room: Any)
         assert refusal.value.code == "KeyNotEnabled"
 
     room.play(scene)
+
+
+def test_a_stream_leaves_the_ledger_room_on_the_disk(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One application's file must not stop the platform of all."""
+    monkeypatch.setattr("miyun.offerings.encryption.spool.RESERVE", 1 << 60)
+
+    async def scene(s: Any) -> None:
+        key = await s.key()
+        assert await encrypted(room, s, key, bytes(1000))  # that stays in memory
+        with pytest.raises(StorageFull):
+            await encrypted(room, s, key, bytes(3_000_000), chunk=100_000)
+
+    room.play(scene)
