@@ -129,11 +129,15 @@ class People:
         return await self._open(tenant, f"@{owner.code}", TENANT_ADMINISTRATORS)
 
     async def recover(self, login: str) -> str:
-        """A new one-time password for who is locked out, by the operator of the machine; recorded in the ledger."""
+        """A new one-time password for who is locked out, by the operator of the machine; recorded in the ledger.
+
+        Raises FailedPrecondition for who was disabled: enabling is the security administrator's to decide."""
         found = await asyncio.to_thread(self._store.person_by_login, login)
         if found is None:
             raise NotFound("login", login)
         person, _ = found
+        if person.state == PersonState.DISABLED:
+            raise FailedPrecondition(state=person.state, field="person")
         password = "-".join(first_password())
         hashed = await self._guard.run(partial(hash_password, password))
         await self._record("account.person.recover", person)

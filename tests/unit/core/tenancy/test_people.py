@@ -8,6 +8,7 @@ import pytest
 from tests.unit.core.neighbours import OWN_PASSWORD, Platform, error_of
 
 from miyun.core.access import Anonymous, SessionCredential
+from miyun.core.errors import FailedPrecondition
 from miyun.core.operation import Duty, Role
 from miyun.core.tenancy.model import ADMINISTRATORS, PLATFORM_ROLES, TENANT_ROLES, conflict
 
@@ -212,3 +213,15 @@ def test_no_single_administrator_holds_keys_policy_and_trail(house: Platform) ->
     for role in ADMINISTRATORS:
         held = {op.duty for op in house.registry.operations.values() if role in op.roles}
         assert not {Duty.KEYS, Duty.POLICY, Duty.TRAIL} <= held
+
+
+async def test_recovery_does_not_bring_back_who_was_disabled(house: Platform) -> None:
+    """Enabling is the security administrator's decision, also when the machine's operator makes a new password."""
+    bought = await house.tenant()
+    made = await house.run("account.person.create", bought.people["system"], login="zhang", name="张三")
+    by = {"person": made.person.person}
+    await house.run("account.person.assign_roles", bought.people["security"], roles=["tenant.developer"], **by)
+    await house.run("account.person.disable", bought.people["system"], **by)
+    with pytest.raises(FailedPrecondition):
+        await house.cloud.accounts.recover(made.person.login)
+    assert (await house.run("account.person.get", bought.people["audit"], **by)).state == "disabled"
