@@ -184,11 +184,11 @@ def verifies_without_za(spki: bytes, message: bytes, signature: bytes) -> bool:
 
     Only for telling the user why a signature is refused; such a signature is never accepted.
     """
-    key = parse_spki(spki)
-    if key.algorithm is not KeyAlgorithm.SM2 or key.point is None:
-        return False
     try:
+        key = parse_spki(spki)
+        if key.algorithm is not KeyAlgorithm.SM2 or key.point is None:
+            return False
         sm2.verify_digest(key.point, sm3.digest(message), signature)
-    except (InvalidSignature, InvalidKey):
+    except (InvalidSignature, InvalidKey, DecodeError):
         return False
     return True

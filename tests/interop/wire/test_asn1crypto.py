@@ -22,7 +22,7 @@ def sm_names():
         (SignedDigestAlgorithmId, oid.SM2_SIGN, "sm2"),
     ):
         kind._map[dotted] = text
-        kind._reverse_map = None
+        kind._reverse_map = {name: number for number, name in kind._map.items()}
     NamedCurve.register("sm2p256v1", oid.SM2_CURVE, 32)
 
 
