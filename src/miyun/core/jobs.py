@@ -12,6 +12,7 @@ from typing import Any
 from miyun.core.clock import Clock
 from miyun.core.errors import MiyunError
 
+FINISH_SECONDS = 5.0
 log = logging.getLogger("miyun.jobs")
 
 
@@ -34,14 +35,25 @@ class TaskState:
 
 @dataclass(slots=True)
 class Runner:
-    """Runs tasks side by side, each with its own period; `stop()` ends after the running ones finish."""
+    """Runs tasks side by side, each with its own period. `stop()` lets the running ones finish, for a bounded time:
+    what waits longer is cancelled and runs again after the next start, as after a crash."""
 
     clock: Clock
     states: dict[str, TaskState] = field(default_factory=dict)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, tasks: Sequence[tuple[Task, Any]]) -> None:
-        await asyncio.gather(*(self._loop(task, service) for task, service in tasks))
+        loops = [asyncio.create_task(self._loop(task, service), name=task.name) for task, service in tasks]
+        try:
+            await self._stopping.wait()
+            if loops:
+                _, unfinished = await asyncio.wait(loops, timeout=FINISH_SECONDS)
+                for loop in unfinished:
+                    log.warning("task %s did not finish in %.0f s and is broken off", loop.get_name(), FINISH_SECONDS)
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
 
     def stop(self) -> None:
         self._stopping.set()
