@@ -104,6 +104,14 @@ def test_a_wrong_query_is_refused_by_its_name(world: World, query: str, field: s
     assert get(world, f"/v1/room/notes?{query}").json()["field"] == field
 
 
+@pytest.mark.parametrize(
+    "moment", ["2026-11-21T11:00:00", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00", "2026-11-21"]
+)
+def test_a_time_without_its_zone_or_at_the_calendars_ends_is_refused(world: World, moment: str) -> None:
+    answer = get(world, f"/v1/room/notes?since={moment}")
+    assert (answer.status_code, answer.json()["field"]) == (400, "since")
+
+
 def test_a_refusal_is_a_problem_document_in_both_languages(world: World) -> None:
     zh, en = (post(world, b"{}", **{"accept-language": tag}) for tag in ("zh-CN", "en-US,en;q=0.9"))
     assert zh.headers["content-type"] == "application/problem+json"

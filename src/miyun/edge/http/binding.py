@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -44,9 +45,16 @@ class Binding:
         whole = in_body and not self.path_fields
         self._body = msgspec.json.Decoder(operation.request if whole else _part(operation, "Body", list(rest)))
         self._whole = whole
+        self._moments = tuple((f.name, f.encode_name) for f in fields if datetime in (f.type, *get_args(f.type)))
 
     def decode(self, path: Mapping[str, str], query: Sequence[tuple[str, str]], body: bytes) -> Any:
         """Raises InvalidArgument or UnknownField naming the field."""
+        request = self._decode(path, query, body)
+        for name, sent in self._moments:
+            _check_moment(sent, getattr(request, name))
+        return request
+
+    def _decode(self, path: Mapping[str, str], query: Sequence[tuple[str, str]], body: bytes) -> Any:
         try:
             if self._takes_body:
                 if query:
@@ -109,3 +117,13 @@ def _is_list(kind: Any) -> bool:
     if origin in (list, tuple, set, frozenset):
         return True
     return any(_is_list(part) for part in get_args(kind)) if origin is not dict else False
+
+
+def _check_moment(field: str, value: datetime | None) -> None:
+    """A time without its zone is not guessed; in the first and last days of the calendar it cannot be converted."""
+    if value is None:
+        return
+    if value.tzinfo is None:
+        raise InvalidArgument(field, Text("日期时间须带时区", "the date and time needs a zone"))
+    if not 1 < value.year < 9999:
+        raise InvalidArgument(field, Text("年份超出范围", "the year is out of range"))
