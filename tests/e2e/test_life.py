@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import socket
@@ -97,7 +98,7 @@ class Memory:
 
 @pytest.fixture(scope="module")
 def lived() -> Iterator[tuple[RunningPlatform, Memory]]:
-    with RunningPlatform() as platform:
+    with RunningPlatform(environ={"MIYUN_LEDGER__ANCHOR_SECONDS": "1"}) as platform:
         yield platform, Memory(platform)
 
 
@@ -110,6 +111,25 @@ def test_a_restart_keeps_everything(lived: tuple[RunningPlatform, Memory]) -> No
     assert after.size >= before.size
     memory.check(platform)
     assert platform.verify_journal().problems == []
+
+
+def test_anyone_verifies_the_journal_offline_and_sees_what_was_altered(
+    lived: tuple[RunningPlatform, Memory], tmp_path: Path
+) -> None:
+    platform, _ = lived
+    time.sleep(1.5)  # one more anchor
+    journal = tmp_path / "journal"
+    shutil.copytree(platform.home / "journal", journal)
+    report = json.loads(cli(platform, "audit", "verify", "--journal", str(journal), "--json").stdout)
+    assert report["anchors"] > 0 and report["signatures_checked"] and report["anchored"] > 50, report
+    segment = sorted(file for file in journal.iterdir() if file.is_file() and file.stat().st_size > 10_000)[0]
+    content = bytearray(segment.read_bytes())
+    place = content.index(b"timestamp.issue")
+    content[place : place + 15] = b"timestamp.verif"
+    segment.write_bytes(content)
+    altered = cli(platform, "audit", "verify", "--journal", str(journal), "--json", succeeds=False)
+    assert altered.returncode == 1
+    assert "altered" in altered.stdout
 
 
 def test_a_second_start_changes_nothing(lived: tuple[RunningPlatform, Memory]) -> None:
