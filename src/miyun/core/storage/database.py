@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
-from miyun.core.errors import Overloaded, StorageFull
+from miyun.core.errors import InvalidArgument, Overloaded, StorageFull
+from miyun.core.i18n import Text
 
 metadata = MetaData(
     naming_convention={
@@ -88,6 +89,12 @@ def _begin_sqlite(connection: Connection) -> None:
 def _mapped() -> Iterator[None]:
     try:
         yield
+    except DataError as error:
+        # PostgreSQL takes no NUL in text, and no more than a column's length; it is the caller who sent either.
+        raise InvalidArgument(
+            "request",
+            Text("有的值无法保存：过长，或含空字符。", "a value cannot be kept: too long, or with a NUL in it."),
+        ) from error
     except OperationalError as error:
         text = str(error.orig).lower()
         if (

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.unit.core.neighbours import START, Platform, error_of, platform_on, signed, spec
 
-from miyun.core.access import BasicCredential
+from miyun.core.access import Anonymous, BasicCredential
 from miyun.core.storage import Database, schema
 from miyun.core.tenancy.store import TenancyStore
 
@@ -85,3 +85,9 @@ def test_an_error_of_the_database_does_not_tell_the_values_that_went_in(database
     with pytest.raises(DBAPIError) as caught, database.write() as connection:
         connection.execute(text("INSERT INTO no_such_table VALUES (:secret)"), {"secret": "half-of-a-password"})
     assert "half-of-a-password" not in str(caught.value)
+
+
+async def test_what_the_database_cannot_keep_is_the_callers_mistake(house: Platform) -> None:
+    """PostgreSQL takes no NUL in text: no internal error, and no traceback for who only tries to sign in."""
+    error = await error_of(house.run("account.login", Anonymous(), login="zhang\0", password="x"))
+    assert error.code in ("Unauthenticated", "InvalidArgument")
