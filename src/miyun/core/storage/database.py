@@ -93,7 +93,7 @@ def _mapped() -> Iterator[None]:
         # PostgreSQL takes no NUL in text, and no more than a column's length; it is the caller who sent either.
         raise InvalidArgument(
             "request",
-            Text("有的值无法保存：过长，或含空字符。", "a value cannot be kept: too long, or with a NUL in it."),
+            Text("有的值无法保存：过长，或含空字符。", "a value cannot be kept: too long, or with a NUL."),
         ) from error
     except OperationalError as error:
         text = str(error.orig).lower()
