@@ -251,6 +251,9 @@ def check_subject(subject: Name, template: Template) -> None:
     for attribute in template.required:
         if not (subject.get(attribute) or "").strip():
             raise InvalidArgument("subject", Text(f"缺少 {attribute}", f"{attribute} is missing"))
+    # A NUL, a line break or a mark that turns the direction of writing makes a name read as another.
+    if not all(value.replace("\u3000", " ").isprintable() for rdn in subject.rdns for _, value in rdn):
+        raise InvalidArgument("subject", Text("含有不可见的控制字符", "it holds control characters that do not show"))
 
 
 def sort_names(names: Sequence[str], template: Template) -> dict[str, list[str]]:

@@ -256,3 +256,19 @@ def test_a_name_that_is_none_is_refused(service: CertificateService, sm2_csr: Cs
         asyncio.run(
             service.issue(call_of("ten_a", clock), IssueRequest(template="tls_server", csr=sm2_csr(), names=[name]))
         )
+
+
+@pytest.mark.parametrize("name", ["bank.cn\0.evil.cn", "line\nbreak", "\u202egnp.exe", "\x7f"])
+@pytest.mark.parametrize("where", ["subject", "csr"])
+def test_a_subject_shows_what_it_says(
+    service: CertificateService, sm2_csr: Csr, clock: HandClock, name: str, where: str
+) -> None:
+    """What ends, breaks or turns a name around when it is shown makes it read as another."""
+    request = (
+        IssueRequest(template="application", csr=sm2_csr(), subject={"CN": name})
+        if where == "subject"
+        else IssueRequest(template="application", csr=sm2_csr(name))
+    )
+    with pytest.raises(InvalidArgument) as refused:
+        asyncio.run(service.issue(call_of("ten_a", clock), request))
+    assert refused.value.field == "subject"
