@@ -49,6 +49,7 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.GET, "/console/platform-ledger", audit.platform_ledger, False),
     (HttpMethod.GET, "/console/platform-ledger/{seq:str}", audit.platform_proof, False),
     (HttpMethod.GET, "/console/people", audit.people, False),
+    (HttpMethod.GET, "/console/{path:path}", sign_in.nowhere, False),
 )
 PATHS: Final = tuple((str(method.value), path) for method, path, _, _ in _PAGES)
 

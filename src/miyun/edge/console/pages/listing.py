@@ -43,6 +43,9 @@ _WORDS: Final = {
     "sign": ("签名", "sign"),
     "encrypt": ("加密", "encrypt"),
     "mac": ("校验", "MAC"),
+    "generated": ("密码机内生成", "generated in the machine"),
+    "imported": ("导入", "imported"),
+    "restored": ("由备份恢复", "restored from a backup"),
 }
 
 
@@ -83,6 +86,10 @@ def shown(value: Any) -> str:
         return "—"
     if hasattr(value, "astimezone"):
         return str((value + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M:%S"))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return str(value)

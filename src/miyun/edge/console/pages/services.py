@@ -31,6 +31,7 @@ class Verb:
     name: str
     zh: str
     en: str
+    states: tuple[str, ...]  # of the key, in which it makes sense
     danger: bool = False
 
 
@@ -111,18 +112,46 @@ async def key_create(page: Page) -> Answer:
 
 
 _KEY_VERBS: Final = (
-    Verb("rotate", "轮换", "Rotate"),
-    Verb("enable", "启用", "Enable"),
-    Verb("disable", "停用", "Disable", True),
-    Verb("schedule_deletion", "计划删除（30 天后销毁）", "Schedule deletion (destroyed after 30 days)", True),
-    Verb("cancel_deletion", "取消删除", "Cancel deletion"),
+    Verb("rotate", "轮换", "Rotate", ("enabled",)),
+    Verb("enable", "启用", "Enable", ("disabled",)),
+    Verb("disable", "停用", "Disable", ("enabled",), True),
+    Verb(
+        "schedule_deletion",
+        "计划删除（30 天后销毁）",
+        "Schedule deletion (destroyed after 30 days)",
+        ("enabled", "disabled"),
+        True,
+    ),
+    Verb("cancel_deletion", "取消删除", "Cancel deletion", ("pending_deletion",)),
 )
+_KEY_FACTS: Final = {
+    "key": ("标识", "Identifier"),
+    "algorithm": ("算法", "Algorithm"),
+    "usage": ("用途", "Usage"),
+    "state": ("状态", "State"),
+    "version": ("当前版本", "Current version"),
+    "min_decryption_version": ("可解密的最低版本", "Lowest version for decryption"),
+    "aliases": ("别名", "Aliases"),
+    "description": ("说明", "Description"),
+    "owner": ("所有者", "Owner"),
+    "origin": ("来源", "Origin"),
+    "created_at": ("创建时间", "Created"),
+    "rotation_days": ("自动轮换（天）", "Rotated every (days)"),
+    "next_rotation_at": ("下次轮换", "Next rotation"),
+    "deletion_at": ("计划销毁时间", "To be destroyed at"),
+    "destroyed_at": ("销毁时间", "Destroyed at"),
+    "tags": ("标签", "Tags"),
+}
 
 
 async def key(page: Page, key: str) -> Answer:
     view = await page.run("kms.key.get", key=key)
-    facts = [(name, shown(getattr(view, name))) for name in view.__struct_fields__]
-    verbs = [v for v in _KEY_VERBS if page.may(f"kms.key.{v.name}")]
+    facts = [
+        (page.text(*_KEY_FACTS[name]), word(page, shown(getattr(view, name))))
+        for name in _KEY_FACTS
+        if getattr(view, name) not in (None, "", [], {})
+    ]
+    verbs = [v for v in _KEY_VERBS if view.state in v.states and page.may(f"kms.key.{v.name}")]
     return page.render("key.html", key=key, title=view.label or key, facts=facts, verbs=verbs)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from miyun.core.errors import MiyunError
+from miyun.core.errors import MiyunError, NotFound
 from miyun.edge.console.page import TENANT_COOKIE, Page
 from miyun.edge.console.pages.listing import Answer
 from miyun.edge.http.arrival import SESSION_COOKIE
@@ -72,3 +72,7 @@ async def preferences(page: Page) -> Answer:
 
 
 _PREFERENCES: Final = {"lang": ("zh", "en"), "theme": ("plain", "contrast"), "size": ("normal", "large")}
+
+
+async def nowhere(page: Page, path: str) -> Answer:
+    raise NotFound("path", f"/console{path}")

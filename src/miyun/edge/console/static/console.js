@@ -18,14 +18,17 @@
         count += 1;
       });
       var chart = window.echarts.init(place, null, { renderer: "svg" });
+      var style = window.getComputedStyle(document.documentElement);
+      var ink = style.getPropertyValue("--text").trim(), axis = { axisLabel: { color: ink } };
       chart.setOption({
+        textStyle: { color: ink },
         aria: { enabled: true, decal: { show: true } },
         animation: false,
         grid: { left: 60, right: 20, top: 40, bottom: 40 },
         tooltip: { trigger: "axis" },
-        legend: { top: 4 },
-        xAxis: { type: "category", data: names },
-        yAxis: { type: "value", minInterval: 1 },
+        legend: { top: 4, textStyle: { color: ink } },
+        xAxis: Object.assign({ type: "category", data: names }, axis),
+        yAxis: Object.assign({ type: "value", minInterval: 1 }, axis),
         series: Object.keys(series).map(function (name) {
           return { name: name, type: place.dataset.kind || "bar", data: series[name], barMaxWidth: 34, stack: place.dataset.stack || undefined };
         })
