@@ -157,7 +157,7 @@ def test_the_generated_commands_are_in_step_with_the_operations() -> None:
 
 
 def test_selftest_reads_certificates_requests_and_messages() -> None:
-    """The published set beside the repository, when it is there: nothing fails, and what `wire` reads is not skipped."""
+    """The published set, when it lies beside the repository: nothing fails, and what `wire` reads is not skipped."""
     folder = Path(__file__).parents[4] / "shared" / "vectors"
     if not folder.is_dir():
         pytest.skip("no vectors beside the repository")
