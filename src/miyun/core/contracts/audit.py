@@ -8,6 +8,8 @@ from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger, Record
 from miyun.core.operation import Call
 
+_DIGITS = 18  # of a sequence number, and of what the ledger is ever asked for
+
 
 class AuditService:
     def __init__(self, *, ledger: Ledger) -> None:
@@ -28,7 +30,7 @@ class AuditService:
     async def _records(self, tenant: str | None, request: m.RecordQuery) -> m.RecordList:
         start = None
         if request.cursor is not None:
-            if not (request.cursor.isascii() and request.cursor.isdigit()):
+            if not (request.cursor.isascii() and request.cursor.isdigit() and len(request.cursor) <= _DIGITS):
                 raise InvalidArgument("cursor", Text("不是上页返回的游标。", "it is not a previous page's cursor."))
             start = int(request.cursor)
         found = await self._ledger.records(
