@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from miyun.core.errors import MiyunError
 from miyun.core.operation import Operation, Principal
 
 
@@ -69,6 +70,7 @@ class Authenticated:
     nonce: str | None = None
     nonce_expires: float = 0.0
     must_change_password: bool = False
+    refusal: MiyunError | None = None  # known who it is, but not let in: raised once the principal can be recorded
 
 
 class Authenticator(Protocol):

@@ -124,6 +124,8 @@ class Pipeline:
     ) -> Outcome:
         authenticated = await self._authenticator.authenticate(arrival.credential, operation, now)
         principal = progress.principal = authenticated.principal
+        if authenticated.refusal is not None:
+            raise authenticated.refusal
         authorise(operation, authenticated)
         entitled = await self._entitle(operation, arrival, principal, now)
         progress.entitled = entitled

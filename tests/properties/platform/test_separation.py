@@ -152,6 +152,10 @@ def test_supplier_staff_without_a_grant_enter_no_tenant(
                 with pytest.raises(PermissionDenied) as refused:
                     attempt(visitor, operation)
                 assert refused.value.code == "GrantRequired"
+    with platform.session(platform.person(Role.TENANT_AUDIT, tenant_b)) as audit:
+        seen = audit.call("audit.records", operation="kms.key.create", limit=500)["items"]
+        mine = [record for record in seen if record["principal"] == staff.id]
+        assert mine and mine[0]["code"] == "GrantRequired", "the tenant's auditor sees who tried to enter"
 
 
 def test_within_a_grant_staff_do_what_it_is_for_and_the_ledger_names_it(

@@ -55,6 +55,7 @@ from miyun.core.tenancy.store import TenancyStore
 
 _NONCE: Final = re.compile(r"[A-Za-z0-9_.~+/=-]{8,64}")
 _ACCESS_KEY: Final = re.compile(r"ak_[0-9a-z]{26}")
+_TENANT: Final = re.compile(r"ten_[0-9a-z]{26}")
 _USERNAME: Final = re.compile(r"bc_[0-9a-z]{26}")
 _ANONYMOUS: Final = Principal(id="anonymous", role=Role.PUBLIC, name="")
 TOPIC_GRANT: Final = "core.access_grant"  # key: the person of the supplier's staff
@@ -190,9 +191,8 @@ class TenancyAuthenticator:
             raise SessionExpired
         if credential.cookie and credential.unsafe and not _same(seat.csrf, credential.csrf or ""):
             raise CsrfMismatch(permission="csrf", field="csrf")
-        return Authenticated(
-            _person_principal(seat, credential.tenant, now), must_change_password=seat.person.must_change
-        )
+        principal, refusal = _person_principal(seat, credential.tenant, now)
+        return Authenticated(principal, must_change_password=seat.person.must_change, refusal=refusal)
 
     async def _load_seat(self, identifier: str, token: str, now: datetime) -> _Seat | None:
         found = await asyncio.to_thread(self._store.touch_session, identifier, now, IDLE)
@@ -249,20 +249,25 @@ def _application_principal(identifier: str, application: Application) -> Princip
     )
 
 
-def _person_principal(seat: _Seat, entered: str | None, now: datetime) -> Principal:
+def _person_principal(seat: _Seat, entered: str | None, now: datetime) -> tuple[Principal, GrantRequired | None]:
+    """Who it is; with a refusal, for the record of the tenant that was to be entered, and then without any role."""
     person = seat.person
-    tenant, grant = person.tenant, None
+    tenant, grant, roles = person.tenant, None, person.roles
+    refusal: GrantRequired | None = None
     if entered is not None and entered != person.tenant:
+        tenant = entered if _TENANT.fullmatch(entered) else None
         held = next((g for g in seat.grants if g.tenant == entered and g.holds(now)), None)
         if held is None:
-            raise GrantRequired(permission="grant", field="tenant")
-        tenant, grant = entered, held.id
-    return Principal(
+            roles, refusal = frozenset((Role.PUBLIC,)), GrantRequired(permission="grant", field="tenant")
+        else:
+            grant = held.id
+    principal = Principal(
         id=person.id,
         role=person.primary,
         name=person.name,
         tenant=tenant,
-        roles=person.roles,
+        roles=roles,
         grant=grant,
         session=seat.session.id,
     )
+    return principal, refusal
