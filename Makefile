@@ -27,9 +27,10 @@ up: install ## start the platform, perform the contract as a rehearsal, print wh
 down: ## stop the platform; leaves nothing running
 	@if [ -x .venv/bin/miyun ]; then .venv/bin/miyun stop; fi
 
+# A fixed hash seed: every worker has to collect the same tests in the same order.
 test: install ## install what the engines need and run the whole suite
 	bash deploy/engines.sh
-	.venv/bin/python -m pytest -n 2 --dist worksteal
+	PYTHONHASHSEED=0 .venv/bin/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.installed ## style, types, corridors
 	.venv/bin/ruff check .
@@ -42,7 +43,7 @@ bench: install ## measure us and the peers side by side
 
 assurance: install ## long checks: many differential and fuzz cases, faults
 	bash deploy/engines.sh
-	MIYUN_FAULT_ROUNDS=20 .venv/bin/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
+	PYTHONHASHSEED=0 MIYUN_FAULT_ROUNDS=20 .venv/bin/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
 
 clean: down ## remove what was built (keeps var/)
 	rm -rf .venv .tools build src/*.egg-info
