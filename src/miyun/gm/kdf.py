@@ -1,4 +1,4 @@
-"""Key derivation: the KDF of GB/T 32918.4, HKDF (RFC 5869) and PBKDF2 (RFC 8018, GM/T 0091) over SM3."""
+"""Key derivation over SM3: GB/T 32918.4, HKDF (RFC 5869), PBKDF2 (RFC 8018, GM/T 0091), the PRF of TLCP."""
 
 from miyun.gm import _check
 from miyun.gm.errors import InvalidInput
@@ -8,6 +8,7 @@ from miyun.gm.providers.port import Buffer
 _HKDF_LIMIT = 255 * 32
 _SM2_LIMIT = 1 << 26  # far above every key and every SM2 plaintext, far below the counter's range
 _PBKDF2_LIMIT = 1 << 16
+_PRF_LIMIT = 1 << 16
 _ITERATIONS = range(1, 10_000_001)
 
 
@@ -44,3 +45,15 @@ def pbkdf2(password: Buffer, salt: Buffer, iterations: int, length: int) -> byte
     if iterations not in _ITERATIONS:
         raise InvalidInput("PBKDF2 runs 1 … 10000000 iterations")
     return provider().pbkdf2(_check.data(password, "password"), _check.data(salt, "salt"), iterations, length)
+
+
+def tlcp_prf(secret: Buffer, label: Buffer, seed: Buffer, length: int) -> bytes:
+    """PRF(secret, label, seed) of GB/T 38636, 5.2: P_SM3 over label‖seed; at most 65 536 bytes."""
+    _length(length, _PRF_LIMIT)
+    hmac, secret = provider().hmac, _check.data(secret, "secret")
+    start = bytes(_check.data(label, "label")) + bytes(_check.data(seed, "seed"))
+    out, a = b"", start
+    for _ in range(-(-length // 32)):
+        a = hmac(secret, a)
+        out += hmac(secret, a + start)
+    return out[:length]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-from miyun.gm import intl, kdf, sm2, sm3, sm4
+from miyun.gm import intl, kdf, sm2, sm2_exchange, sm3, sm4
 from miyun.gm.errors import DecryptionFailed, GmError, InvalidSignature, SelfTestFailed
 from miyun.gm.providers import Provider, provider, using
 from miyun.gm.vectors import FileReport, Report, run_vectors
@@ -60,6 +60,9 @@ def _kdf() -> None:
         "32cd8662313657c0e6138ffeda2c4e6805869cbd8030188858d8a675ac762523"
     )
     _same(kdf.pbkdf2(b"passwd", b"salt", 1, 64), derived)
+    secret = _h("2993b5fb3b571d7ace77bbaa5052d965662f4e98fd05ad3b7520a6d2958165f1e46c12723cad7d7eb496422e62d6c78e")
+    seed = _h("34d334c8e54b2711c38bb284d48d8212fb5e95b0f7d30bc2e6ab0bf54059135c")
+    _same(kdf.tlcp_prf(secret, b"server finished", seed, 12), _h("161415a8d1d03c2291c1d54e"))
 
 
 _SM4_KEY = _h("0123456789abcdeffedcba9876543210")
@@ -128,6 +131,24 @@ def _sm2_encrypt() -> None:
     _refused(DecryptionFailed, lambda: sm2.decrypt(_D, ciphertext[:-1] + b"\0", "c1c3c2"))
 
 
+def _sm2_exchange() -> None:
+    """GB/T 32918.5-2017, B.2, from both sides, and a refused confirmation."""
+    d_a = _h("81eb26e941bb5af16df116495f90695272ae2cd63d6c4ae1678418be48230029")
+    d_b = _h("785129917d45a9ea5437a59356b82338eaadda6ceb199088f14ae10defa229b5")
+    r_a = _h("d4de15474db74d06491c440d305e012400990f3e390c7e87153c12db2ea60bb3")
+    r_b = _h("7e07124814b309489125eaed101113164ebf0f3458c5bd88335c1f9d596243d6")
+    a, b = sm2_exchange.Party(sm2.public_key(d_a)), sm2_exchange.Party(sm2.public_key(d_b))
+    agreed = sm2_exchange.Agreed(
+        _h("6c89347354de2484c60b4ab1fde4c6e5"),
+        _h("18c7894b3816df16cf07b05c5ec0bef5d655d58f779cc1b400a4f3884644db88"),
+        _h("d3a0fe15dee185ceae907a6b595cc32a266ed7b3367e9983a896dc32fa20f8eb"),
+    )
+    _same(sm2_exchange.agree_kat(True, d_a, sm2.DEFAULT_ID, r_a, b, sm2.public_key(r_b), 16), agreed)
+    _same(sm2_exchange.agree_kat(False, d_b, sm2.DEFAULT_ID, r_b, a, sm2.public_key(r_a), 16), agreed)
+    initiator = sm2_exchange.Initiator(d_a, sm2.DEFAULT_ID, b, 16)
+    _refused(InvalidSignature, lambda: initiator.finish(sm2.public_key(r_b), bytes(32)))
+
+
 def _sm2_pairwise() -> None:
     """A fresh key signs what it verifies and decrypts what it encrypts (GM/T 0028, 7.10.3.3)."""
     ((d, public),) = sm2.generate_many(1)
@@ -167,6 +188,7 @@ _TESTS: tuple[tuple[str, Callable[[], None]], ...] = (
     ("SM4-GCM", _sm4_gcm),
     ("SM2 signature", _sm2_sign),
     ("SM2 encryption", _sm2_encrypt),
+    ("SM2 key exchange", _sm2_exchange),
     ("SM2 pairwise consistency", _sm2_pairwise),
     ("AES-GCM", _aes_gcm),
     ("ECDSA pairwise consistency", _ecdsa_pairwise),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from miyun.gm import kdf, sm2, sm3, sm4
+from miyun.gm import kdf, sm2, sm2_exchange, sm3, sm4
 from miyun.gm.ciphertext import convert_ciphertext
 from miyun.gm.errors import GmError
 from miyun.gm.providers import Provider, provider, using
@@ -102,6 +102,11 @@ def _sm2_kdf(v: Vector) -> None:
     _equal(kdf.sm2_kdf(_bytes(v, "z"), v["klen"]), _bytes(v, "k"))
 
 
+def _tlcp_prf(v: Vector) -> None:
+    out = kdf.tlcp_prf(_bytes(v, "secret"), v["label"].encode("ascii"), _bytes(v, "seed"), v["length"])
+    _equal(out, _bytes(v, "out"))
+
+
 def _sm3(v: Vector) -> None:
     message, digest = _bytes(v, "msg_hex"), _bytes(v, "digest")
     _equal(sm3.digest(message), digest)
@@ -151,8 +156,30 @@ def _sm2_encrypt(v: Vector) -> None:
     _equal(sm2.decrypt(d, convert_ciphertext(der, "asn1", "c1c2c3"), "c1c2c3"), message)
 
 
+def _sm2_key_exchange(v: Vector) -> None:
+    if v.get("orientation", "A-initiator") != "A-initiator":
+        raise ValueError("the orientation is A-initiator")
+    secrets = [_scalar(v, name) for name in ("da", "ra", "db", "rb")]
+    public_a, ephemeral_a, public_b, ephemeral_b = (sm2.public_key(secret) for secret in secrets)
+    d_a, r_a, d_b, r_b = secrets
+    a, b = sm2_exchange.Party(public_a, _bytes(v, "id_a")), sm2_exchange.Party(public_b, _bytes(v, "id_b"))
+    for side in (
+        sm2_exchange.agree_kat(True, d_a, _bytes(v, "id_a"), r_a, b, ephemeral_b, v["klen"]),
+        sm2_exchange.agree_kat(False, d_b, _bytes(v, "id_b"), r_b, a, ephemeral_a, v["klen"]),
+    ):
+        _equal(side.key, _bytes(v, "key"))
+        for name, got in (("s_a", side.s_a), ("s_b", side.s_b)):
+            _equal(got, _bytes(v, name) if name in v else got)
+    listed = (("pa", public_a), ("pb", public_b), ("RA", ephemeral_a), ("RB", ephemeral_b))
+    for name, point in listed:
+        _equal(point[1:], _bytes(v, name) if name in v else point[1:])
+    for name, party in (("za", a), ("zb", b)):
+        z = sm2.za(party.public, party.user_id)
+        _equal(z, _bytes(v, name) if name in v else z)
+
+
 def _sm2(v: Vector) -> None:
-    kinds = {"sign": _sm2_sign, "verify": _sm2_verify, "encrypt": _sm2_encrypt}
+    kinds = {"sign": _sm2_sign, "verify": _sm2_verify, "encrypt": _sm2_encrypt, "key_exchange": _sm2_key_exchange}
     if v.get("kind") not in kinds:
         raise _Skip(f"SM2 {v.get('kind')} is not built")
     kinds[v["kind"]](v)
@@ -202,7 +229,7 @@ _BY_FIELDS: Checks = (
     (frozenset({"key", "msg", "tag"}), _hmac),
     (frozenset({"kind", "curve"}), _sm2),
     (frozenset({"hid"}), _not_built("SM9 is not built")),
-    (frozenset({"secret", "label", "seed"}), _not_built("the TLCP PRF is not built")),
+    (frozenset({"secret", "label", "seed"}), _tlcp_prf),
     (frozenset({"keystream"}), _not_built("ZUC is not built")),
     (frozenset({"bearer", "direction"}), _not_built("ZUC is not built")),
     (frozenset({"cert_der"}), _not_built("certificates and messages are read above the algorithms")),

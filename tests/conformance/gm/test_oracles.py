@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from miyun.gm import kdf, sm2, sm3, sm4
 from miyun.gm.providers import Provider
+from miyun.gm.sm2_exchange import Initiator, Party, Responder
 
 gmalglib_sm2 = pytest.importorskip("gmalglib.sm2", reason="gmalglib has no wheel for this machine")
 gmssl_pyx = pytest.importorskip("gmssl_pyx", reason="gmssl-pyx has no wheel for this machine")
@@ -43,6 +44,21 @@ def test_gmssl_decrypts_our_ciphertexts_and_we_its(provider: Provider) -> None:
         plaintext = os.urandom(size)
         assert gmssl_pyx.sm2_decrypt(d, sm2.encrypt(public, plaintext)) == plaintext
         assert sm2.decrypt(d, gmssl_pyx.sm2_encrypt(public[1:], plaintext)) == plaintext
+
+
+@pytest.mark.parametrize("length", [1, 16, 33, 100])
+def test_gmalglib_agrees_on_keys_with_us_in_both_roles(provider: Provider, length: int) -> None:
+    (d, public), (their_d, their_public) = sm2.generate_many(2)
+    theirs = gmalglib_sm2.SM2(sk=their_d, pk=their_public, uid=b"theirs")
+    for responding, side in ((True, Initiator), (False, Responder)):
+        ours = side(d, b"ours", Party(their_public, b"theirs"), length)
+        t, point = theirs.begin_key_exchange()
+        key = theirs.end_key_exchange(t, ours.ephemeral, public, responding, length, b"ours")
+        if isinstance(ours, Initiator):
+            assert ours.finish(point, None)[0] == key
+        else:
+            ours.respond(point)
+            assert ours.finish(None) == key
 
 
 def test_sm3_and_hmac_agree_with_cryptography_and_gmssl(provider: Provider) -> None:

@@ -25,6 +25,8 @@ def test_derived_lengths_have_limits(provider: Provider) -> None:
         lambda: kdf.pbkdf2(b"password", b"salt", 0, 32),
         lambda: kdf.pbkdf2(b"password", b"salt", 1, 0),
         lambda: kdf.pbkdf2(b"password", b"salt", 10**9, 32),
+        lambda: kdf.tlcp_prf(b"secret", b"label", b"seed", 0),
+        lambda: kdf.tlcp_prf(b"secret", b"label", b"seed", 2**16 + 1),
     ):
         with pytest.raises(InvalidInput):
             attempt()
