@@ -32,6 +32,7 @@ class MiyunError(Exception):
     """Base of every error a user may see. `values` fill the placeholders of `text` and `remedy`."""
 
     status: ClassVar[int] = 500
+    had_effect: ClassVar[bool] = False  # something was changed before it was raised: a repeat must not be taken for new
     text: ClassVar[Text] = Text("内部错误。", "Internal error.")
     remedy: ClassVar[Text] = Text("请凭请求编号联系服务方。", "Contact the supplier with the request id.")
 

@@ -152,8 +152,8 @@ class Pipeline:
                 value = await asyncio.to_thread(handler, service, call, request)
             else:
                 value = await handler(service, call, request)
-        except MiyunError:
-            progress.in_doubt = False  # handlers promise: a declared error means that nothing was changed
+        except MiyunError as error:
+            progress.in_doubt = error.had_effect  # handlers promise: otherwise nothing was changed
             raise
         if not _is_recorded(operation):
             if ticket is not None:  # no record ends it

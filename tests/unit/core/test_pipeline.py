@@ -26,6 +26,7 @@ from miyun.core.ledger.port import Admission, Entry, Receipt, Ticket
 from miyun.core.operation import Call, Duty, Meter, Operation, Principal, Role, Struct
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
+from miyun.offerings.onboarding.errors import OnboardingIncomplete
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
@@ -300,3 +301,11 @@ def test_an_answer_that_holds_the_callers_data_is_never_stored_for_replay() -> N
     bench.run(idempotency_key="k1")
     ((_, ticket, answer),) = bench.ledger.entries
     assert ticket is not None and answer is None
+
+
+def test_a_declared_error_with_an_effect_leaves_the_key_in_doubt() -> None:
+    bench = Bench(operation())
+    bench.room.fails = OnboardingIncomplete("app_1", FailedPrecondition(state="locked"))
+    with pytest.raises(OnboardingIncomplete):
+        bench.run(idempotency_key="k1")
+    assert [in_doubt for _, in_doubt in bench.ledger.released] == [True]

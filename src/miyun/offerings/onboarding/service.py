@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from miyun.core.contracts.model import Instance
 from miyun.core.contracts.store import ContractStore
-from miyun.core.errors import InvalidArgument
+from miyun.core.errors import AlreadyExists, InvalidArgument, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
@@ -19,6 +20,7 @@ from miyun.core.registry import Registry
 from miyun.core.tenancy.applications.directory import Applications
 from miyun.core.tenancy.model import Application, Binding
 from miyun.offerings.onboarding import messages as m
+from miyun.offerings.onboarding.errors import OnboardingIncomplete
 from miyun.offerings.onboarding.guide import credential_config, request_command, timestamp_command
 from miyun.offerings.onboarding.model import Check, CheckResult, Step
 from miyun.offerings.onboarding.store import OnboardingStore
@@ -58,12 +60,15 @@ class OnboardingService:
         instances = await self._chosen(tenant, request.services)
         application = await self._applications.create(tenant, request.name, call.now)
         call.resource["application"] = application.id
-        key, secret = await self._applications.issue_access_key(tenant, application.id, None, call.now)
-        steps = []
-        for instance in instances:
-            binding = await self._applications.bind(tenant, application.id, instance.id, call.now)
-            steps.append(await self._step(application, binding, call.now, fresh=True))
         call.detail["services"] = [instance.offering for instance in instances]
+        try:
+            key, secret = await self._applications.issue_access_key(tenant, application.id, None, call.now)
+            steps = []
+            for instance in instances:
+                binding = await self._applications.bind(tenant, application.id, instance.id, call.now)
+                steps.append(await self._step(application, binding, call.now, fresh=True))
+        except MiyunError as error:
+            raise OnboardingIncomplete(application.id, error) from error
         return m.Started(
             application=application.id,
             name=application.name,
@@ -78,7 +83,10 @@ class OnboardingService:
         (instance,) = await self._chosen(tenant, [request.service])
         binding = await self._applications.bind(tenant, application.id, instance.id, call.now)
         call.resource.update(application=application.id, binding=binding.id)
-        step = await self._step(application, binding, call.now, fresh=True)
+        try:
+            step = await self._step(application, binding, call.now, fresh=True)
+        except MiyunError as error:
+            raise OnboardingIncomplete(application.id, error) from error
         return m.Guide(application=application.id, name=application.name, steps=[m.StepView.of(step)] if step else [])
 
     async def guide(self, call: Call, request: m.ApplicationRef) -> m.Guide:
@@ -192,8 +200,10 @@ class OnboardingService:
         """A key or a signer of the application's own."""
         kind, *details = placeholder.strip("{}").split(":")
         if kind == "signer":
-            subject = {"CN": application.name}
-            return await self._signers.make(application.tenant, name=application.id, subject=subject, at=now)
+            with contextlib.suppress(AlreadyExists):  # of an earlier binding to the service: it still signs
+                subject = {"CN": application.name}
+                await self._signers.make(application.tenant, name=application.id, subject=subject, at=now)
+            return application.id
         algorithm, usage = details
         info = await self._keys.create(
             application.tenant, algorithm, usage, label=application.name, owner=application.id
