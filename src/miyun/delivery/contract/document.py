@@ -13,6 +13,7 @@ from pathlib import Path
 from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
 from miyun.delivery.contract import tables
+from miyun.delivery.contract.text import plain_characters
 
 MAX_BYTES = 20 * 2**20
 MAX_CHARACTERS = 2_000_000
@@ -134,7 +135,7 @@ def _looks_like_text(text: str) -> bool:
 
 def _from_text(name: str, kind: str, text: str) -> Document:
     text = re.sub(r"\r\n?|[\f\v\x85\u2028\u2029]", "\n", text)
-    text = re.sub(r"[\u200b\u200c\u200d\ufeff\u00ad]", "", text).replace("\u00a0", " ")
+    text = plain_characters(re.sub(r"[\u200b\u200c\u200d\ufeff\u00ad]", "", text).replace("\u00a0", " "))
     lines = [piece for line in text.split("\n") for piece in _pieces(line)]
     rows: list[str | tuple[str, ...]] = list(tables.fold(lines))
     return _from_rows(name, kind, rows, ())

@@ -7,8 +7,11 @@ import logging
 import re
 
 import pypdf
+from pypdf._text_extraction import _layout_mode  # where letters stand: pypdf has no public name for it
+from pypdf.generic import ContentStream
 
 from miyun.core.i18n import Text
+from miyun.delivery.contract.pdf_lines import Piece, assemble
 
 _PAGE_NUMBER = re.compile(
     r"^\s*(?:[-—–]\s*\d{1,4}\s*[-—–]|第\s*\d+\s*页(?:\s*[,，/]?\s*共\s*\d+\s*页)?|\d{1,3}\s*/\s*\d{1,3})\s*$"
@@ -51,10 +54,19 @@ def extract(data: bytes, name: str) -> str:
 
 def _page_text(page: pypdf.PageObject) -> str:
     try:
-        return page.extract_text(extraction_mode="layout", layout_mode_space_vertically=False)
+        return "\n".join(assemble(_pieces(page)))
     except Exception:
         # The layout mode knows fewer fonts than the plain one.
         return page.extract_text()
+
+
+def _pieces(page: pypdf.PageObject) -> list[Piece]:
+    contents = page.get_contents()
+    if contents is None:
+        return []
+    operations = iter(ContentStream(contents, page.pdf, "bytes").operations)
+    groups = _layout_mode.text_show_operations(operations, page._layout_mode_fonts(), True, None)
+    return [Piece(g["tx"], g["displaced_tx"], g["ty"] * g["flip_sort"], g["font_height"], g["text"]) for g in groups]
 
 
 def _has_picture(page: pypdf.PageObject) -> bool:

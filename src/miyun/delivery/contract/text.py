@@ -10,6 +10,17 @@ from datetime import date
 _WIDTH = {ord(full): half for full, half in zip("０１２３４５６７８９．％（）－／　", "0123456789.%()-/ ", strict=True)}
 _CJK = r"[\u3400-\u9fff\u3000-\u303f\uff00-\uffef“”‘’]"
 _CJK_GAP = re.compile(rf"(?<={_CJK})[ \t]+(?={_CJK})")
+# PDF printers write radicals (⼭ U+2F2D, ⻆ U+2EC6) where the same shape is a character of its own (山, 角).
+_RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2F00, 0x2FD6)}
+_RADICALS |= str.maketrans(
+    "⺟⺠⻄⻅⻆⻉⻋⻓⻔⻘⻚⻛⻜⻝⻢⻣⻤⻥⻦⻨⻩⻬⻮⻰",
+    "母民西见角贝车长门青页风飞食马骨鬼鱼鸟麦黄齐齿龙",
+)
+
+
+def plain_characters(text: str) -> str:
+    """Radicals as the characters they look like; the length never changes."""
+    return text.translate(_RADICALS)
 
 
 def half_width(text: str) -> str:
