@@ -87,5 +87,12 @@ class Build(build_ext):
             self.warn("the native core was not built (is gcc or clang installed?); GM runs on the system's libcrypto")
             raise
 
+    def copy_file(self, infile: str, outfile: str, *arguments: object, **options: object) -> tuple[str, bool]:
+        """Put the extension beside the sources by renaming: a process that imports it meets the old or the new one."""
+        partial = f"{outfile}.partial"
+        _, copied = super().copy_file(infile, partial, *arguments, **options)
+        os.replace(partial, outfile)
+        return outfile, bool(copied)
+
 
 setup(ext_modules=[_extension()], cmdclass={"build_ext": Build})

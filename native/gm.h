@@ -245,4 +245,32 @@ void gm_gcm_encrypt(const struct gm_gcm *g, struct gm_bytes nonce, struct gm_byt
 int gm_gcm_decrypt(const struct gm_gcm *g, struct gm_bytes nonce, struct gm_bytes aad, struct gm_bytes in,
                    uint8_t *out, const uint8_t *tag, size_t tag_size);
 
+/* ---- sm4_modes.c: one message each; out may not overlap in ---- */
+void gm_sm4_cfb(const struct gm_engine *engine, const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
+                uint8_t *out, size_t size, int encrypt);
+void gm_sm4_ofb(const struct gm_engine *engine, const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
+                uint8_t *out, size_t size);
+void gm_sm4_bc(const struct gm_engine *engine, const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
+               uint8_t *out, size_t blocks, int encrypt);
+void gm_sm4_ofbnlf(const struct gm_engine *engine, const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,
+                   uint8_t *out, size_t blocks, int encrypt);
+/* a block or more; gb: the tweak doubles as in GB/T 17964, else as in IEEE 1619 */
+void gm_sm4_xts(const struct gm_engine *engine, const uint8_t key[32], const uint8_t tweak[16], const uint8_t *in,
+                uint8_t *out, size_t size, int gb, int encrypt);
+/* a block or more */
+void gm_sm4_hctr(const struct gm_engine *engine, const uint8_t key[16], const uint8_t hash_key[16],
+                 const uint8_t tweak[16], const uint8_t *in, uint8_t *out, size_t size, int encrypt);
+
+/* ---- sm4_mac.c ---- */
+void gm_sm4_cbc_mac(const struct gm_engine *engine, const uint8_t key[16], const uint8_t *data, size_t blocks,
+                    uint8_t mac[16]);
+void gm_sm4_cmac(const struct gm_engine *engine, const uint8_t key[16], const uint8_t *data, size_t size,
+                 uint8_t mac[16]);
+/* nonce of 7 to 13 bytes, even tag of 4 to 16 bytes, data that the counter suffices for; out takes the tag too */
+void gm_ccm_encrypt(const struct gm_engine *engine, const struct gm_sm4 *cipher, struct gm_bytes nonce,
+                    struct gm_bytes aad, struct gm_bytes in, uint8_t *out, size_t tag_size);
+/* 0 when the tag is wrong; then out is wiped */
+int gm_ccm_decrypt(const struct gm_engine *engine, const struct gm_sm4 *cipher, struct gm_bytes nonce,
+                   struct gm_bytes aad, struct gm_bytes in, uint8_t *out, const uint8_t *tag, size_t tag_size);
+
 #endif

@@ -27,6 +27,6 @@ PyObject *gm_py_random_failed(void);
 #define BULK 2048 /* bytes of work that pay for releasing the GIL */
 
 extern PyTypeObject gm_py_sm3_type;
-extern PyMethodDef gm_py_sm3_methods[], gm_py_sm2_methods[], gm_py_sm4_methods[];
+extern PyMethodDef gm_py_sm3_methods[], gm_py_sm2_methods[], gm_py_sm4_methods[], gm_py_sm4_modes_methods[];
 
 #endif

@@ -113,7 +113,7 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The native core of the GM algorithms.", .m_size = -1,
     .m_methods = module_methods};
 
-static PyMethodDef all_methods[32];
+static PyMethodDef all_methods[64];
 
 static void collect(PyMethodDef *methods)
 {
@@ -130,6 +130,7 @@ PyMODINIT_FUNC PyInit__native(void)
         collect(gm_py_sm2_methods);
         collect(gm_py_sm3_methods);
         collect(gm_py_sm4_methods);
+        collect(gm_py_sm4_modes_methods);
         engine_type.tp_methods = all_methods;
     }
     PyObject *module = PyModule_Create(&definition);

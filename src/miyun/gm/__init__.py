@@ -3,7 +3,7 @@
 Imports nothing else of this package. All data arguments accept bytes, bytearray and memoryview.
 """
 
-from miyun.gm import curve, errors, intl, kdf, rand, selftest, sm2, sm2_exchange, sm3, sm4
+from miyun.gm import curve, errors, intl, kdf, rand, selftest, sm2, sm2_exchange, sm3, sm4, sm4_mac, sm4_modes
 from miyun.gm.providers import Provider, provider, providers
 
 __all__ = [
@@ -20,4 +20,6 @@ __all__ = [
     "sm2_exchange",
     "sm3",
     "sm4",
+    "sm4_mac",
+    "sm4_modes",
 ]

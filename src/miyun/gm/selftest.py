@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-from miyun.gm import intl, kdf, sm2, sm2_exchange, sm3, sm4
+from miyun.gm import intl, kdf, sm2, sm2_exchange, sm3, sm4, sm4_mac, sm4_modes
 from miyun.gm.errors import DecryptionFailed, GmError, InvalidSignature, SelfTestFailed
 from miyun.gm.providers import Provider, provider, using
 from miyun.gm.vectors import FileReport, Report, run_vectors
@@ -92,6 +92,80 @@ def _sm4_gcm() -> None:
     _same(sm4.encrypt_gcm(_SM4_KEY, nonce, _GCM_PLAINTEXT, aad), expected)
     _same(sm4.decrypt_gcm(_SM4_KEY, nonce, expected, aad), _GCM_PLAINTEXT)
     _refused(DecryptionFailed, lambda: sm4.decrypt_gcm(_SM4_KEY, nonce, expected[:-1] + b"\xed", aad))
+
+
+_MODES_KEY, _MODES_IV = _h("2b7e151628aed2a6abf7158809cf4f3c"), bytes(range(16))
+_MODES_PLAINTEXT = _h(
+    "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411e5fbc1191a0a52ef"
+    "f69f2445df4f9b17ad2b417be66c3710"
+)
+
+
+def _sm4_modes() -> None:
+    """GB/T 17964-2021: BC, OFBNLF, HCTR and XTS; CFB and OFB; both doublings of XTS with a stolen block."""
+    key, iv, plaintext = _MODES_KEY, _MODES_IV, _MODES_PLAINTEXT
+    bc = _h(
+        "ac529af989a62fce9cddc5ffb84125cafb8cde77339ffe481d113c40bbd5b6786ffc9916f98f94ff12d78319707e2404"
+        "28718707605bc1eac503153ebaa0fb1d"
+    )
+    _same((sm4_modes.encrypt_bc(key, iv, plaintext), sm4_modes.decrypt_bc(key, iv, bc)), (bc, plaintext))
+    nlf = _h(
+        "00a5b5c9e645557c20ce7f267736f308a18037828850b9d78883ca622851f86cb7caefdfb6d4caba6ae2d2fce369ceb3"
+        "1001dd71fdda9341f8d221cb720ff27b"
+    )
+    _same((sm4_modes.encrypt_ofbnlf(key, iv, plaintext), sm4_modes.decrypt_ofbnlf(key, iv, nlf)), (nlf, plaintext))
+    tweak = bytes(range(0xF0, 0x100))
+    hctr = _h(
+        "9cd7481d3b7ca904b14b4084d9d4c83ed39eac8e16747895fc2ae1eecd220276af3d0d2f21cb3807561347c81ad13811"
+        "7dd85c652afe16a47dc68eb884068ae3"
+    )
+    _same(sm4_modes.encrypt_hctr(key, iv, tweak, plaintext), hctr)
+    _same(sm4_modes.decrypt_hctr(key, iv, tweak, hctr), plaintext)
+    cfb = _h("693d9a535bad5bb1786f53d7253a70569ed258a85a0467cc92aab393dd978995")
+    _same(
+        sm4_modes.encrypt_cfb(_SM4_KEY, _SM4_KEY, _SM4_KEY * 2),
+        cfb,
+    )
+    _same(
+        sm4_modes.decrypt_cfb(_SM4_KEY, _SM4_KEY, cfb),
+        _SM4_KEY * 2,
+    )
+    stream = sm4.encrypt_ecb(_SM4_KEY, _SM4_KEY)
+    _same(sm4_modes.ofb(_SM4_KEY, _SM4_KEY, bytes(32)), stream + sm4.encrypt_ecb(_SM4_KEY, stream))
+    key, sector, plaintext = (
+        _h("56ffcc9bbbdf413f0fc0f888f44b7493bb1925a39b8adf02d9009bb16db0a887"),
+        _h("90000000000000000000000000000000"),
+        _h("9a839cc14363bafcfc0cc93b14f8e769d35b94cc98267438e3"),
+    )
+    gb = _h("f04f3f16b354cccdc39fc664ec7f8db010a83bcacbc5c96353")
+    ieee = _h("af027012c829206c32a31706999d046f10a83bcacbc5c96353")
+    _same(sm4_modes.encrypt_xts(key, sector, plaintext, standard="GB"), gb)
+    _same(sm4_modes.decrypt_xts(key, sector, gb, standard="GB"), plaintext)
+    _same(sm4_modes.encrypt_xts(key, sector, plaintext, standard="IEEE"), ieee)
+    _same(sm4_modes.decrypt_xts(key, sector, ieee, standard="IEEE"), plaintext)
+
+
+def _sm4_ccm() -> None:
+    """RFC 8998, A.2, and a refused tag."""
+    nonce, aad = _h("00001234567800000000abcd"), _h("feedfacedeadbeeffeedfacedeadbeefabaddad2")
+    expected = _h(
+        "48af93501fa62adbcd414cce6034d895dda1bf8f132f042098661572e7483094fd12e518ce062c98acee28d95df4416b"
+        "ed31a2f04476c18bb40c84a74b97dc5b16842d4fa186f56ab33256971fa110f4"
+    )
+    _same(sm4.encrypt_ccm(_SM4_KEY, nonce, _GCM_PLAINTEXT, aad), expected)
+    _same(sm4.decrypt_ccm(_SM4_KEY, nonce, expected, aad), _GCM_PLAINTEXT)
+    _refused(DecryptionFailed, lambda: sm4.decrypt_ccm(_SM4_KEY, nonce, expected[:-1] + b"\xed", aad))
+
+
+def _sm4_mac() -> None:
+    """GB/T 15852.1: algorithms 1, 2 and 5, and a refused tag."""
+    message = _h("54686973206973207468652074657374206d65737361676520")
+    key2 = _h("4149d2aded9456681ec8b511d9e7ee04")
+    _same(sm4_mac.cbc_mac(_SM4_KEY, message, padding="M3"), _h("6a4a86f5b5e468dad27df25fb9d9be16"))
+    _same(sm4_mac.emac(_SM4_KEY, key2, message, padding="M2"), _h("f02625cead008d4efbf3f0b2b0c2a75b"))
+    _same(sm4_mac.cmac(_SM4_KEY, b""), _h("29e154322e5c7bd8ee6a25ba549b24bc"))
+    sm4_mac.cmac_verify(_SM4_KEY, message, _h("4738a6c760b280fc0c8a8af3886e9f5d"))
+    _refused(InvalidSignature, lambda: sm4_mac.cmac_verify(_SM4_KEY, message, bytes(16)))
 
 
 _D = _h("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8")
@@ -186,6 +260,9 @@ _TESTS: tuple[tuple[str, Callable[[], None]], ...] = (
     ("KDF", _kdf),
     ("SM4", _sm4),
     ("SM4-GCM", _sm4_gcm),
+    ("SM4-CCM", _sm4_ccm),
+    ("SM4 further modes", _sm4_modes),
+    ("SM4 MACs", _sm4_mac),
     ("SM2 signature", _sm2_sign),
     ("SM2 encryption", _sm2_encrypt),
     ("SM2 key exchange", _sm2_exchange),

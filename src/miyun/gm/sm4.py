@@ -1,4 +1,4 @@
-"""SM4 (GB/T 32907) in ECB, CBC, CTR (GB/T 17964) and GCM (GB/T 36624). Keys are 16 bytes."""
+"""SM4 (GB/T 32907) in ECB, CBC, CTR (GB/T 17964) and GCM and CCM (GB/T 36624). Keys are 16 bytes."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,13 +11,17 @@ from miyun.gm.providers.port import Buffer
 BLOCK_SIZE = 16
 _GCM_LIMIT = (1 << 36) - 32  # bytes of one GCM message, NIST SP 800-38D 5.2.1.1
 _TAG_SIZES = range(4, 17)
+_CCM_NONCE_SIZES = range(7, 14)
+_CCM_TAG_SIZES = range(4, 17, 2)
 
 
-def _key(key: Buffer) -> Buffer:
+def checked_key(key: Buffer) -> Buffer:
+    """A key of 16 bytes; InvalidInput otherwise."""
     return _check.sized(key, 16, "SM4 key")
 
 
-def _blocks(data: Buffer) -> Buffer:
+def whole_blocks(data: Buffer) -> Buffer:
+    """Data of whole blocks; InvalidInput otherwise."""
     data = _check.data(data)
     if len(data) % 16:
         raise InvalidInput(f"data without padding must be whole 16-byte blocks, not {len(data)} bytes")
@@ -26,11 +30,11 @@ def _blocks(data: Buffer) -> Buffer:
 
 def encrypt_ecb(key: Buffer, data: Buffer) -> bytes:
     """Encrypt whole blocks without padding. Only for protocols that prescribe ECB."""
-    return provider().sm4_ecb(_key(key), _blocks(data), True)
+    return provider().sm4_ecb(checked_key(key), whole_blocks(data), True)
 
 
 def decrypt_ecb(key: Buffer, data: Buffer) -> bytes:
-    return provider().sm4_ecb(_key(key), _blocks(data), False)
+    return provider().sm4_ecb(checked_key(key), whole_blocks(data), False)
 
 
 def encrypt_cbc(key: Buffer, iv: Buffer, data: Buffer, padding: Literal["pkcs7"] | None = "pkcs7") -> bytes:
@@ -41,14 +45,14 @@ def encrypt_cbc(key: Buffer, iv: Buffer, data: Buffer, padding: Literal["pkcs7"]
         data = bytes(data) + bytes([fill]) * fill
     elif padding is not None:
         raise InvalidInput("padding is 'pkcs7' or None")
-    return provider().sm4_cbc(_key(key), _check.sized(iv, 16, "iv"), _blocks(data), True)
+    return provider().sm4_cbc(checked_key(key), _check.sized(iv, 16, "iv"), whole_blocks(data), True)
 
 
 def decrypt_cbc(key: Buffer, iv: Buffer, data: Buffer, padding: Literal["pkcs7"] | None = "pkcs7") -> bytes:
     """Undo `encrypt_cbc`. Wrong padding raises DecryptionFailed; CBC itself authenticates nothing."""
     if padding not in ("pkcs7", None):
         raise InvalidInput("padding is 'pkcs7' or None")
-    plaintext = provider().sm4_cbc(_key(key), _check.sized(iv, 16, "iv"), _blocks(data), False)
+    plaintext = provider().sm4_cbc(checked_key(key), _check.sized(iv, 16, "iv"), whole_blocks(data), False)
     return plaintext if padding is None else _unpad(plaintext)
 
 
@@ -68,7 +72,7 @@ def _unpad(plaintext: bytes) -> bytes:
 
 def ctr(key: Buffer, iv: Buffer, data: Buffer) -> bytes:
     """Encrypt or decrypt with a 128-bit big-endian counter that starts at the 16-byte IV."""
-    return provider().sm4_ctr(_key(key), _check.sized(iv, 16, "iv"), _check.data(data))
+    return provider().sm4_ctr(checked_key(key), _check.sized(iv, 16, "iv"), _check.data(data))
 
 
 def _triple(item: tuple[Buffer, Buffer, Buffer]) -> tuple[Buffer, Buffer, Buffer]:
@@ -89,12 +93,12 @@ def _tag_size(size: int) -> int:
 
 def encrypt_gcm(key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag_size: int = 16) -> bytes:
     """ciphertext‖tag. Never use one nonce twice under a key."""
-    return provider().sm4_gcm_encrypt(_key(key), [_triple((nonce, data, aad))], _tag_size(tag_size))[0]
+    return provider().sm4_gcm_encrypt(checked_key(key), [_triple((nonce, data, aad))], _tag_size(tag_size))[0]
 
 
 def decrypt_gcm(key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag_size: int = 16) -> bytes:
     """The plaintext of ciphertext‖tag; DecryptionFailed unless the tag (compared first, in constant time) is right."""
-    plaintext = provider().sm4_gcm_decrypt(_key(key), [_triple((nonce, data, aad))], _tag_size(tag_size))[0]
+    plaintext = provider().sm4_gcm_decrypt(checked_key(key), [_triple((nonce, data, aad))], _tag_size(tag_size))[0]
     if plaintext is None:
         raise DecryptionFailed
     return plaintext
@@ -102,11 +106,42 @@ def decrypt_gcm(key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag
 
 def gcm_encrypt_many(key: Buffer, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int = 16) -> list[bytes]:
     """Encrypt (nonce, data, aad) triples under one key."""
-    return provider().sm4_gcm_encrypt(_key(key), [_triple(item) for item in items], _tag_size(tag_size))
+    return provider().sm4_gcm_encrypt(checked_key(key), [_triple(item) for item in items], _tag_size(tag_size))
 
 
 def gcm_decrypt_many(
     key: Buffer, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int = 16
 ) -> list[bytes | None]:
     """Decrypt (nonce, ciphertext‖tag, aad) triples; None in the place of each that fails."""
-    return provider().sm4_gcm_decrypt(_key(key), [_triple(item) for item in items], _tag_size(tag_size))
+    return provider().sm4_gcm_decrypt(checked_key(key), [_triple(item) for item in items], _tag_size(tag_size))
+
+
+def _ccm(nonce: Buffer, data: Buffer, aad: Buffer, tag_size: int) -> tuple[Buffer, Buffer, Buffer]:
+    nonce, data, aad = _check.data(nonce, "nonce"), _check.data(data), _check.data(aad, "aad")
+    if len(nonce) not in _CCM_NONCE_SIZES:
+        raise InvalidInput("a CCM nonce has 7 … 13 bytes; use 12")
+    if tag_size not in _CCM_TAG_SIZES:
+        raise InvalidInput("a CCM tag has 4, 6, 8, 10, 12, 14 or 16 bytes; use 16")
+    return nonce, data, aad
+
+
+def _ccm_length(nonce: Buffer, size: int) -> None:
+    if size >= 1 << 8 * (15 - len(nonce)):
+        raise InvalidInput("the message is too long for CCM with this nonce; use a shorter nonce, or GCM")
+
+
+def encrypt_ccm(key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag_size: int = 16) -> bytes:
+    """ciphertext‖tag as in RFC 8998; less than 2^(8·(15 - nonce size)) bytes. Never use one nonce twice under a key."""
+    nonce, data, aad = _ccm(nonce, data, aad, tag_size)
+    _ccm_length(nonce, len(data))
+    return provider().sm4_ccm_encrypt(checked_key(key), nonce, data, aad, tag_size)
+
+
+def decrypt_ccm(key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag_size: int = 16) -> bytes:
+    """The plaintext of ciphertext‖tag; DecryptionFailed unless the tag (compared in constant time) is right."""
+    nonce, data, aad = _ccm(nonce, data, aad, tag_size)
+    _ccm_length(nonce, len(data) - tag_size)
+    plaintext = provider().sm4_ccm_decrypt(checked_key(key), nonce, data, aad, tag_size)
+    if plaintext is None:
+        raise DecryptionFailed
+    return plaintext

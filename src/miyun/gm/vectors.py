@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from miyun.gm import kdf, sm2, sm2_exchange, sm3, sm4
+from miyun.gm import kdf, sm2, sm2_exchange, sm3, sm4, sm4_mac, sm4_modes
 from miyun.gm.ciphertext import convert_ciphertext
 from miyun.gm.errors import GmError
 from miyun.gm.providers import Provider, provider, using
@@ -185,14 +185,18 @@ def _sm2(v: Vector) -> None:
     kinds[v["kind"]](v)
 
 
-def _sm4_gcm(v: Vector) -> None:
+def _sm4_aead(v: Vector) -> None:
+    key, iv, aad, tag = _bytes(v, "key"), _bytes(v, "iv"), _bytes(v, "aad"), _bytes(v, "tag")
+    plaintext, sealed = _bytes(v, "pt"), _bytes(v, "ct") + tag
+    if v["mode"] == "CCM":
+        _equal(sm4.decrypt_ccm(key, iv, sealed, aad, len(tag)), plaintext)
+        _equal(sm4.encrypt_ccm(key, iv, plaintext, aad, len(tag)), sealed)
+        return
     if v["mode"] != "GCM":
         raise _Skip(f"SM4-{v['mode']} is not built")
-    key, iv, aad, tag = _bytes(v, "key"), _bytes(v, "iv"), _bytes(v, "aad"), _bytes(v, "tag")
-    plaintext, ciphertext = _bytes(v, "pt"), _bytes(v, "ct")
-    _equal(sm4.decrypt_gcm(key, iv, ciphertext + tag, aad, len(tag)), plaintext)
-    _equal(sm4.encrypt_gcm(key, iv, plaintext, aad, len(tag)), ciphertext + tag)
-    _equal(sm4.gcm_decrypt_many(key, [(iv, ciphertext + tag, aad)] * 2, len(tag)), [plaintext] * 2)
+    _equal(sm4.decrypt_gcm(key, iv, sealed, aad, len(tag)), plaintext)
+    _equal(sm4.encrypt_gcm(key, iv, plaintext, aad, len(tag)), sealed)
+    _equal(sm4.gcm_decrypt_many(key, [(iv, sealed, aad)] * 2, len(tag)), [plaintext] * 2)
 
 
 def _sm4_mode(v: Vector) -> None:
@@ -205,8 +209,45 @@ def _sm4_mode(v: Vector) -> None:
         _equal(sm4.decrypt_cbc(key, iv, ciphertext, None), plaintext)
     elif mode == "CTR":
         _equal((sm4.ctr(key, iv, plaintext), sm4.ctr(key, iv, ciphertext)), (ciphertext, plaintext))
+    elif mode == "OFB":
+        _equal((sm4_modes.ofb(key, iv, plaintext), sm4_modes.ofb(key, iv, ciphertext)), (ciphertext, plaintext))
+    elif mode == "HCTR":
+        keys = key, _bytes(v, "hash_key"), _bytes(v, "tweak")
+        _equal(sm4_modes.encrypt_hctr(*keys, plaintext), ciphertext)
+        _equal(sm4_modes.decrypt_hctr(*keys, ciphertext), plaintext)
+    elif mode in _CHAINED:
+        encrypt, decrypt = _CHAINED[mode]
+        _equal((encrypt(key, iv, plaintext), decrypt(key, iv, ciphertext)), (ciphertext, plaintext))
     else:
         raise _Skip(f"SM4-{mode} is not built")
+
+
+_CHAINED = {
+    "CFB": (sm4_modes.encrypt_cfb, sm4_modes.decrypt_cfb),
+    "BC": (sm4_modes.encrypt_bc, sm4_modes.decrypt_bc),
+    "OFBNLF": (sm4_modes.encrypt_ofbnlf, sm4_modes.decrypt_ofbnlf),
+}
+
+
+def _sm4_xts(v: Vector) -> None:
+    key, tweak, plaintext, ciphertext = (_bytes(v, name) for name in ("key", "tweak", "pt", "ct"))
+    _equal(sm4_modes.encrypt_xts(key, tweak, plaintext, standard=v["standard"]), ciphertext)
+    _equal(sm4_modes.decrypt_xts(key, tweak, ciphertext, standard=v["standard"]), plaintext)
+
+
+_PADDINGS: dict[str, sm4_mac.Padding] = {"ISO9797M2": "M2", "ISO9797M3": "M3"}
+
+
+def _sm4_mac(v: Vector) -> None:
+    kind, key, message, tag = v["mac"].partition(" ")[0], _bytes(v, "key"), _bytes(v, "msg"), _bytes(v, "tag")
+    if kind == "CMAC":
+        sm4_mac.cmac_verify(key, message, tag)
+    elif kind == "CBC-MAC":
+        sm4_mac.cbc_mac_verify(key, message, tag, padding=_PADDINGS[v["padding"]])
+    elif kind == "EMAC":
+        sm4_mac.emac_verify(key, _bytes(v, "key2"), message, tag, padding=_PADDINGS[v["padding"]])
+    else:
+        raise _Skip(f"SM4 {kind} is not built")
 
 
 def _not_built(why: str) -> Check:
@@ -221,11 +262,10 @@ _BY_FIELDS: Checks = (
     (frozenset({"password", "dk"}), _pbkdf2),
     (frozenset({"z", "klen", "k"}), _sm2_kdf),
     (frozenset({"msg_hex", "digest"}), _sm3),
-    (frozenset({"mode", "aad", "tag"}), _sm4_gcm),
-    (frozenset({"standard", "tweak"}), _not_built("SM4-XTS is not built")),
+    (frozenset({"mode", "aad", "tag"}), _sm4_aead),
+    (frozenset({"standard", "tweak"}), _sm4_xts),
     (frozenset({"mode", "pt", "ct"}), _sm4_mode),
-    (frozenset({"mac", "padding"}), _not_built("SM4 MACs are not built")),
-    (frozenset({"mac", "key", "tag"}), _not_built("SM4 MACs are not built")),
+    (frozenset({"mac", "key", "tag"}), _sm4_mac),
     (frozenset({"key", "msg", "tag"}), _hmac),
     (frozenset({"kind", "curve"}), _sm2),
     (frozenset({"hid"}), _not_built("SM9 is not built")),

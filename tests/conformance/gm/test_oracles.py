@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, hmac
+from cryptography.hazmat.decrepit.ciphers import modes as decrepit
+from cryptography.hazmat.primitives import cmac, hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from miyun.gm import kdf, sm2, sm3, sm4
+from miyun.gm import kdf, sm2, sm3, sm4, sm4_mac, sm4_modes
 from miyun.gm.providers import Provider
 from miyun.gm.sm2_exchange import Initiator, Party, Responder
 
@@ -90,6 +91,20 @@ def test_sm4_agrees_with_cryptography(provider: Provider) -> None:
         ):
             theirs = Cipher(algorithms.SM4(key), mode).encryptor()
             assert ours == theirs.update(data) + theirs.finalize()
+
+
+@pytest.mark.parametrize("size", [*SIZES, 4096, 4097])
+def test_cfb_ofb_and_cmac_agree_with_cryptography(provider: Provider, size: int) -> None:
+    key, iv, data = os.urandom(16), os.urandom(16), os.urandom(size)
+    for mode, ours in (
+        (decrepit.CFB(iv), sm4_modes.encrypt_cfb(key, iv, data)),
+        (decrepit.OFB(iv), sm4_modes.ofb(key, iv, data)),
+    ):
+        theirs = Cipher(algorithms.SM4(key), mode).encryptor()
+        assert ours == theirs.update(data) + theirs.finalize()
+    mac = cmac.CMAC(algorithms.SM4(key))
+    mac.update(data)
+    assert sm4_mac.cmac(key, data) == mac.finalize()
 
 
 @pytest.mark.parametrize("nonce_size", [8, 12, 13, 16, 60])

@@ -16,6 +16,10 @@ BUILT = (
     "sm2_kdf",
     "sm2_kex_extra",
     "sm3",
+    "sm4_aead",
+    "sm4_mac",
+    "sm4_modes",
+    "sm4_xts",
     "tlcp_prf",
 )
 """files of which no vector is skipped"""

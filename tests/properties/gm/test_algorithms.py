@@ -4,9 +4,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from miyun.gm import curve, sm2, sm3, sm4
+from miyun.gm import curve, sm2, sm3, sm4, sm4_mac, sm4_modes
 from miyun.gm.errors import GmError, InvalidInput
 from miyun.gm.providers import Provider, providers, using
+from miyun.gm.providers.openssl import OpenSslProvider
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 some = settings(max_examples=100, deadline=None)
@@ -36,6 +37,52 @@ def test_providers_agree_on_the_modes(key: bytes, iv: bytes, data: bytes) -> Non
             whole = sm4.encrypt_ecb(key, padded)
             assert sm4.decrypt_ecb(key, whole) == padded
             answers.add((padded, whole, sm4.ctr(key, iv, data), sm3.digest(data), sm3.hmac(key, data)))
+    assert len(answers) == 1
+
+
+def every() -> list[Provider]:
+    """The providers of this machine, and libcrypto alone when it is one of them."""
+    found = providers()
+    return [*found, OpenSslProvider(None)] if any(entry.name == "openssl" for entry in found) else found
+
+
+@few
+@given(key=keys16, iv=keys16, other=keys16, data=st.binary(min_size=16, max_size=3000))
+def test_providers_agree_on_the_further_modes(key: bytes, iv: bytes, other: bytes, data: bytes) -> None:
+    answers = set()
+    whole = data[: len(data) // 16 * 16]
+    for entry in every():
+        with using(entry):
+            cfb, ofb = sm4_modes.encrypt_cfb(key, iv, data), sm4_modes.ofb(key, iv, data)
+            assert sm4_modes.decrypt_cfb(key, iv, cfb) == sm4_modes.ofb(key, iv, ofb) == data
+            bc, nonlinear = sm4_modes.encrypt_bc(key, iv, whole), sm4_modes.encrypt_ofbnlf(key, iv, whole)
+            assert sm4_modes.decrypt_bc(key, iv, bc) == sm4_modes.decrypt_ofbnlf(key, iv, nonlinear) == whole
+            gb = sm4_modes.encrypt_xts(key + other, iv, data, standard="GB")
+            ieee = sm4_modes.encrypt_xts(key + other, iv, data, standard="IEEE")
+            assert sm4_modes.decrypt_xts(key + other, iv, gb, standard="GB") == data
+            assert sm4_modes.decrypt_xts(key + other, iv, ieee, standard="IEEE") == data
+            hctr = sm4_modes.encrypt_hctr(key, other, iv, data)
+            assert sm4_modes.decrypt_hctr(key, other, iv, hctr) == data
+            answers.add((cfb, ofb, bc, nonlinear, gb, ieee, hctr))
+    assert len(answers) == 1
+
+
+@few
+@given(
+    key=keys16,
+    nonce=st.binary(min_size=7, max_size=13),
+    data=st.binary(max_size=3000),
+    aad=st.binary(max_size=99),
+    tag_size=st.sampled_from([4, 6, 8, 10, 12, 14, 16]),
+)
+def test_providers_agree_on_ccm_and_macs(key: bytes, nonce: bytes, data: bytes, aad: bytes, tag_size: int) -> None:
+    answers = set()
+    for entry in every():
+        with using(entry):
+            sealed = sm4.encrypt_ccm(key, nonce, data, aad, tag_size)
+            assert sm4.decrypt_ccm(key, nonce, sealed, aad, tag_size) == data
+            second, third = (sm4_mac.cbc_mac(key, data, padding=padding) for padding in ("M2", "M3"))
+            answers.add((sealed, second, third, sm4_mac.cmac(key, data)))
     assert len(answers) == 1
 
 

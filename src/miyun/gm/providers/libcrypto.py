@@ -23,6 +23,8 @@ _PROTOTYPES: dict[str, tuple[type | None, tuple[type, ...]]] = {
     "EVP_sm4_ecb": (c_void_p, ()),
     "EVP_sm4_cbc": (c_void_p, ()),
     "EVP_sm4_ctr": (c_void_p, ()),
+    "EVP_sm4_cfb128": (c_void_p, ()),
+    "EVP_sm4_ofb": (c_void_p, ()),
     "EVP_Digest": (c_int, (c_void_p, c_size_t, c_void_p, c_void_p, c_void_p, c_void_p)),
     "EVP_MD_CTX_new": (c_void_p, ()),
     "EVP_MD_CTX_free": (None, (c_void_p,)),

@@ -65,6 +65,16 @@ class NativeProvider:
         self.sm4_ctr = engine.sm4_ctr
         self.sm4_gcm_encrypt = engine.sm4_gcm_encrypt
         self.sm4_gcm_decrypt = engine.sm4_gcm_decrypt
+        self.sm4_cfb = engine.sm4_cfb
+        self.sm4_ofb = engine.sm4_ofb
+        self.sm4_bc = engine.sm4_bc
+        self.sm4_ofbnlf = engine.sm4_ofbnlf
+        self.sm4_xts = engine.sm4_xts
+        self.sm4_hctr = engine.sm4_hctr
+        self.sm4_cbc_mac = engine.sm4_cbc_mac
+        self.sm4_cmac = engine.sm4_cmac
+        self.sm4_ccm_encrypt = engine.sm4_ccm_encrypt
+        self.sm4_ccm_decrypt = engine.sm4_ccm_decrypt
 
     def sm2_multiply(self, d: Buffer, public: Buffer) -> bytes:
         return _on_curve(self._engine.sm2_multiply(d, public))

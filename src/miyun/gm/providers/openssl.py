@@ -1,7 +1,8 @@
 """The provider over the system's libcrypto: works wherever OpenSSL 3.0 is installed, without a compiler.
 
-SM3, HMAC, PBKDF2, SM4-ECB/CBC/CTR, SM2 signatures and point multiplication are libcrypto's. It has no SM4-GCM (before
-3.1) and no raw SM2 encryption, so those come from the portable C code, or from `composed` when the extension is absent.
+SM3, HMAC, PBKDF2, SM4-ECB/CBC/CTR/CFB/OFB, SM2 signatures and point multiplication are libcrypto's. It has no SM4-GCM
+(before 3.1), no raw SM2 encryption and not the other modes, so those come from the portable C code, or are composed in
+Python when the extension is absent.
 """
 
 import ctypes
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from miyun.gm import curve
 from miyun.gm.errors import GmError, InvalidInput, InvalidKey, SelfTestFailed
 
-from . import composed, libcrypto
+from . import composed, composed_modes, libcrypto
 from .port import Buffer, Hash, Provider
 
 _CHUNK = 1 << 30  # EVP_CipherUpdate counts in int
@@ -64,7 +65,11 @@ class OpenSslProvider:
         self._group = libcrypto.group(self._lib)
         self._portable = portable
         supplement = "portable" if portable else "composition in Python (GHASH not constant time)"
-        self.supplemented: tuple[str, ...] = (f"SM4-GCM: {supplement}", f"SM2 encryption: {supplement}")
+        self.supplemented: tuple[str, ...] = (
+            f"SM4-GCM: {supplement}",
+            f"SM2 encryption: {supplement}",
+            f"SM4-CCM, XTS, BC, OFBNLF, HCTR, CMAC: {supplement}",
+        )
         self.notes: tuple[str, ...] = (libcrypto.version(self._lib),)
         if portable is None:
             self.notes += ("the C extension is missing; everything works, SM2 and SM4-GCM are much slower",)
@@ -296,6 +301,53 @@ class OpenSslProvider:
             return self._portable.sm4_gcm_decrypt(key, items, tag_size)
         gcm = self._gcm(key)
         return [gcm.decrypt(nonce, data, aad, tag_size) for nonce, data, aad in items]
+
+    def sm4_cfb(self, key: Buffer, iv: Buffer, data: Buffer, encrypt: bool) -> bytes:
+        return self._cipher(self._lib.EVP_sm4_cfb128(), key, iv, data, encrypt)
+
+    def sm4_ofb(self, key: Buffer, iv: Buffer, data: Buffer) -> bytes:
+        return self._cipher(self._lib.EVP_sm4_ofb(), key, iv, data, True)
+
+    def sm4_bc(self, key: Buffer, iv: Buffer, data: Buffer, encrypt: bool) -> bytes:
+        if self._portable:
+            return self._portable.sm4_bc(key, iv, data, encrypt)
+        return composed_modes.bc(self.sm4_ecb, key, iv, data, encrypt)
+
+    def sm4_ofbnlf(self, key: Buffer, iv: Buffer, data: Buffer, encrypt: bool) -> bytes:
+        if self._portable:
+            return self._portable.sm4_ofbnlf(key, iv, data, encrypt)
+        return composed_modes.ofbnlf(self.sm4_ecb, key, iv, data, encrypt)
+
+    def sm4_xts(self, key: Buffer, tweak: Buffer, data: Buffer, gb: bool, encrypt: bool) -> bytes:
+        if self._portable:
+            return self._portable.sm4_xts(key, tweak, data, gb, encrypt)
+        return composed_modes.xts(self.sm4_ecb, key, tweak, data, gb, encrypt)
+
+    def sm4_hctr(self, key: Buffer, hash_key: Buffer, tweak: Buffer, data: Buffer, encrypt: bool) -> bytes:
+        if self._portable:
+            return self._portable.sm4_hctr(key, hash_key, tweak, data, encrypt)
+        return composed_modes.hctr(self.sm4_ecb, key, hash_key, tweak, data, encrypt)
+
+    def sm4_cbc_mac(self, key: Buffer, data: Buffer) -> bytes:
+        return self.sm4_cbc(key, bytes(16), data, True)[-16:]
+
+    def sm4_cmac(self, key: Buffer, data: Buffer) -> bytes:
+        if self._portable:
+            return self._portable.sm4_cmac(key, data)
+        return composed_modes.cmac(self.sm4_ecb, self.sm4_cbc_mac, key, data)
+
+    def _ccm(self, key: Buffer, nonce: Buffer) -> composed_modes.Ccm:
+        return composed_modes.Ccm(self.sm4_ecb, self.sm4_ctr, self.sm4_cbc_mac, key, nonce)
+
+    def sm4_ccm_encrypt(self, key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer, tag_size: int) -> bytes:
+        if self._portable:
+            return self._portable.sm4_ccm_encrypt(key, nonce, data, aad, tag_size)
+        return self._ccm(key, nonce).encrypt(data, aad, tag_size)
+
+    def sm4_ccm_decrypt(self, key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer, tag_size: int) -> bytes | None:
+        if self._portable:
+            return self._portable.sm4_ccm_decrypt(key, nonce, data, aad, tag_size)
+        return self._ccm(key, nonce).decrypt(data, aad, tag_size)
 
 
 def _random_scalar(highest: int) -> bytes:
