@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -16,6 +17,8 @@ from miyun.gm import sm3
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 CHUNK_SECONDS = 30.0
+LINGER_SECONDS = 5.0
+LINGER_OCTETS = 64 * 1024 * 1024
 SLOWEST = 8 * 1024  # octets a second, beyond the patience for a first chunk: else a trickle holds a place for hours
 
 
@@ -25,26 +28,35 @@ def declared_length(headers: Mapping[str, str]) -> int | None:
 
 
 async def read(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """The whole body. Raises TooLarge as soon as `limit` octets are passed (at once when declared), RequestTimeout."""
+    """The whole body. Raises TooLarge when `limit` octets are passed, RequestTimeout."""
     if (declared_length(headers) or 0) > limit:
+        if "expect" not in headers:  # who asks first has sent nothing yet
+            await _let_go_by(receive)
         raise TooLarge(field="body", limit=limit)
     waiting = _Waiting(receive)
-    message = await waiting.next()
-    first = message.get("body", b"")
-    if not message.get("more_body"):
-        if len(first) > limit:
-            raise TooLarge(field="body", limit=limit)
-        return first
-    parts, size = [first], len(first)
-    while message.get("more_body"):
-        if size > limit:
-            raise TooLarge(field="body", limit=limit)
+    parts, size, more = [], 0, True
+    while more:
         message = await waiting.next()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-    if size > limit:
-        raise TooLarge(field="body", limit=limit)
-    return b"".join(parts)
+        part, more = message.get("body", b""), message.get("more_body", False)
+        size += len(part)
+        if size > limit:
+            if more:
+                await _let_go_by(receive)
+            raise TooLarge(field="body", limit=limit)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _let_go_by(receive: Receive) -> None:
+    """Take what is still coming, within bounds: closing on a sender would lose it the answer on the way."""
+    size = 0
+    with contextlib.suppress(TimeoutError, ClientGone):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while size < LINGER_OCTETS:
+                message = await receive()
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+                size += len(message.get("body", b""))
 
 
 async def stream(receive: Receive, expected_sm3: str | None) -> AsyncIterator[bytes]:
