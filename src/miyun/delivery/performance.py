@@ -21,7 +21,7 @@ from miyun.core.ports import CertificateIssuer
 from miyun.core.registry import Registry
 from miyun.core.tenancy.applications.store import ApplicationStore
 from miyun.delivery.acceptance.model import Facts, Incident, InstanceFact, LedgerFact, LevelFact
-from miyun.delivery.service_levels import DEFAULT_AVAILABILITY, Availability, availability
+from miyun.delivery.service_levels import Availability, availability, availability_target
 from miyun.delivery.store import DeliveryStore
 
 PROVEN_RECORDS: Final = 2_000  # a dossier proves this many records of a tenant one by one; more are sampled evenly
@@ -126,11 +126,12 @@ class Gatherer:
             Incident(o.began, o.ended, o.code, sum(o.began <= f.at < (o.ended or end) for f in failures))
             for o in measured.outages
         ]
+        target, contractual = availability_target(json.loads(contract.document)["contract"])
         level = LevelFact(
             name=Text("服务可用率", "Availability"),
-            target=f"{DEFAULT_AVAILABILITY}%",
+            target=f"{target}%",
             measured=f"{measured.percent}%" if measured.percent is not None else "未观测",
-            contractual=False,
+            contractual=contractual,
             note=measured.note,
         )
         return [level], incidents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -19,7 +20,7 @@ from miyun.delivery import messages as m
 from miyun.delivery.acceptance.build import build_dossier
 from miyun.delivery.acceptance.manifest import DossierUnreadable, Manifest, load
 from miyun.delivery.performance import Gatherer
-from miyun.delivery.service_levels import DEFAULT_AVAILABILITY, probe
+from miyun.delivery.service_levels import DEFAULT_AVAILABILITY, availability_target, probe
 from miyun.delivery.store import DeliveryStore
 
 log = logging.getLogger("miyun.delivery")
@@ -92,11 +93,15 @@ class DeliveryService:
         local = call.now.astimezone(SHANGHAI)
         start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         measured = await asyncio.to_thread(self._gatherer.availability, start, call.now)
+        contracts = await asyncio.to_thread(self._contracts.list_contracts, call.tenant) if call.tenant else []
+        targets = [availability_target(json.loads(contract.document)["contract"]) for contract in contracts]
+        # The strictest target that is written down; the default only where no contract names one.
+        target, contractual = max((t for t in targets if t[1]), default=(DEFAULT_AVAILABILITY, False))
         return m.Levels(
             start=start,
             end=call.now,
-            target=str(DEFAULT_AVAILABILITY),
-            contractual=False,
+            target=str(target),
+            contractual=contractual,
             observed_minutes=measured.observed,
             unobserved_minutes=measured.unobserved,
             down_minutes=measured.down,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from miyun.core.i18n import Text
 
-DEFAULT_AVAILABILITY: Final = Decimal("99.9")  # percent a calendar month; the contracts name none
+DEFAULT_AVAILABILITY: Final = Decimal("99.9")  # percent a calendar month, where a contract names none
 OUTAGE_AFTER: Final = 2  # consecutive failed minutes make an outage; one is noise
 
 
@@ -47,6 +47,14 @@ class Availability:
             f"已观测 {self.observed} 分钟，未观测 {self.unobserved} 分钟，故障 {self.down} 分钟",
             f"{self.observed} minutes observed, {self.unobserved} not observed, {self.down} down",
         )
+
+
+def availability_target(contract: Mapping[str, Any]) -> tuple[Decimal, bool]:
+    """(percent, whether the contract names it) of a contract document as `contract check --json` writes it."""
+    for duty in contract.get("obligations", ()):
+        if duty["kind"] == "availability" and duty["number"] is not None:
+            return Decimal(duty["number"]), True
+    return DEFAULT_AVAILABILITY, False
 
 
 def minute_of(at: datetime) -> datetime:

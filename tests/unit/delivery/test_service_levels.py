@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from miyun.delivery.service_levels import Probe, availability
+from miyun.delivery.service_levels import Probe, availability, availability_target
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -54,3 +54,9 @@ def test_an_outage_says_when_it_began_and_ended() -> None:
 def test_an_outage_that_lasts_has_no_end() -> None:
     (outage,) = availability(probes("+++--"), START, START + timedelta(minutes=5)).outages
     assert outage.ended is None
+
+
+def test_the_target_is_the_contracts_own_where_it_names_one() -> None:
+    named = {"obligations": [{"kind": "availability", "number": "99.95"}]}
+    assert availability_target(named) == (Decimal("99.95"), True)
+    assert availability_target({"obligations": []}) == (Decimal("99.9"), False)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from miyun.core.i18n import Text
 from miyun.delivery.contract.amounts import money
 from miyun.delivery.contract.clauses import WHOLE, ClauseTree
+from miyun.delivery.contract.deadlines import UNKNOWN_EVENT
 from miyun.delivery.contract.document import Document
 from miyun.delivery.contract.duties import staff_limits
 from miyun.delivery.contract.finding import Finding, Severity
@@ -136,6 +137,19 @@ def _term(contract: Contract) -> Iterator[Finding]:
 def _payment_dates(contract: Contract) -> Iterator[Finding]:
     previous: tuple[str, date] | None = None
     for payment in contract.payments:
+        if payment.due_rule is not None and payment.due_rule.anchor == UNKNOWN_EVENT:
+            yield Finding(
+                payment.clause,
+                "payment_event_unknown",
+                _WARNING,
+                Text(
+                    f"{payment.label}的期限从何时起算未能读出，到期日需人工确定：“{payment.condition or payment.quote[:60]}”。",
+                    f"{payment.label}: the event its time limit runs from could not be read; its due date must be set by "
+                    f"hand: “{payment.condition or payment.quote[:60]}”.",
+                ),
+                {},
+                payment.quote,
+            )
         if payment.due is None:
             continue
         values = {"due": payment.due.isoformat()}
@@ -322,6 +336,16 @@ def _missing(contract: Contract, prices: PriceList) -> Iterator[Finding]:
     for kind, value, zh, en in wanted:
         if value is None:
             yield Finding(WHOLE, kind, _WARNING, Text(f"未读到{zh}。", f"Not found in the text: {en}."), {})
+    if not contract.parties and not any((contract.total, prices.services, contract.payments)):
+        yield Finding(
+            WHOLE,
+            "contract_unread",
+            _ERROR,
+            Text(
+                "当事人、价款、服务、付款均未读到：不是服务合同，或其版式无法识别。",
+                "No party, price, service or payment was found: not a service contract, or its layout cannot be read.",
+            ),
+        )
     for clause, words in prices.unread:
         yield Finding(
             clause,

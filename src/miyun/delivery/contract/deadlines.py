@@ -25,6 +25,7 @@ _LIMIT = re.compile(
     r"(?<![年月\d一二三四五六七八九十])(?P<count>\d{1,3}|[一二三四五六七八九十两]{1,3})\s*"
     r"(?:\([^()]{1,4}\)\s*)?(?P<unit>个?工作日|个?小时|个月|个?自然日|个?日历日|日|天)\s*(?P<side>之?内|以内|前|后|开始)?"
 )
+UNKNOWN_EVENT = "unknown"
 _ANCHORS = (
     ("payment_due", r"付款期限|支付期限|应付款日"),
     ("term_end", r"服务期(?:限)?(?:届?满|期满|结束|终止)|合同(?:期限?)?(?:届?满|期满)|期限届满"),
@@ -40,8 +41,8 @@ _ANCHORS = (
 )
 
 
-def find_deadline(text: str, anchor: str | None = None) -> Deadline | None:
-    """The first time limit in `text`; its anchor is the nearest known event before it, unless given."""
+def find_deadline(text: str, unknown: str = "request") -> Deadline | None:
+    """The first time limit in `text`; its anchor is the nearest known event before it, `unknown` if there is none."""
     plain = half_width(text)
     for match in _LIMIT.finditer(plain):
         count = chinese_integer(match["count"])
@@ -52,7 +53,7 @@ def find_deadline(text: str, anchor: str | None = None) -> Deadline | None:
         if unit is DayKind.DAY and match["side"] is None and not before:
             continue
         before_it, after_it = plain[: match.start()], plain[match.end() : match.end() + 12]
-        return Deadline(count, unit, anchor or _anchor(before_it) or _anchor(after_it) or "request", before)
+        return Deadline(count, unit, _anchor(before_it) or _anchor(after_it) or unknown, before)
     return None
 
 

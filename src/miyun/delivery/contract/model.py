@@ -164,6 +164,8 @@ class Duty(StrEnum):
     ONSITE_ARRIVAL = "onsite_arrival"
     SOLUTION_PROPOSAL = "solution_proposal"
     SERVICE_RESTORATION = "service_restoration"
+    RESPONSE = "response"
+    AVAILABILITY = "availability"
     SUPPORT_HOURS = "support_hours"
     HOTLINE = "hotline"
     EVENT_ASSURANCE = "event_assurance"

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from miyun.delivery.contract.amounts import Capitals, Figure, chinese_integer, find_capitals, find_figures, to_fen
 from miyun.delivery.contract.clauses import Clause, ClauseTree
-from miyun.delivery.contract.deadlines import find_deadline
+from miyun.delivery.contract.deadlines import UNKNOWN_EVENT, find_deadline
 from miyun.delivery.contract.document import Document
 from miyun.delivery.contract.model import Payment, StatedAmount
 from miyun.delivery.contract.pricelist import PriceList
@@ -163,7 +163,7 @@ def _payment(segment: str, paragraph: str, clause: Clause, total: StatedAmount |
         amount=amount,
         stated=sum_stated,
         due=due,
-        due_rule=None if due else find_deadline(segment),
+        due_rule=None if due else find_deadline(segment, UNKNOWN_EVENT),
         condition=_condition(segment),
         clause=clause.label,
         quote=paragraph if len(paragraph) < 400 else segment,
@@ -221,7 +221,7 @@ def _from_tables(document: Document, tree: ClauseTree, total: StatedAmount | Non
                     amount=to_fen(whole * shares[0][0] / 100) if whole is not None else summed.amount,
                     stated=summed,
                     due=due,
-                    due_rule=None if due else find_deadline(words),
+                    due_rule=None if due else find_deadline(words, UNKNOWN_EVENT),
                     condition="",
                     clause=f"{label}-{position}",
                     quote=words,

@@ -32,6 +32,7 @@ _HOLDS = re.compile(
 )
 _CAPITAL_DIGIT = str.maketrans("壹贰叁肆伍陆柒捌玖拾两", "一二三四五六七八九十二")
 _EXPECTED = {
+    Duty.AVAILABILITY: "availability",
     Duty.ONSITE_ARRIVAL: "onsite_arrival_hours",
     Duty.SOLUTION_PROPOSAL: "solution_proposal_hours",
     Duty.SUPPORT_HOURS: "support_hours",
@@ -89,8 +90,6 @@ def _settle(total: StatedAmount | None, prices: PriceList) -> StatedAmount | Non
 def _silent(contract: Contract, document: Document, obligations: tuple[Obligation, ...]) -> tuple[str, ...]:
     """What performance needs and this contract does not say."""
     silent = []
-    if re.search(r"可用性[^。；]{0,20}\d+(?:\.\d+)?\s*[%％]|可用率[^。；]{0,20}\d", document.text) is None:
-        silent.append("availability")
     kinds = {o.kind for o in obligations}
     silent += [name for duty, name in _EXPECTED.items() if duty not in kinds]
     for name, value in (

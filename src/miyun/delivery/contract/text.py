@@ -11,7 +11,7 @@ _WIDTH = {ord(full): half for full, half in zip("０１２３４５６７８９�
 _CJK = r"[\u3400-\u9fff\u3000-\u303f\uff00-\uffef“”‘’]"
 _CJK_GAP = re.compile(rf"(?<={_CJK})[ \t]+(?={_CJK})")
 # PDF printers write radicals (⼭ U+2F2D, ⻆ U+2EC6) where the same shape is a character of its own (山, 角).
-_RADICALS = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0x2F00, 0x2FD6)}
+_RADICALS = {code: ord(unicodedata.normalize("NFKC", chr(code))) for code in range(0x2F00, 0x2FD6)}
 _RADICALS |= str.maketrans(
     "⺟⺠⻄⻅⻆⻉⻋⻓⻔⻘⻚⻛⻜⻝⻢⻣⻤⻥⻦⻨⻩⻬⻮⻰",
     "母民西见角贝车长门青页风飞食马骨鬼鱼鸟麦黄齐齿龙",
