@@ -191,10 +191,15 @@ class OnboardingService:
     async def _filled(
         self, application: Application, request: Mapping[str, Any], now: datetime, *, fresh: bool
     ) -> dict[str, Any]:
-        return {
-            name: await self._resource(application, value, now) if fresh and _is_placeholder(value) else value
-            for name, value in request.items()
-        }
+        filled: dict[str, Any] = {}
+        for name, value in request.items():
+            if not _is_placeholder(value):
+                filled[name] = value
+            elif fresh:
+                filled[name] = await self._resource(application, value, now)
+            else:
+                filled[name] = application.id if value == "{signer}" else "<key>"
+        return filled
 
     async def _resource(self, application: Application, placeholder: str, now: datetime) -> str:
         """A key or a signer of the application's own."""
