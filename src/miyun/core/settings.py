@@ -16,7 +16,7 @@ from miyun.core.i18n import Text
 
 class InvalidSettings(MiyunError):
     status = 500
-    text = Text("配置无效（{where}）：{reason}", "Invalid settings ({where}): {reason}")
+    text = Text("配置无效（{where}）：{reason}。", "Invalid settings ({where}): {reason}.")
     remedy = Text("请修正该项后重新启动。", "Correct the item and start again.")
 
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from miyun.core import settings as core_settings
-from miyun.core.settings import Settings
+from miyun.core.settings import InvalidSettings, Settings
 from miyun.core.storage import Database
 from miyun.core.storage.schema import upgrade
+from miyun.gm.errors import ProviderUnavailable
+from miyun.gm.providers import provider
+
+
+def require_provider() -> None:
+    """Raises InvalidSettings when the algorithms' provider cannot serve: else every process would fail by itself."""
+    try:
+        provider()
+    except ProviderUnavailable as error:
+        raise InvalidSettings(where="MIYUN_GM_PROVIDER", reason=str(error)) from error
 
 
 def prepare(settings: Settings) -> None:
     """Safe to repeat. Raises InvalidSettings, SchemaNewer, StorageFull."""
+    require_provider()
     core_settings.prepare(settings)
     database = Database(settings.dsn)
     try:

@@ -95,6 +95,14 @@ def test_settings_that_are_wrong_are_explained_without_a_traceback(tmp_path: Pat
     assert "portt" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "selftest"])
+def test_an_unknown_provider_of_the_algorithms_is_refused_at_once(command: str, tmp_path: Path) -> None:
+    done = miyun(command, MIYUN_GM_PROVIDER="nonsense", MIYUN_HOME=str(tmp_path / "var"))
+    assert done.returncode == Exit.FAILED
+    assert "nonsense" in done.stderr and "portable" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "var").exists()
+
+
 def test_commands_of_a_stopped_platform_say_so(tmp_path: Path) -> None:
     assert miyun("stop", "--home", str(tmp_path)).returncode == 0
     status = miyun("status", "--json", "--home", str(tmp_path))

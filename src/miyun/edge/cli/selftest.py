@@ -20,6 +20,9 @@ from miyun.edge.cli.say import Exit, say
 )
 @click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "print JSON"))
 def selftest(vectors: Path | None, as_json: bool) -> None:
+    from miyun.edge.prepare import require_provider
+
+    require_provider()
     if vectors is None:
         _known_answers(as_json)
         return
