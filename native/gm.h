@@ -273,4 +273,9 @@ void gm_ccm_encrypt(const struct gm_engine *engine, const struct gm_sm4 *cipher,
 int gm_ccm_decrypt(const struct gm_engine *engine, const struct gm_sm4 *cipher, struct gm_bytes nonce,
                    struct gm_bytes aad, struct gm_bytes in, uint8_t *out, const uint8_t *tag, size_t tag_size);
 
+/* ---- zuc.c ---- */
+void gm_zuc_xor(const uint8_t key[16], const uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t size);
+/* 128-EIA3 of the first bits of the data */
+void gm_zuc_mac(const uint8_t key[16], const uint8_t iv[16], const uint8_t *data, size_t bits, uint8_t mac[4]);
+
 #endif

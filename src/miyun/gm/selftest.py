@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-from miyun.gm import intl, kdf, sm2, sm2_exchange, sm3, sm4, sm4_mac, sm4_modes
+from miyun.gm import intl, kdf, sm2, sm2_exchange, sm3, sm4, sm4_mac, sm4_modes, zuc
 from miyun.gm.errors import DecryptionFailed, GmError, InvalidSignature, SelfTestFailed
 from miyun.gm.providers import Provider, provider, using
 from miyun.gm.vectors import FileReport, Report, run_vectors
@@ -168,6 +168,19 @@ def _sm4_mac() -> None:
     _refused(InvalidSignature, lambda: sm4_mac.cmac_verify(_SM4_KEY, message, bytes(16)))
 
 
+def _zuc() -> None:
+    """GB/T 33133.1, 33133.2 and 33133.3: keystream, 128-EEA3, 128-EIA3, and a refused MAC."""
+    _same(zuc.keystream(bytes(16), bytes(16), 2), _h("27bede74018082da"))
+    _same(zuc.keystream(b"\xff" * 16, b"\xff" * 16, 2), _h("0657cfa07096398b"))
+    ciphertext = _h("a6c85fc66afb8533aafc2518dfe784940ee1e4b030238cc8")
+    plaintext = _h("6cf65340735552ab0c9752fa6f9025fe0bd675d9005875b2")
+    _same(zuc.eea3(_h("173d14ba5003731d7a60049470f00a29"), 0x66035492, 15, 0, plaintext), ciphertext)
+    _same(zuc.eia3(bytes(16), 0, 0, 0, bytes(4), 1), _h("c8a9595e"))
+    key, message = _h("47054125561eb2dda94059da05097850"), bytes(12)
+    _same(zuc.eia3(key, 0x561EB2DD, 20, 0, message), _h("89a58b47"))
+    _refused(InvalidSignature, lambda: zuc.eia3_verify(key, 0x561EB2DD, 20, 0, message, bytes(4)))
+
+
 _D = _h("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8")
 _K = _h("59276e27d506861a16680f3ad9c02dccef3cc1fa3cdbe4ce6d54b80deac1bc21")
 _PUBLIC = _h(
@@ -263,6 +276,7 @@ _TESTS: tuple[tuple[str, Callable[[], None]], ...] = (
     ("SM4-CCM", _sm4_ccm),
     ("SM4 further modes", _sm4_modes),
     ("SM4 MACs", _sm4_mac),
+    ("ZUC", _zuc),
     ("SM2 signature", _sm2_sign),
     ("SM2 encryption", _sm2_encrypt),
     ("SM2 key exchange", _sm2_exchange),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from miyun.gm import kdf, sm2, sm2_exchange, sm3, sm4, sm4_mac, sm4_modes
+from miyun.gm import kdf, sm2, sm2_exchange, sm3, sm4, sm4_mac, sm4_modes, zuc
 from miyun.gm.ciphertext import convert_ciphertext
 from miyun.gm.errors import GmError
 from miyun.gm.providers import Provider, provider, using
@@ -250,6 +250,20 @@ def _sm4_mac(v: Vector) -> None:
         raise _Skip(f"SM4 {kind} is not built")
 
 
+def _zuc_keystream(v: Vector) -> None:
+    _equal(zuc.keystream(_bytes(v, "key"), _bytes(v, "iv"), v["words"]), _bytes(v, "keystream"))
+
+
+def _zuc(v: Vector) -> None:
+    place = _bytes(v, "key"), v["count"], v["bearer"], v["direction"]
+    if v["kind"] == "EIA3":
+        zuc.eia3_verify(*place, _bytes(v, "msg"), _bytes(v, "mac"), v["bits"])
+        return
+    plaintext, ciphertext = _bytes(v, "pt"), _bytes(v, "ct")
+    _equal(zuc.eea3(*place, plaintext, v["bits"]), ciphertext)
+    _equal(zuc.eea3(*place, ciphertext, v["bits"]), plaintext)
+
+
 def _not_built(why: str) -> Check:
     def skip(_: Vector) -> None:
         raise _Skip(why)
@@ -270,8 +284,8 @@ _BY_FIELDS: Checks = (
     (frozenset({"kind", "curve"}), _sm2),
     (frozenset({"hid"}), _not_built("SM9 is not built")),
     (frozenset({"secret", "label", "seed"}), _tlcp_prf),
-    (frozenset({"keystream"}), _not_built("ZUC is not built")),
-    (frozenset({"bearer", "direction"}), _not_built("ZUC is not built")),
+    (frozenset({"keystream"}), _zuc_keystream),
+    (frozenset({"bearer", "direction"}), _zuc),
     (frozenset({"cert_der"}), _not_built("certificates and messages are read above the algorithms")),
     (frozenset({"csr_der"}), _not_built("certificates and messages are read above the algorithms")),
     (frozenset({"signer_cert"}), _not_built("certificates and messages are read above the algorithms")),

@@ -12,11 +12,12 @@ from cryptography.hazmat.decrepit.ciphers import modes as decrepit
 from cryptography.hazmat.primitives import cmac, hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from miyun.gm import kdf, sm2, sm3, sm4, sm4_mac, sm4_modes
+from miyun.gm import kdf, sm2, sm3, sm4, sm4_mac, sm4_modes, zuc
 from miyun.gm.providers import Provider
 from miyun.gm.sm2_exchange import Initiator, Party, Responder
 
 gmalglib_sm2 = pytest.importorskip("gmalglib.sm2", reason="gmalglib has no wheel for this machine")
+gmalglib_zuc = pytest.importorskip("gmalglib.zuc", reason="gmalglib has no wheel for this machine")
 gmssl_pyx = pytest.importorskip("gmssl_pyx", reason="gmssl-pyx has no wheel for this machine")
 SIZES = (0, 1, 16, 63, 64, 65, 1000)
 
@@ -105,6 +106,13 @@ def test_cfb_ofb_and_cmac_agree_with_cryptography(provider: Provider, size: int)
     mac = cmac.CMAC(algorithms.SM4(key))
     mac.update(data)
     assert sm4_mac.cmac(key, data) == mac.finalize()
+
+
+def test_zuc_agrees_with_gmalglib(provider: Provider) -> None:
+    for _ in range(20):
+        key, iv = os.urandom(16), os.urandom(16)
+        theirs = gmalglib_zuc.ZUC(key, iv)
+        assert zuc.keystream(key, iv, 64) == b"".join(theirs.generate() for _ in range(64))
 
 
 @pytest.mark.parametrize("nonce_size", [8, 12, 13, 16, 60])

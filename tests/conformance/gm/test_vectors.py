@@ -21,6 +21,7 @@ BUILT = (
     "sm4_modes",
     "sm4_xts",
     "tlcp_prf",
+    "zuc",
 )
 """files of which no vector is skipped"""
 

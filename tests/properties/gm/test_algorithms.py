@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from miyun.gm import curve, sm2, sm3, sm4, sm4_mac, sm4_modes
+from miyun.gm import curve, sm2, sm3, sm4, sm4_mac, sm4_modes, zuc
 from miyun.gm.errors import GmError, InvalidInput
 from miyun.gm.providers import Provider, providers, using
 from miyun.gm.providers.openssl import OpenSslProvider
@@ -83,6 +83,27 @@ def test_providers_agree_on_ccm_and_macs(key: bytes, nonce: bytes, data: bytes, 
             assert sm4.decrypt_ccm(key, nonce, sealed, aad, tag_size) == data
             second, third = (sm4_mac.cbc_mac(key, data, padding=padding) for padding in ("M2", "M3"))
             answers.add((sealed, second, third, sm4_mac.cmac(key, data)))
+    assert len(answers) == 1
+
+
+@few
+@given(
+    key=keys16,
+    count=st.integers(0, 2**32 - 1),
+    bearer=st.integers(0, 31),
+    direction=st.integers(0, 1),
+    data=st.binary(max_size=300),
+    spare=st.integers(0, 7),
+)
+def test_providers_agree_on_zuc(key: bytes, count: int, bearer: int, direction: int, data: bytes, spare: int) -> None:
+    answers = set()
+    bits = max(0, 8 * len(data) - spare)
+    for entry in every():
+        with using(entry):
+            ciphertext = zuc.eea3(key, count, bearer, direction, data)
+            assert zuc.eea3(key, count, bearer, direction, ciphertext) == data
+            short = zuc.eea3(key, count, bearer, direction, data, bits)
+            answers.add((ciphertext, short, zuc.eia3(key, count, bearer, direction, data, bits)))
     assert len(answers) == 1
 
 

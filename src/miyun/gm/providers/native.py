@@ -75,6 +75,8 @@ class NativeProvider:
         self.sm4_cmac = engine.sm4_cmac
         self.sm4_ccm_encrypt = engine.sm4_ccm_encrypt
         self.sm4_ccm_decrypt = engine.sm4_ccm_decrypt
+        self.zuc_xor = engine.zuc_xor
+        self.zuc_mac = engine.zuc_mac
 
     def sm2_multiply(self, d: Buffer, public: Buffer) -> bytes:
         return _on_curve(self._engine.sm2_multiply(d, public))

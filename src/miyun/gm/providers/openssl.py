@@ -1,8 +1,8 @@
 """The provider over the system's libcrypto: works wherever OpenSSL 3.0 is installed, without a compiler.
 
 SM3, HMAC, PBKDF2, SM4-ECB/CBC/CTR/CFB/OFB, SM2 signatures and point multiplication are libcrypto's. It has no SM4-GCM
-(before 3.1), no raw SM2 encryption and not the other modes, so those come from the portable C code, or are composed in
-Python when the extension is absent.
+(before 3.1), no raw SM2 encryption, no ZUC and not the other modes, so those come from the portable C code, or are
+composed in Python when the extension is absent.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from miyun.gm import curve
 from miyun.gm.errors import GmError, InvalidInput, InvalidKey, SelfTestFailed
 
-from . import composed, composed_modes, libcrypto
+from . import composed, composed_modes, composed_zuc, libcrypto
 from .port import Buffer, Hash, Provider
 
 _CHUNK = 1 << 30  # EVP_CipherUpdate counts in int
@@ -68,7 +68,7 @@ class OpenSslProvider:
         self.supplemented: tuple[str, ...] = (
             f"SM4-GCM: {supplement}",
             f"SM2 encryption: {supplement}",
-            f"SM4-CCM, XTS, BC, OFBNLF, HCTR, CMAC: {supplement}",
+            f"SM4-CCM, XTS, BC, OFBNLF, HCTR, CMAC; ZUC: {supplement}",
         )
         self.notes: tuple[str, ...] = (libcrypto.version(self._lib),)
         if portable is None:
@@ -348,6 +348,18 @@ class OpenSslProvider:
         if self._portable:
             return self._portable.sm4_ccm_decrypt(key, nonce, data, aad, tag_size)
         return self._ccm(key, nonce).decrypt(data, aad, tag_size)
+
+    # ZUC
+
+    def zuc_xor(self, key: Buffer, iv: Buffer, data: Buffer) -> bytes:
+        if self._portable:
+            return self._portable.zuc_xor(key, iv, data)
+        return composed_zuc.xor(key, iv, data)
+
+    def zuc_mac(self, key: Buffer, iv: Buffer, data: Buffer, bits: int) -> bytes:
+        if self._portable:
+            return self._portable.zuc_mac(key, iv, data, bits)
+        return composed_zuc.mac(key, iv, data, bits)
 
 
 def _random_scalar(highest: int) -> bytes:
