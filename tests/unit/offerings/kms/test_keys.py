@@ -23,7 +23,9 @@ from miyun.wire.spki import parse_spki
 SM4 = m.CreateKeyRequest(algorithm="SM4", usage="encrypt", label="人事")
 
 
-@pytest.mark.parametrize(("algorithm", "usage"), [(a.value, u.value) for a, usages in USAGES.items() for u in sorted(usages)])
+@pytest.mark.parametrize(
+    ("algorithm", "usage"), [(a.value, u.value) for a, usages in USAGES.items() for u in sorted(usages)]
+)
 def test_every_algorithm_and_usage_makes_an_enabled_key(room: Any, algorithm: Any, usage: Any) -> None:
     async def scene(kms: KmsService) -> None:
         made = await kms.create(room.call(), m.CreateKeyRequest(algorithm=algorithm, usage=usage, label="x"))
