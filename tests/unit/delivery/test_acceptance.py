@@ -145,6 +145,32 @@ def test_every_required_paper_is_made_in_chinese_and_marked_as_rehearsal(desk: D
         assert any("一" <= ch <= "鿿" for p in document.paragraphs for ch in p.text)
 
 
+def _said(folder: Path, name: str) -> str:
+    (path,) = (folder / "papers").glob(f"*{name}.docx")
+    return "\n".join(p.text for p in Document(str(path)).paragraphs)
+
+
+def test_the_papers_cite_the_contracts_own_clauses_and_words(desk: Desk) -> None:
+    duties = [
+        {"kind": "onsite_arrival", "quote": "乙方应在8小时内到达现场。", "clause": "第七条"},
+        {"kind": "security_boundary", "quote": "乙方承担云平台的安全责任。", "clause": "第九条"},
+        {"kind": "acceptance_request", "quote": "乙方提交验收申请。", "clause": "第十二条"},
+    ]
+    folder = desk.build(contract={**desk.facts.contract, "obligations": duties})
+    assert "乙方应在8小时内到达现场。（合同第七条）" in _said(folder, "应急预案")
+    assert "（合同第九条）" in _said(folder, "故障处理报告")
+    assert "依合同第十二条" in _said(folder, "验收申请")
+
+
+def test_what_the_contract_does_not_say_is_not_put_into_a_paper(desk: Desk) -> None:
+    folder = desk.build(contract={**desk.facts.contract, "obligations": []})
+    plan = _said(folder, "应急预案")
+    assert "响应时限：合同未约定。" in plan and "4 小时" not in plan and "7×24" not in plan
+    assert all(
+        "合同（" not in _said(folder, name) for name in ("应急预案", "故障处理报告", "重保方案", "验收申请", "验收报告")
+    )
+
+
 def test_outside_a_rehearsal_nothing_is_marked(desk: Desk) -> None:
     folder = desk.build(rehearsal=False)
     for path in PAPERS:

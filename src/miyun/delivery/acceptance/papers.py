@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from miyun.core.clock import SHANGHAI
 from miyun.delivery.acceptance.model import Facts
@@ -180,6 +180,31 @@ def monthly(facts: Facts) -> bytes:
     return _periodic(facts, "运行月报", _next_month)
 
 
+_RESPONSE = (
+    "support_hours",
+    "hotline",
+    "response",
+    "onsite_arrival",
+    "solution_proposal",
+    "service_restoration",
+)
+
+
+def _duties(facts: Facts, kinds: Sequence[str]) -> list[Mapping[str, Any]]:
+    return [duty for kind in kinds for duty in facts.contract.get("obligations", ()) if duty["kind"] == kind]
+
+
+def _written(facts: Facts, subject: str, *kinds: str) -> list[str]:
+    """The contract's own words with their clauses; a contract that has none is said to have none."""
+    words = [f"{' '.join(duty['quote'].split())}（合同{duty['clause']}）" for duty in _duties(facts, kinds)]
+    return list(dict.fromkeys(words)) or [f"{subject}：合同未约定。"]
+
+
+def _by_clause(facts: Facts, *kinds: str) -> str:
+    duties = _duties(facts, kinds)
+    return f"依合同{duties[0]['clause']}" if duties else "依合同"
+
+
 def faults(facts: Facts) -> bytes:
     paper = _paper(facts, "故障处理报告")
     paper.section("监测方式")
@@ -187,7 +212,7 @@ def faults(facts: Facts) -> bytes:
     paper.section("故障清单")
     _incidents(paper, facts)
     paper.section("责任边界")
-    paper.text("依合同（六）：云平台层面及数据防篡改由乙方负责；甲方信息系统的基础软件、系统与数据由甲方负责。")
+    paper.items(_written(facts, "责任边界", "security_boundary"))
     return paper.to_bytes()
 
 
@@ -196,8 +221,8 @@ def emergency_plan(facts: Facts) -> bytes:
     paper.section("组织与响应时限")
     paper.items(
         (
-            "7×24 小时受理；现场维护要求 4 小时内到达；技术咨询 24 小时内提出解决方案（合同（十一））。",
-            "任一事件先判定责任方（合同（六）边界），再处置；书面通知以盖章纸件或其扫描件为准。",
+            *_written(facts, "响应时限", *_RESPONSE),
+            "任一事件先判定责任方（见故障处理报告之责任边界），再处置；书面通知以盖章纸件或其扫描件为准。",
         )
     )
     paper.section("场景与处置")
@@ -217,14 +242,15 @@ def emergency_plan(facts: Facts) -> bytes:
         ),
     )
     paper.section("演练")
-    paper.text("乙方演练须经甲方许可；配合甲方组织的信息系统应急演练（合同（六））。")
+    paper.items(_written(facts, "应急演练", "emergency_drill"))
     return paper.to_bytes()
 
 
 def event_plan(facts: Facts) -> bytes:
     paper = _paper(facts, "重保方案")
     paper.section("适用")
-    paper.text("甲方认定的重要事件（合同（十一）2），如开标日、重大会议、节假日。")
+    paper.text("甲方认定的重要事件，如开标日、重大会议、节假日。")
+    paper.items(_written(facts, "重保", "event_assurance"))
     paper.section("措施")
     paper.items(
         (
@@ -284,7 +310,8 @@ def request(facts: Facts) -> bytes:
     client = str(facts.party("client").get("name") or "甲方")
     paper.text(
         f"{client}：",
-        "我方已按合同约定提供各项服务并备齐文档，现依合同（九）申请验收。文档清单及其 SM3 摘要见清单文件。",
+        f"我方已按合同约定提供各项服务并备齐文档，现{_by_clause(facts, 'acceptance_request')}申请验收。"
+        "文档清单及其 SM3 摘要见清单文件。",
     )
     if facts.rehearsal:
         paper.text("本件为演练件，不构成合同项下的验收申请。")
@@ -297,7 +324,7 @@ def request(facts: Facts) -> bytes:
 def report(facts: Facts) -> bytes:
     paper = _paper(facts, "验收报告")
     paper.section("验收依据")
-    paper.text("合同中约定的云资源及相关文档（合同（九）2）。")
+    paper.text(f"{_by_clause(facts, 'acceptance_request', 'acceptance_start')}，对合同中约定的云资源及相关文档验收。")
     paper.section("服务提供情况")
     _services(paper, facts)
     _usage(paper, facts)
