@@ -152,12 +152,12 @@ def _said(folder: Path, name: str) -> str:
 
 def test_the_papers_cite_the_contracts_own_clauses_and_words(desk: Desk) -> None:
     duties = [
-        {"kind": "onsite_arrival", "quote": "乙方应在8小时内到达现场。", "clause": "第七条"},
+        {"kind": "onsite_arrival", "quote": "2. 乙方应在8小时内到达现场。", "clause": "第七条"},
         {"kind": "security_boundary", "quote": "乙方承担云平台的安全责任。", "clause": "第九条"},
         {"kind": "acceptance_request", "quote": "乙方提交验收申请。", "clause": "第十二条"},
     ]
     folder = desk.build(contract={**desk.facts.contract, "obligations": duties})
-    assert "乙方应在8小时内到达现场。（合同第七条）" in _said(folder, "应急预案")
+    assert "1. 乙方应在8小时内到达现场。（合同第七条）" in _said(folder, "应急预案")
     assert "（合同第九条）" in _said(folder, "故障处理报告")
     assert "依合同第十二条" in _said(folder, "验收申请")
 
