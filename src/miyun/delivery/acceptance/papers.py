@@ -198,7 +198,9 @@ def _duties(facts: Facts, kinds: Sequence[str]) -> list[Mapping[str, Any]]:
 def _written(facts: Facts, subject: str, *kinds: str) -> list[str]:
     """The contract's own words with their clauses; a contract that has none is said to have none."""
     numbered = re.compile(r"^(?:[（(]\d{1,2}[）)]|\d{1,2}[.．、])\s*")
-    words = [f"{numbered.sub('', ' '.join(duty['quote'].split()))}（合同{duty['clause']}）" for duty in _duties(facts, kinds)]
+    words = [
+        f"{numbered.sub('', ' '.join(duty['quote'].split()))}（合同{duty['clause']}）" for duty in _duties(facts, kinds)
+    ]
     return list(dict.fromkeys(words)) or [f"{subject}：合同未约定。"]
 
 
