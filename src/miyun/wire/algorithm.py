@@ -73,10 +73,6 @@ class SignatureAlgorithm(Enum):
         self.parameters = parameters
         self.identifier = der.sequence(der.oid(dotted), parameters)
 
-    @property
-    def digest_oid(self) -> str:
-        return self.digest_algorithm.oid
-
 
 _PLAIN: Final = {item.oid: item for item in SignatureAlgorithm if item.scheme != "rsa-pss"}
 _PSS_BY_DIGEST: Final = {item.digest_algorithm: item for item in SignatureAlgorithm if item.scheme == "rsa-pss"}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -205,19 +204,6 @@ class ContractStore:
             query = query.where(items.c.kind == kind)
         with self._db.read() as c:
             return [_item(row) for row in c.execute(query)]
-
-    def add_item(self, item: Item) -> None:
-        with self._db.write() as c:
-            _insert_item(c, item)
-
-    def update_item(self, item: str, *, state: ItemState, data: Mapping[str, Any], now: datetime) -> bool:
-        with self._db.write() as c:
-            done = c.execute(
-                update(items)
-                .where(items.c.id == item)
-                .values(state=state, data=json.dumps(data, ensure_ascii=False), updated_at=now)
-            )
-        return done.rowcount == 1
 
 
 def _fields(row: Tenant | Instance) -> dict[str, Any]:

@@ -101,24 +101,9 @@ class TenancyStore:
 
     # tenants
 
-    def add_tenant(self, tenant: Tenant, connection: Connection | None = None) -> None:
-        statement = insert(tenants).values(
-            id=tenant.id, code=tenant.code, name=tenant.name, state=tenant.state, created_at=tenant.created_at
-        )
-        if connection is not None:
-            connection.execute(statement)
-            return
-        with self._db.write() as c:
-            c.execute(statement)
-
     def tenant(self, tenant: str) -> Tenant | None:
         with self._db.read() as c:
             row = c.execute(select(tenants).where(tenants.c.id == tenant)).one_or_none()
-        return Tenant(**row._mapping) if row else None
-
-    def tenant_by_code(self, code: str) -> Tenant | None:
-        with self._db.read() as c:
-            row = c.execute(select(tenants).where(tenants.c.code == code)).one_or_none()
         return Tenant(**row._mapping) if row else None
 
     def list_tenants(self, *, after: str, limit: int) -> list[Tenant]:
@@ -165,10 +150,6 @@ class TenancyStore:
         with self._db.read() as c:
             row = c.execute(select(people).where(people.c.login == login)).one_or_none()
             return (_person(row, _roles(c, [row.id])), row.password) if row else None
-
-    def password_of(self, person: str) -> str:
-        with self._db.read() as c:
-            return c.execute(select(people.c.password).where(people.c.id == person)).scalar_one()
 
     def list_people(self, tenant: str | None, *, after: str, limit: int) -> list[Person]:
         query = select(people).where(_of(tenant), people.c.id > after).order_by(people.c.id).limit(limit)

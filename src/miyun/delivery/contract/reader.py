@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from miyun.delivery.contract.amounts import chinese_integer
-from miyun.delivery.contract.clauses import Clause, ClauseTree
+from miyun.delivery.contract.clauses import ClauseTree
 from miyun.delivery.contract.document import Document
 from miyun.delivery.contract.duties import read_obligations, read_penalties
 from miyun.delivery.contract.model import Annex, Cited, Contract, Copies, Duty, Obligation, StatedAmount
@@ -226,8 +226,3 @@ def read_annexes(tree: ClauseTree) -> tuple[Annex, ...]:
 
 def _annex_number(label: str) -> int | None:
     return chinese_integer(label.removeprefix("附件"))
-
-
-def clause_of(tree: ClauseTree, label: str) -> Clause | None:
-    """The clause with this label."""
-    return next((c for c in tree.clauses if c.label == label), None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 import jinja2
 import msgspec
@@ -15,6 +15,7 @@ from litestar import Request
 from litestar.response import Redirect, Response
 
 from miyun.core.access import Anonymous, Credential, SessionCredential
+from miyun.core.clock import SHANGHAI
 from miyun.core.errors import InvalidArgument, MiyunError, Unauthenticated
 from miyun.core.i18n import Locale, Text, locale_of
 from miyun.core.ids import new_id
@@ -26,7 +27,6 @@ from miyun.core.tenancy.model import ROLE_NAMES
 from miyun.edge.console.navigation import GROUPS, Group
 from miyun.edge.http.arrival import SESSION_COOKIE
 
-_SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 TENANT_COOKIE: Final = "miyun-tenant"
 _POLICY: Final = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -46,6 +46,11 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def local_time(at: datetime) -> str:
+    """As pages show a moment: Asia/Shanghai, to the second."""
+    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,7 @@ class Page:
             here=self.path,
             rehearsal=self._rehearsing(self.me.tenant or self.entered if self.me else None),
             role_name=self.role_name,
-            moment=lambda at: at.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M:%S") if at else "—",
+            moment=lambda at: local_time(at) if at else "—",
             may=self.may,
             registry=self._pipeline.registry,
             **values,

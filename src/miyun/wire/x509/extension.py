@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from miyun.wire import der, oid
@@ -171,10 +170,6 @@ def crl_number(number: int) -> Extension:
 
 def crl_reason(reason: int) -> Extension:
     return Extension(oid.CRL_REASON, False, der.integer(reason, der.ENUMERATED))
-
-
-def invalidity_date(moment: datetime) -> Extension:
-    return Extension(oid.INVALIDITY_DATE, False, der.generalized_time(moment))
 
 
 # --- to read ---------------------------------------------------------------------------------------------------------

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from litestar.response import Redirect, Response
 
-from miyun.edge.console.page import Page
+from miyun.edge.console.page import Page, local_time
 
 Answer = Response[bytes] | Redirect
 Handler = Callable[..., Awaitable[Answer]]
@@ -85,7 +84,7 @@ def shown(value: Any) -> str:
     if value is None or value == "":
         return "—"
     if hasattr(value, "astimezone"):
-        return str((value + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M:%S"))
+        return local_time(value)
     if isinstance(value, dict):
         return ", ".join(f"{name}={item}" for name, item in value.items())
     if isinstance(value, list):
