@@ -8,6 +8,7 @@ c1c2c3  04‖x‖y‖C2‖C3 (the draft of 2010, still met)
 from typing import Literal, get_args
 
 from miyun.gm import _check
+from miyun.gm._der import read, tlv
 from miyun.gm.curve import on_curve
 from miyun.gm.errors import InvalidInput
 from miyun.gm.providers.port import Buffer
@@ -28,8 +29,8 @@ def convert_ciphertext(data: Buffer, from_: Encoding, to: Encoding) -> bytes:
     raw = bytes(_check.data(data, "ciphertext"))
     x, y, c3, c2 = _read_asn1(raw) if from_ == "asn1" else _read_raw(raw, from_)
     if to == "asn1":
-        body = _integer(x) + _integer(y) + _tlv(4, c3) + _tlv(4, c2)
-        return _tlv(0x30, body)
+        body = _integer(x) + _integer(y) + tlv(4, c3) + tlv(4, c2)
+        return tlv(0x30, body)
     return b"\4" + x + y + (c3 + c2 if to == "c1c3c2" else c2 + c3)
 
 
@@ -53,38 +54,13 @@ def _strip_prefix(data: bytes) -> bytes:
     return data
 
 
-def _tlv(tag: int, body: bytes) -> bytes:
-    size = len(body)
-    if size < 128:
-        return bytes((tag, size)) + body
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + body
-
-
 def _integer(value: bytes) -> bytes:
     body = value.lstrip(b"\0") or b"\0"
-    return _tlv(2, b"\0" + body if body[0] & 0x80 else body)
-
-
-def _read(data: bytes, start: int, tag: int) -> tuple[bytes, int]:
-    """The body of the DER element at `start` and where it ends."""
-    if start + 2 > len(data) or data[start] != tag:
-        raise InvalidInput(_MALFORMED)
-    size, position = data[start + 1], start + 2
-    if size & 0x80:
-        count = size & 0x7F
-        octets = data[position : position + count]
-        size = int.from_bytes(octets, "big")
-        if not 1 <= count <= 4 or len(octets) != count or octets[0] == 0 or size < 128:
-            raise InvalidInput(_MALFORMED)
-        position += count
-    if position + size > len(data):
-        raise InvalidInput(_MALFORMED)
-    return data[position : position + size], position + size
+    return tlv(2, b"\0" + body if body[0] & 0x80 else body)
 
 
 def _coordinate(data: bytes, start: int) -> tuple[bytes, int]:
-    body, end = _read(data, start, 2)
+    body, end = read(data, start, 2, _MALFORMED)
     minimal = body and not body[0] & 0x80 and not (len(body) > 1 and body[0] == 0 and not body[1] & 0x80)
     value = body.lstrip(b"\0")
     if not minimal or len(value) > 32:
@@ -93,13 +69,13 @@ def _coordinate(data: bytes, start: int) -> tuple[bytes, int]:
 
 
 def _read_asn1(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    body, end = _read(data, 0, 0x30)
+    body, end = read(data, 0, 0x30, _MALFORMED)
     if end != len(data):
         raise InvalidInput(_MALFORMED)
     x, position = _coordinate(body, 0)
     y, position = _coordinate(body, position)
-    c3, position = _read(body, position, 4)
-    c2, position = _read(body, position, 4)
+    c3, position = read(body, position, 4, _MALFORMED)
+    c2, position = read(body, position, 4, _MALFORMED)
     if position != len(body) or len(c3) != 32 or not c2:
         raise InvalidInput(_MALFORMED)
     return x, y, c3, c2
