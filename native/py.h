@@ -28,6 +28,6 @@ PyObject *gm_py_random_failed(void);
 
 extern PyTypeObject gm_py_sm3_type;
 extern PyMethodDef gm_py_sm3_methods[], gm_py_sm2_methods[], gm_py_sm4_methods[], gm_py_sm4_modes_methods[];
-extern PyMethodDef gm_py_zuc_methods[];
+extern PyMethodDef gm_py_zuc_methods[], gm_py_sm9_methods[];
 
 #endif

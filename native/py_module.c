@@ -132,6 +132,7 @@ PyMODINIT_FUNC PyInit__native(void)
         collect(gm_py_sm4_methods);
         collect(gm_py_sm4_modes_methods);
         collect(gm_py_zuc_methods);
+        collect(gm_py_sm9_methods);
         engine_type.tp_methods = all_methods;
     }
     PyObject *module = PyModule_Create(&definition);

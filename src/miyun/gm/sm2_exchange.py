@@ -111,7 +111,7 @@ class Initiator(_Side):
         """
         agreed = self._agree(peer_ephemeral)
         if s_b is not None:
-            _confirm(agreed.s_b, s_b)
+            confirm(agreed.s_b, s_b)
         return agreed.key, agreed.s_a
 
 
@@ -132,11 +132,12 @@ class Responder(_Side):
         if agreed is None:
             raise InvalidInput("respond to the other side's ephemeral key first, and finish once")
         if s_a is not None:
-            _confirm(agreed.s_a, s_a)
+            confirm(agreed.s_a, s_a)
         return agreed.key
 
 
-def _confirm(expected: bytes, given: Buffer) -> None:
+def confirm(expected: bytes, given: Buffer) -> None:
+    """Raise InvalidSignature unless the given confirmation is the expected one. Constant time."""
     if not hmac.compare_digest(expected, bytes(_check.data(given, "confirmation"))):
         raise InvalidSignature
 

@@ -53,10 +53,10 @@ def decrypt_cbc(key: Buffer, iv: Buffer, data: Buffer, padding: Literal["pkcs7"]
     if padding not in ("pkcs7", None):
         raise InvalidInput("padding is 'pkcs7' or None")
     plaintext = provider().sm4_cbc(checked_key(key), _check.sized(iv, 16, "iv"), whole_blocks(data), False)
-    return plaintext if padding is None else _unpad(plaintext)
+    return plaintext if padding is None else unpad(plaintext)
 
 
-def _unpad(plaintext: bytes) -> bytes:
+def unpad(plaintext: bytes) -> bytes:
     """Strip PKCS#7 padding, looking at the whole last block whatever it holds."""
     if not plaintext:
         raise DecryptionFailed

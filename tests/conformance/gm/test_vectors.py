@@ -20,6 +20,7 @@ BUILT = (
     "sm4_mac",
     "sm4_modes",
     "sm4_xts",
+    "sm9",
     "tlcp_prf",
     "zuc",
 )

@@ -16,7 +16,8 @@ from miyun.gm.providers import Provider
 def test_every_provider_passes_in_a_moment(provider: Provider) -> None:
     started = time.process_time()
     results = selftest.run()
-    assert time.process_time() - started < 0.5
+    plain_python_pairings = any("plain Python" in entry for entry in provider.supplemented)
+    assert time.process_time() - started < (3 if plain_python_pairings else 0.5)
     assert {result.provider for result in results} == {provider.name}
     assert {"SM2 signature", "SM2 pairwise consistency", "SM3", "SM4-GCM"} <= {result.name for result in results}
 
@@ -82,6 +83,16 @@ def spoil(answer: Any) -> Any:
         "sm4_ccm_decrypt",
         "zuc_xor",
         "zuc_mac",
+        "sm9_master",
+        "sm9_extract",
+        "sm9_valid",
+        "sm9_sign",
+        "sm9_verify",
+        "sm9_encapsulate",
+        "sm9_decapsulate",
+        "sm9_ephemeral",
+        "sm9_agree",
+        "sm9_tables_hold",
     ],
 )
 def test_a_broken_algorithm_is_noticed(provider: Provider, method: str) -> None:
@@ -133,7 +144,7 @@ def test_an_empty_or_missing_folder_fails(tmp_path: Path) -> None:
 
 
 def test_an_algorithm_that_is_not_built_is_skipped_with_its_reason(tmp_path: Path) -> None:
-    write(tmp_path, [{"id": "1", "hid": "01", "kind": "sign"}, {"id": "2", "unknown": "field"}])
+    write(tmp_path, [{"id": "1", "hid": "01", "kind": "threshold"}, {"id": "2", "unknown": "field"}])
     for entry in selftest.run_vectors(tmp_path).files:
         assert (entry.passed, entry.failed, entry.skipped) == (0, 0, 2)
         assert "SM9" in entry.why_skipped

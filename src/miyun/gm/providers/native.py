@@ -6,7 +6,7 @@ ipp-mb   besides: SM2 keys and signatures and SM3 by crypto_mb, SM2 verification
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from miyun.gm.errors import GmError, InvalidKey, ProviderUnavailable
 
@@ -15,10 +15,11 @@ from .port import Buffer, Hash
 if TYPE_CHECKING:
     from miyun.gm._native import Engine
 
+Answer = TypeVar("Answer")
 _SUPPLEMENTED: dict[str, tuple[str, ...]] = {
     "portable": (),
-    "ipp": ("SM2 key generation and signing: portable", "SM3: portable", "GHASH: portable"),
-    "ipp-mb": ("single SM3: portable", "GHASH: portable"),
+    "ipp": ("SM2 key generation and signing: portable", "SM3: portable", "GHASH: portable", "SM9: portable"),
+    "ipp-mb": ("single SM3: portable", "GHASH: portable", "SM9: portable"),
 }
 _NOTES: dict[str, tuple[str, ...]] = {
     "portable": ("constant-time C without tables; SM4-CBC encryption is slow, its blocks depend on one another",),
@@ -77,6 +78,10 @@ class NativeProvider:
         self.sm4_ccm_decrypt = engine.sm4_ccm_decrypt
         self.zuc_xor = engine.zuc_xor
         self.zuc_mac = engine.zuc_mac
+        self.sm9_valid = engine.sm9_valid
+        self.sm9_verify = engine.sm9_verify
+        self.sm9_decapsulate = engine.sm9_decapsulate
+        self.sm9_tables_hold = engine.sm9_tables_hold
 
     def sm2_multiply(self, d: Buffer, public: Buffer) -> bytes:
         return _on_curve(self._engine.sm2_multiply(d, public))
@@ -93,6 +98,30 @@ class NativeProvider:
 
     def sm2_encrypt_kat(self, public: bytes, plaintext: bytes, k: bytes) -> bytes:
         return _on_curve(self._engine.sm2_encrypt_kat(public, plaintext, k))
+
+    def sm9_master(self, group: int, s: Buffer | None) -> tuple[bytes, bytes]:
+        return _of_sm9(self._engine.sm9_master(group, s))
+
+    def sm9_extract(self, group: int, s: Buffer, identity: Buffer) -> bytes:
+        return _of_sm9(self._engine.sm9_extract(group, s, identity))
+
+    def sm9_sign(self, public: Buffer, key: Buffer, message: Buffer, r: bytes | None) -> bytes:
+        return _of_sm9(self._engine.sm9_sign(public, key, message, r))
+
+    def sm9_encapsulate(self, public: Buffer, identity: Buffer, r: bytes | None) -> tuple[bytes, bytes]:
+        return _of_sm9(self._engine.sm9_encapsulate(public, identity, r))
+
+    def sm9_ephemeral(self, public: Buffer, identity: Buffer, r: bytes | None) -> tuple[bytes, bytes]:
+        return _of_sm9(self._engine.sm9_ephemeral(public, identity, r))
+
+    def sm9_agree(self, public: Buffer, key: Buffer, r: Buffer, peer: Buffer) -> tuple[bytes, bytes, bytes]:
+        return _of_sm9(self._engine.sm9_agree(public, key, r, peer))
+
+
+def _of_sm9(result: Answer | None) -> Answer:
+    if result is None:
+        raise InvalidKey("an SM9 key or point is not of its group, or a number is out of range")
+    return result
 
 
 def _on_curve(result: bytes | None) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from miyun.gm import curve
 from miyun.gm.errors import GmError, InvalidInput, InvalidKey, SelfTestFailed
 
-from . import composed, composed_modes, composed_zuc, libcrypto
+from . import composed, composed_modes, composed_sm9, composed_zuc, libcrypto
 from .port import Buffer, Hash, Provider
 
 _CHUNK = 1 << 30  # EVP_CipherUpdate counts in int
@@ -69,10 +69,22 @@ class OpenSslProvider:
             f"SM4-GCM: {supplement}",
             f"SM2 encryption: {supplement}",
             f"SM4-CCM, XTS, BC, OFBNLF, HCTR, CMAC; ZUC: {supplement}",
+            f"SM9: {'portable' if portable else 'plain Python, slow and not constant time'}",
         )
         self.notes: tuple[str, ...] = (libcrypto.version(self._lib),)
         if portable is None:
             self.notes += ("the C extension is missing; everything works, SM2 and SM4-GCM are much slower",)
+        sm9 = portable or composed_sm9.Sm9(self.sm3)
+        self.sm9_master = sm9.sm9_master
+        self.sm9_extract = sm9.sm9_extract
+        self.sm9_valid = sm9.sm9_valid
+        self.sm9_sign = sm9.sm9_sign
+        self.sm9_verify = sm9.sm9_verify
+        self.sm9_encapsulate = sm9.sm9_encapsulate
+        self.sm9_decapsulate = sm9.sm9_decapsulate
+        self.sm9_ephemeral = sm9.sm9_ephemeral
+        self.sm9_agree = sm9.sm9_agree
+        self.sm9_tables_hold = sm9.sm9_tables_hold
 
     # SM3
 
