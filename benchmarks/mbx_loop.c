@@ -6,7 +6,7 @@
  * starts, so that the library alone is timed. Build against the archives of the PyPI package ipp-crypto-static; its forms
  * that take OpenSSL's numbers are not called, so what they lack may stay unresolved:
  *
- *     gcc -O2 -DBN_OPENSSL_DISABLE -I include -I include/aggregator mbx_loop.c libcrypto_mb.a \
+ *     gcc -O2 -static -DBN_OPENSSL_DISABLE -I include -I include/aggregator mbx_loop.c libcrypto_mb.a \
  *         -Wl,--unresolved-symbols=ignore-all -o mbx_loop
  */
 #include <stdint.h>
