@@ -15,6 +15,11 @@
 
 typedef unsigned __int128 u128;
 
+struct gm_bytes {
+    const uint8_t *data;
+    size_t size;
+};
+
 /* ---- memory.c ---- */
 void gm_wipe(void *data, size_t size);
 /* 1 when equal, in time that depends on the size only */
@@ -172,8 +177,10 @@ int gm_sm2_verify_scalars(sc *s, sc *t, const uint8_t r_in[32], const uint8_t s_
 int gm_sm2_verify_point(const point *p, const uint8_t r_in[32], const uint8_t e[32]);
 int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65], const uint8_t *in, size_t size,
                    const sc *nonce, uint8_t *out);
-/* out has size - 97 bytes; 0 when the ciphertext is wrong */
-int gm_sm2_decrypt(const struct gm_engine *engine, const sc *d, const uint8_t *in, size_t size, uint8_t *out);
+/* out[i] has room for size - 97 bytes where size is above 97; good[i]: 0 when the ciphertext is
+ * wrong */
+void gm_sm2_decrypt_many(const struct gm_engine *engine, size_t count, const sc *d, const struct gm_bytes *in,
+                         uint8_t *const *out, uint8_t *good);
 
 /* ---- sm2_der.c ---- */
 #define GM_DER_MAX 72
@@ -181,20 +188,14 @@ size_t gm_signature_encode(uint8_t *out, const uint8_t r[32], const uint8_t s[32
 int gm_signature_decode(uint8_t r[32], uint8_t s[32], const uint8_t *der, size_t size);
 
 /* ---- engine.c: what a provider does in its own way ---- */
-struct gm_bytes {
-    const uint8_t *data;
-    size_t size;
-};
-
 struct gm_engine {
     const char *name;
     /* digests of prefix(+)message; the prefix (Z, or the HMAC pad) is the same for all or one per item */
     void (*sm3_many)(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
                      uint8_t (*out)[32]);
-    /* k*G for many k in 1..n-1 */
-    void (*base_many)(size_t count, const sc *k, affine *out);
-    /* k*P for one secret k */
-    void (*multiply)(const sc *k, const affine *p, affine *out);
+    /* x and y of k*G, and of k*P, for many secret k in 1..n-1 */
+    void (*base_many)(size_t count, const sc *k, uint8_t (*out)[64]);
+    void (*multiply_many)(size_t count, const sc *k, const affine *p, uint8_t (*out)[64]);
     /* s*G + t*P == r - e for many; public data */
     void (*verify_many)(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                         const uint8_t (*s)[32], uint8_t *good);
@@ -213,7 +214,7 @@ extern const struct gm_engine gm_portable;
 extern struct gm_engine gm_ipp, gm_ipp_mb;
 const char *gm_ipp_setup(void);
 const char *gm_ipp_mb_setup(void);
-void gm_ipp_multiply(const sc *k, const affine *p, affine *out);
+void gm_ipp_multiply_many(size_t count, const sc *k, const affine *p, uint8_t (*out)[64]);
 void gm_ipp_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                         const uint8_t (*s)[32], uint8_t *good);
 int gm_ipp_limit_to_avx2(void); /* for tests of that branch; 0 when it cannot */
@@ -221,13 +222,18 @@ int gm_ipp_limit_to_avx2(void); /* for tests of that branch; 0 when it cannot */
 
 void gm_portable_sm3_many(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
                           uint8_t (*out)[32]);
-void gm_portable_base_many(size_t count, const sc *k, affine *out);
-void gm_portable_multiply(const sc *k, const affine *p, affine *out);
+void gm_portable_base_many(size_t count, const sc *k, uint8_t (*out)[64]);
+void gm_portable_multiply_many(size_t count, const sc *k, const affine *p, uint8_t (*out)[64]);
 void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                              const uint8_t (*s)[32], uint8_t *good);
 
-/* ---- ifma_sm2.c: needs AVX-512 IFMA ---- */
+/* ---- ifma_base.c, ifma_multiply.c: need AVX-512 IFMA and VBMI ---- */
+#define GM_COMB_WINDOWS 37
+#define GM_COMB_ENTRIES 64
+extern uint64_t (*gm_ifma_comb)[10][GM_COMB_ENTRIES]; /* [i][limb][j] of (2j+1) * 2^(7i) * G; 189 KB */
 void gm_ifma_setup(void);
+void gm_ifma_base_many(size_t count, const sc *k, uint8_t (*out)[64]);
+void gm_ifma_multiply_many(size_t count, const sc *k, const affine *p, uint8_t (*out)[64]);
 void gm_ifma_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                          const uint8_t (*s)[32], uint8_t *good);
 

@@ -1,15 +1,13 @@
-/* Intel crypto_mb: SM2 on 8 and SM3 on 16 lanes of AVX-512 IFMA. */
+/* Intel crypto_mb: SM3 on 16 lanes of AVX-512. SM2 is by the own kernels for AVX-512 IFMA. */
 #include "gm.h"
 
 #include <limits.h>
 #include <pthread.h>
 
 #include <crypto_mb/cpu_features.h>
-#include <crypto_mb/ec_sm2.h>
 #include <crypto_mb/sm3.h>
 #include <crypto_mb/status.h>
 
-#define SM2_LANES 8
 #define SM3_LANES 16
 
 static const char *setup_failed;
@@ -19,8 +17,9 @@ static void setup(void)
     const char *why = gm_ipp_setup();
     if (why)
         setup_failed = why;
-    else if (mbx_is_crypto_mb_applicable(mbx_get_cpu_features()) != 1 || !__builtin_cpu_supports("avx512ifma"))
-        setup_failed = "this CPU has no AVX-512 IFMA";
+    else if (mbx_is_crypto_mb_applicable(mbx_get_cpu_features()) != 1 || !__builtin_cpu_supports("avx512ifma") ||
+             !__builtin_cpu_supports("avx512vbmi"))
+        setup_failed = "this CPU has no AVX-512 IFMA and VBMI";
     else {
         gm_ifma_setup();
         gm_ipp_mb.sm4_set_key = gm_ipp.sm4_set_key;
@@ -35,33 +34,6 @@ const char *gm_ipp_mb_setup(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, setup);
     return setup_failed;
-}
-
-static void base_many(size_t count, const sc *k, affine *out)
-{
-    uint64_t x[SM2_LANES][4], y[SM2_LANES][4];
-    while (count) {
-        size_t take = count < SM2_LANES ? count : SM2_LANES;
-        int64u *px[SM2_LANES], *py[SM2_LANES];
-        const int64u *pk[SM2_LANES];
-        for (size_t i = 0; i < SM2_LANES; i++) {
-            px[i] = (int64u *)x[i];
-            py[i] = (int64u *)y[i];
-            pk[i] = (const int64u *)k[i < take ? i : 0].v; /* unused lanes repeat the first */
-        }
-        mbx_status status = mbx_sm2_ecpublic_key_mb8(px, py, NULL, pk, NULL);
-        for (size_t i = 0; i < take; i++) {
-            if (MBX_GET_STS(status, (int)i) != MBX_STATUS_OK) {
-                gm_portable_base_many(1, &k[i], &out[i]);
-                continue;
-            }
-            fe_from_limbs(&out[i].x, x[i]);
-            fe_from_limbs(&out[i].y, y[i]);
-        }
-        k += take, out += take, count -= take;
-    }
-    gm_wipe(x, sizeof x);
-    gm_wipe(y, sizeof y);
 }
 
 static int lane_digests(size_t take, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
@@ -108,17 +80,10 @@ static void sm3_many(size_t count, const struct gm_bytes *prefix, int prefix_eac
     }
 }
 
-static void verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
-                        const uint8_t (*s)[32], uint8_t *good)
-{
-    /* A round of eight lanes takes a little longer than one single verification. */
-    (count == 1 ? gm_ipp_verify_many : gm_ifma_verify_many)(count, p, e, r, s, good);
-}
-
 struct gm_engine gm_ipp_mb = {
     .name = "ipp-mb",
     .sm3_many = sm3_many,
-    .base_many = base_many,
-    .multiply = gm_ipp_multiply,
-    .verify_many = verify_many,
+    .base_many = gm_ifma_base_many,
+    .multiply_many = gm_ifma_multiply_many,
+    .verify_many = gm_ifma_verify_many,
 };

@@ -92,14 +92,10 @@ static int set_point(struct curve *c, const affine *p)
            ippsGFpECSetPointRegular(c->number[1], c->number[2], c->point, c->curve);
 }
 
-static int get_product(struct curve *c, affine *out)
+static int get_product(struct curve *c, uint8_t out[64])
 {
-    uint8_t xy[64];
-    int failed = ippsGFpECGetPointRegular(c->product, c->number[1], c->number[2], c->curve) != ippStsNoErr ||
-                 ippsGetOctString_BN(xy, 32, c->number[1]) || ippsGetOctString_BN(xy + 32, 32, c->number[2]) ||
-                 !fe_decode(&out->x, xy) || !fe_decode(&out->y, xy + 32);
-    gm_wipe(xy, sizeof xy);
-    return failed;
+    return ippsGFpECGetPointRegular(c->product, c->number[1], c->number[2], c->curve) != ippStsNoErr ||
+           ippsGetOctString_BN(out, 32, c->number[1]) || ippsGetOctString_BN(out + 32, 32, c->number[2]);
 }
 
 /* The numbers and the scratch hold secrets between the calls. */
@@ -111,12 +107,13 @@ static void forget(struct curve *c)
     gm_wipe(c->scratch, (size_t)c->scratch_size);
 }
 
-void gm_ipp_multiply(const sc *k, const affine *p, affine *out)
+void gm_ipp_multiply_many(size_t count, const sc *k, const affine *p, uint8_t (*out)[64])
 {
     struct curve *c = curve();
-    if (!c || set_point(c, p) || set_scalar(c->number[0], k) ||
-        ippsGFpECMulPoint(c->point, c->number[0], c->product, c->curve, c->scratch) || get_product(c, out))
-        gm_portable_multiply(k, p, out);
+    for (size_t i = 0; i < count; i++)
+        if (!c || set_point(c, &p[i]) || set_scalar(c->number[0], &k[i]) ||
+            ippsGFpECMulPoint(c->point, c->number[0], c->product, c->curve, c->scratch) || get_product(c, out[i]))
+            gm_portable_multiply_many(1, &k[i], &p[i], &out[i]);
     if (c)
         forget(c);
 }

@@ -21,18 +21,22 @@ static int scalar_from(sc *out, const uint8_t *data, size_t size, int is_key)
     return -1;
 }
 
-static PyObject *point_bytes(const affine *a)
+/* 04 x y */
+static PyObject *point_bytes(const uint8_t xy[64])
 {
-    uint8_t out[65];
-    gm_point_encode(out, a);
-    return PyBytes_FromStringAndSize((const char *)out, 65);
+    PyObject *out = PyBytes_FromStringAndSize(NULL, 65);
+    if (out) {
+        PyBytes_AS_STRING(out)[0] = 4;
+        memcpy(PyBytes_AS_STRING(out) + 1, xy, 64);
+    }
+    return out;
 }
 
 static PyObject *engine_public_key(PyObject *self, PyObject *argument)
 {
     const struct gm_engine *engine = ((EngineObject *)self)->engine;
     Py_buffer view;
-    affine public_key;
+    uint8_t public_key[1][64];
     sc d;
     if (PyObject_GetBuffer(argument, &view, PyBUF_SIMPLE))
         return NULL;
@@ -41,10 +45,10 @@ static PyObject *engine_public_key(PyObject *self, PyObject *argument)
     if (failed)
         return NULL;
     Py_BEGIN_ALLOW_THREADS;
-    engine->base_many(1, &d, &public_key);
+    engine->base_many(1, &d, public_key);
     gm_wipe(&d, sizeof d);
     Py_END_ALLOW_THREADS;
-    return point_bytes(&public_key);
+    return point_bytes(public_key[0]);
 }
 
 static PyObject *engine_generate(PyObject *self, PyObject *argument)
@@ -54,7 +58,7 @@ static PyObject *engine_generate(PyObject *self, PyObject *argument)
     if (count < 0)
         return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "a negative count");
     sc *d = gm_py_alloc((size_t)count, sizeof *d);
-    affine *points = gm_py_alloc((size_t)count, sizeof *points);
+    uint8_t(*points)[64] = gm_py_alloc((size_t)count, sizeof *points);
     PyObject *list = NULL;
     if (d && points) {
         int status;
@@ -68,7 +72,7 @@ static PyObject *engine_generate(PyObject *self, PyObject *argument)
     for (Py_ssize_t i = 0; list && i < count; i++) {
         uint8_t secret[32];
         sc_encode(secret, &d[i]);
-        PyObject *pair = Py_BuildValue("(y#N)", secret, (Py_ssize_t)32, point_bytes(&points[i]));
+        PyObject *pair = Py_BuildValue("(y#N)", secret, (Py_ssize_t)32, point_bytes(points[i]));
         gm_wipe(secret, sizeof secret);
         if (!pair)
             Py_CLEAR(list);
@@ -108,14 +112,12 @@ static PyObject *engine_multiply(PyObject *self, PyObject *arguments)
         if (public_key.len != 65 || !gm_point_decode(&p, public_key.buf)) {
             out = Py_NewRef(Py_None);
         } else {
+            uint8_t product[1][64];
             Py_BEGIN_ALLOW_THREADS;
-            affine product;
-            engine->multiply(&d, &p, &product);
-            p = product;
-            gm_wipe(&product, sizeof product);
+            engine->multiply_many(1, &d, &p, product);
             Py_END_ALLOW_THREADS;
-            out = point_bytes(&p);
-            gm_wipe(&p, sizeof p);
+            out = point_bytes(product[0]);
+            gm_wipe(product, sizeof product);
         }
         gm_wipe(&d, sizeof d);
     }
@@ -350,39 +352,46 @@ static PyObject *engine_encrypt_kat(PyObject *self, PyObject *arguments)
     return out;
 }
 
-/* sm2_decrypt(d, [raw 04 x y C3 C2]) */
-static PyObject *engine_decrypt(PyObject *self, PyObject *arguments)
+/* sm2_decrypt([(d, raw 04 x y C3 C2)]) */
+static PyObject *engine_decrypt(PyObject *self, PyObject *items)
 {
     const struct gm_engine *engine = ((EngineObject *)self)->engine;
-    PyObject *items, *list = NULL;
-    Py_buffer key;
     struct batch b;
-    sc d;
-    if (!PyArg_ParseTuple(arguments, "y*O", &key, &items))
+    if (batch_hold(&b, items, 2))
         return NULL;
-    int failed = scalar_from(&d, key.buf, (size_t)key.len, 1);
-    PyBuffer_Release(&key);
-    if (failed || batch_hold(&b, items, 1))
-        return NULL;
-    list = PyList_New((Py_ssize_t)b.count);
-    for (size_t i = 0; list && i < b.count; i++) {
-        size_t size = b.bytes[i].size;
-        PyObject *item = PyBytes_FromStringAndSize(NULL, size > 97 ? (Py_ssize_t)size - 97 : 0);
-        if (!item) {
-            Py_CLEAR(list);
-            break;
+    PyObject *list = PyList_New((Py_ssize_t)b.count);
+    sc *d = gm_py_alloc(b.count, sizeof *d);
+    struct gm_bytes *in = gm_py_alloc(b.count, sizeof *in);
+    uint8_t **out = gm_py_alloc(b.count, sizeof *out);
+    uint8_t *good = gm_py_alloc(b.count, 1);
+    int failed = !list || !d || !in || !out || !good;
+    for (size_t i = 0; i < b.count && !failed; i++) {
+        in[i] = b.bytes[2 * i + 1];
+        failed = scalar_from(&d[i], b.bytes[2 * i].data, b.bytes[2 * i].size, 1);
+        PyObject *item = failed ? NULL : PyBytes_FromStringAndSize(NULL, in[i].size > 97 ? (Py_ssize_t)in[i].size - 97 : 0);
+        failed |= !item;
+        if (item) {
+            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+            out[i] = (uint8_t *)PyBytes_AS_STRING(item);
         }
-        uint8_t *to = (uint8_t *)PyBytes_AS_STRING(item);
-        int good;
-        Py_BEGIN_ALLOW_THREADS;
-        good = gm_sm2_decrypt(engine, &d, b.bytes[i].data, size, to);
-        Py_END_ALLOW_THREADS;
-        if (!good)
-            Py_SETREF(item, Py_NewRef(Py_None));
-        PyList_SET_ITEM(list, (Py_ssize_t)i, item);
     }
-    gm_wipe(&d, sizeof d);
+    if (!failed) {
+        Py_BEGIN_ALLOW_THREADS;
+        gm_sm2_decrypt_many(engine, b.count, d, in, out, good);
+        Py_END_ALLOW_THREADS;
+        for (size_t i = 0; i < b.count; i++)
+            if (!good[i])
+                PyList_SetItem(list, (Py_ssize_t)i, Py_NewRef(Py_None));
+    }
+    if (d)
+        gm_wipe(d, sizeof *d * b.count);
+    PyMem_RawFree(d);
+    PyMem_RawFree(in);
+    PyMem_RawFree(out);
+    PyMem_RawFree(good);
     batch_release(&b);
+    if (failed)
+        Py_CLEAR(list);
     return list;
 }
 
@@ -419,7 +428,7 @@ PyMethodDef gm_py_sm2_methods[] = {
     {"sm2_verify", engine_verify, METH_O, "sm2_verify([(public, e, DER)]) -> [bool]"},
     {"sm2_verify_messages", engine_verify_messages, METH_VARARGS, "sm2_verify_messages([(public, m, DER)], id)"},
     {"sm2_encrypt", engine_encrypt, METH_VARARGS, "sm2_encrypt(public, plaintext) -> raw, or None off the curve"},
-    {"sm2_decrypt", engine_decrypt, METH_VARARGS, "sm2_decrypt(d, [raw]) -> [plaintext or None]"},
+    {"sm2_decrypt", engine_decrypt, METH_O, "sm2_decrypt([(d, raw)]) -> [plaintext or None]"},
     {"sm2_sign_kat", engine_sign_kat, METH_VARARGS, "sm2_sign_kat(d, e, k) -> [DER], known-answer tests only"},
     {"sm2_encrypt_kat", engine_encrypt_kat, METH_VARARGS, "sm2_encrypt_kat(public, plaintext, k) -> raw"},
     {NULL, NULL, 0, NULL},

@@ -51,12 +51,10 @@ void gm_sm2_za(uint8_t za[32], const uint8_t public_key[65], const uint8_t *id, 
 }
 
 /* GB/T 32918.2, 6.1, steps A4 to A6 from a nonce and its point; 0 when the nonce must be drawn again */
-static int sign_with(uint8_t r_out[32], uint8_t s_out[32], const uint8_t e[32], const sc *k, const affine *kg,
+static int sign_with(uint8_t r_out[32], uint8_t s_out[32], const uint8_t e[32], const sc *k, const uint8_t x1[32],
                      const sc *inverse)
 {
-    uint8_t x1[32];
     sc number, r, s, t;
-    fe_encode(x1, &kg->x);
     sc_decode(&r, x1);
     sc_decode(&number, e);
     sc_add(&r, &r, &number);
@@ -96,7 +94,7 @@ int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const sc *d, 
                      uint8_t (*r)[32], uint8_t (*s)[32])
 {
     sc k[GM_BATCH], inverse[GM_BATCH];
-    affine kg[GM_BATCH];
+    uint8_t kg[GM_BATCH][64];
     int status = 0;
     if (one_key && count)
         inverses(inverse, d, 1);
@@ -108,7 +106,7 @@ int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const sc *d, 
             break;
         engine->base_many(take, k, kg);
         for (size_t i = 0; i < take; i++)
-            while (!sign_with(r[i], s[i], e[i], &k[i], &kg[i], &inverse[one_key ? 0 : i])) {
+            while (!sign_with(r[i], s[i], e[i], &k[i], kg[i], &inverse[one_key ? 0 : i])) {
                 if ((status = gm_scalar_random(&k[i], 1, 0)))
                     break;
                 engine->base_many(1, &k[i], &kg[i]);
@@ -126,10 +124,10 @@ int gm_sm2_sign_with_nonce(const struct gm_engine *engine, const sc *d, const sc
                            uint8_t r[32], uint8_t s[32])
 {
     sc inverse;
-    affine kg;
+    uint8_t kg[1][64];
     inverses(&inverse, d, 1);
-    engine->base_many(1, k, &kg);
-    int good = sign_with(r, s, e, k, &kg, &inverse);
+    engine->base_many(1, k, kg);
+    int good = sign_with(r, s, e, k, kg[0], &inverse);
     gm_wipe(&inverse, sizeof inverse);
     return good;
 }
@@ -176,17 +174,41 @@ int gm_sm2_verify_point(const point *p, const uint8_t r_in[32], const uint8_t e[
     return fe_is_zero(&product);
 }
 
-void gm_portable_base_many(size_t count, const sc *k, affine *out)
+static void encode_many(uint8_t (*out)[64], const point *points, size_t count)
+{
+    affine coordinates[GM_BATCH];
+    gm_point_to_affine(coordinates, points, count);
+    for (size_t i = 0; i < count; i++) {
+        fe_encode(out[i], &coordinates[i].x);
+        fe_encode(out[i] + 32, &coordinates[i].y);
+    }
+    gm_wipe(coordinates, sizeof *coordinates * count);
+}
+
+void gm_portable_base_many(size_t count, const sc *k, uint8_t (*out)[64])
 {
     point points[GM_BATCH];
     while (count) {
         size_t take = count < GM_BATCH ? count : GM_BATCH;
         for (size_t i = 0; i < take; i++)
             gm_point_mul_base(&points[i], &k[i]);
-        gm_point_to_affine(out, points, take);
+        encode_many(out, points, take);
+        gm_wipe(points, sizeof *points * take);
         k += take, out += take, count -= take;
     }
-    gm_wipe(points, sizeof points);
+}
+
+void gm_portable_multiply_many(size_t count, const sc *k, const affine *p, uint8_t (*out)[64])
+{
+    point points[GM_BATCH];
+    while (count) {
+        size_t take = count < GM_BATCH ? count : GM_BATCH;
+        for (size_t i = 0; i < take; i++)
+            gm_point_mul(&points[i], &k[i], &p[i]);
+        encode_many(out, points, take);
+        gm_wipe(points, sizeof *points * take);
+        k += take, p += take, out += take, count -= take;
+    }
 }
 
 void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
@@ -205,22 +227,6 @@ void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[3
     }
 }
 
-void gm_portable_multiply(const sc *k, const affine *p, affine *out)
-{
-    point product;
-    gm_point_mul(&product, k, p);
-    gm_point_to_affine(out, &product, 1);
-    gm_wipe(&product, sizeof product);
-}
-
-static void shared_point(const struct gm_engine *engine, uint8_t out[65], const sc *k, const affine *p)
-{
-    affine shared;
-    engine->multiply(k, p, &shared);
-    gm_point_encode(out, &shared);
-    gm_wipe(&shared, sizeof shared);
-}
-
 /* C3 = SM3(x2 || M || y2) */
 static void check_value(uint8_t out[32], const uint8_t xy[64], const uint8_t *message, size_t size)
 {
@@ -235,9 +241,9 @@ static void check_value(uint8_t out[32], const uint8_t xy[64], const uint8_t *me
 int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65], const uint8_t *in, size_t size,
                    const sc *nonce, uint8_t *out)
 {
-    affine p, c1;
+    affine p;
     sc k;
-    uint8_t shared[65];
+    uint8_t shared[1][64], c1[1][64];
     int status = -2; /* not a point of the curve */
     if (!gm_point_decode(&p, public_key))
         return status;
@@ -247,17 +253,18 @@ int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65],
             k = *nonce;
         else if ((status = gm_scalar_random(&k, 1, 0)))
             break;
-        engine->base_many(1, &k, &c1);
-        shared_point(engine, shared, &k, &p);
-        all_zero = gm_sm2_kdf(shared + 1, 64, out + 97, size);
+        engine->base_many(1, &k, c1);
+        engine->multiply_many(1, &k, &p, shared);
+        all_zero = gm_sm2_kdf(shared[0], 64, out + 97, size);
         if (all_zero && nonce) {
             status = -1;
             break;
         }
     }
     if (!status) {
-        gm_point_encode(out, &c1);
-        check_value(out + 65, shared + 1, in, size);
+        out[0] = 4;
+        memcpy(out + 1, c1[0], 64);
+        check_value(out + 65, shared[0], in, size);
         for (size_t i = 0; i < size; i++)
             out[97 + i] ^= in[i];
     }
@@ -266,21 +273,40 @@ int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65],
     return status;
 }
 
-int gm_sm2_decrypt(const struct gm_engine *engine, const sc *d, const uint8_t *in, size_t size, uint8_t *out)
+static int open_with(const uint8_t shared[64], const uint8_t *in, size_t size, uint8_t *out)
 {
-    affine c1;
-    uint8_t shared[65], expected[32];
-    if (size <= 97 || !gm_point_decode(&c1, in))
-        return 0;
-    shared_point(engine, shared, d, &c1);
-    int all_zero = gm_sm2_kdf(shared + 1, 64, out, size - 97);
+    uint8_t expected[32];
+    int all_zero = gm_sm2_kdf(shared, 64, out, size - 97);
     for (size_t i = 0; i < size - 97; i++)
         out[i] ^= in[97 + i];
-    check_value(expected, shared + 1, out, size - 97);
+    check_value(expected, shared, out, size - 97);
     int good = gm_equal(expected, in + 65, 32) & !all_zero;
-    gm_wipe(shared, sizeof shared);
     gm_wipe(expected, sizeof expected);
     if (!good)
         gm_wipe(out, size - 97);
     return good;
+}
+
+void gm_sm2_decrypt_many(const struct gm_engine *engine, size_t count, const sc *d, const struct gm_bytes *in,
+                         uint8_t *const *out, uint8_t *good)
+{
+    affine c1[GM_BATCH];
+    sc scalars[GM_BATCH];
+    uint8_t shared[GM_BATCH][64];
+    size_t item[GM_BATCH], waiting = 0;
+    for (size_t i = 0; i < count; i++) {
+        good[i] = in[i].size > 97 && gm_point_decode(&c1[waiting], in[i].data);
+        if (good[i]) {
+            scalars[waiting] = d[i];
+            item[waiting++] = i;
+        }
+        if (waiting == GM_BATCH || (waiting && i + 1 == count)) {
+            engine->multiply_many(waiting, scalars, c1, shared);
+            for (size_t j = 0; j < waiting; j++)
+                good[item[j]] = (uint8_t)open_with(shared[j], in[item[j]].data, in[item[j]].size, out[item[j]]);
+            waiting = 0;
+        }
+    }
+    gm_wipe(scalars, sizeof scalars);
+    gm_wipe(shared, sizeof shared);
 }

@@ -137,15 +137,21 @@ def decrypt(d: Buffer, data: Buffer, encoding: Encoding = "asn1") -> bytes:
 
 def decrypt_many(d: Buffer, items: Sequence[Buffer], encoding: Encoding = "asn1") -> list[bytes | None]:
     """Decrypt many ciphertexts of one key; None in the place of each that fails."""
+    d = _check.private_key(d)
+    return decrypt_pairs([(d, item) for item in items], encoding)
+
+
+def decrypt_pairs(items: Sequence[tuple[Buffer, Buffer]], encoding: Encoding = "asn1") -> list[bytes | None]:
+    """Decrypt (d, ciphertext) pairs; the keys may differ. None in the place of each that fails."""
     ciphertext.check_encoding(encoding)
-    raw: list[bytes | None] = []
-    for item in items:
+    raw: list[tuple[Buffer, bytes] | None] = []
+    for d, item in items:
         try:
-            raw.append(convert_ciphertext(_check.data(item, "ciphertext"), encoding, "c1c3c2"))
+            raw.append((_check.private_key(d), convert_ciphertext(_check.data(item, "ciphertext"), encoding, "c1c3c2")))
         except InvalidInput:
             raw.append(None)
-    good = iter(provider().sm2_decrypt(_check.private_key(d), [item for item in raw if item is not None]))
-    return [None if item is None else next(good) for item in raw]
+    good = iter(provider().sm2_decrypt([pair for pair in raw if pair is not None]))
+    return [None if pair is None else next(good) for pair in raw]
 
 
 __all__ = [
@@ -156,6 +162,7 @@ __all__ = [
     "decode_signature",
     "decrypt",
     "decrypt_many",
+    "decrypt_pairs",
     "encode_signature",
     "encrypt",
     "generate_many",

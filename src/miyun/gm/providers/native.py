@@ -1,8 +1,7 @@
 """The providers inside the C extension: portable C, and Intel's ipp-crypto where the CPU allows.
 
 ipp      SM4, SM2 verification and point multiplication by ippcp (AVX2 or AVX-512 with GFNI); the rest portable
-ipp-mb   besides: SM2 keys and signatures and SM3 by crypto_mb, SM2 verification by an own kernel, 8 and 16 lanes at
-         once (AVX-512 IFMA)
+ipp-mb   besides: SM2 by own kernels of 8 lanes (AVX-512 IFMA), SM3 by crypto_mb on 16 lanes
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ _SUPPLEMENTED: dict[str, tuple[str, ...]] = {
 _NOTES: dict[str, tuple[str, ...]] = {
     "portable": ("constant-time C without tables; SM4-CBC encryption is slow, its blocks depend on one another",),
     "ipp": ("Intel ipp-crypto, single buffer",),
-    "ipp-mb": ("Intel ipp-crypto, 8 lanes of SM2 and 16 of SM3; batches are much faster than single calls",),
+    "ipp-mb": ("8 lanes of SM2, Intel ipp-crypto with 16 of SM3; batches are much faster than single calls",),
 }
 
 

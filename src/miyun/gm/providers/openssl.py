@@ -240,10 +240,10 @@ class OpenSslProvider:
             if ciphertext is not None:
                 return ciphertext
 
-    def sm2_decrypt(self, d: Buffer, items: Sequence[Buffer]) -> list[bytes | None]:
+    def sm2_decrypt(self, items: Sequence[tuple[Buffer, Buffer]]) -> list[bytes | None]:
         if self._portable:
-            return self._portable.sm2_decrypt(d, items)
-        return [composed.sm2_decrypt(self.sm3, self._multiply, bytes(d), bytes(item)) for item in items]
+            return self._portable.sm2_decrypt(items)
+        return [composed.sm2_decrypt(self.sm3, self._multiply, bytes(d), bytes(item)) for d, item in items]
 
     def sm2_sign_kat(self, d: bytes, e: bytes, k: bytes) -> bytes:
         """Python's integers over libcrypto's k·G: checks the arithmetic that libcrypto signs with."""
