@@ -15,7 +15,9 @@ const struct gm_engine gm_portable = {
 
 const struct gm_engine *gm_engine_named(const char *name, const char **why)
 {
-    *why = NULL;
+    *why = gm_cpu_misnamed();
+    if (*why)
+        return NULL;
     if (strcmp(name, "portable") == 0)
         return &gm_portable;
 #ifdef GM_WITH_IPP

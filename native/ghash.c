@@ -188,11 +188,7 @@ TARGET static void vpclmul_blocks(struct gm_ghash *g, const uint8_t *data, size_
 
 static int best_kernel(void)
 {
-    if (!__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("sse4.1"))
-        return INTEGER;
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("vpclmulqdq"))
-        return VPCLMUL;
-    return PCLMUL;
+    return gm_cpu_has(GM_VPCLMUL) ? VPCLMUL : gm_cpu_has(GM_PCLMUL) ? PCLMUL : INTEGER;
 }
 #endif
 

@@ -20,6 +20,12 @@ struct gm_bytes {
     size_t size;
 };
 
+/* ---- cpu.c: all from GM_AVX512 on need AVX-512 F, BW, DQ and VL, GM_IFMA also VBMI; MIYUN_GM_ISA=avx2 hides them ---- */
+enum gm_cpu_feature { GM_PCLMUL, GM_AVX2, GM_AESNI, GM_ADX, GM_AVX512, GM_GFNI, GM_VPCLMUL, GM_IFMA };
+int gm_cpu_has(enum gm_cpu_feature feature);
+int gm_cpu_limited(void);
+const char *gm_cpu_misnamed(void); /* why MIYUN_GM_ISA cannot be followed, or NULL */
+
 /* ---- memory.c ---- */
 void gm_wipe(void *data, size_t size);
 /* 1 when equal, in time that depends on the size only */
@@ -217,7 +223,6 @@ const char *gm_ipp_mb_setup(void);
 void gm_ipp_multiply_many(size_t count, const sc *k, const affine *p, uint8_t (*out)[64]);
 void gm_ipp_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                         const uint8_t (*s)[32], uint8_t *good);
-int gm_ipp_limit_to_avx2(void); /* for tests of that branch; 0 when it cannot */
 #endif
 
 void gm_portable_sm3_many(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,

@@ -17,8 +17,7 @@ static void setup(void)
     const char *why = gm_ipp_setup();
     if (why)
         setup_failed = why;
-    else if (mbx_is_crypto_mb_applicable(mbx_get_cpu_features()) != 1 || !__builtin_cpu_supports("avx512ifma") ||
-             !__builtin_cpu_supports("avx512vbmi"))
+    else if (mbx_is_crypto_mb_applicable(mbx_get_cpu_features()) != 1 || !gm_cpu_has(GM_IFMA))
         setup_failed = "this CPU has no AVX-512 IFMA and VBMI";
     else {
         gm_ifma_setup();

@@ -94,24 +94,8 @@ static PyTypeObject engine_type = {
     .tp_new = engine_new,
 };
 
-static PyObject *module_limit(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-#ifdef GM_WITH_IPP
-    return PyBool_FromLong(gm_ipp_limit_to_avx2());
-#else
-    Py_RETURN_FALSE;
-#endif
-}
-
-static PyMethodDef module_methods[] = {
-    {"limit_ipp_to_avx2", module_limit, METH_NOARGS, "Keep ipp to its AVX2 branch in this process; for tests"},
-    {NULL, NULL, 0, NULL},
-};
-
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The native core of the GM algorithms.", .m_size = -1,
-    .m_methods = module_methods};
+    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The native core of the GM algorithms.", .m_size = -1};
 
 static PyMethodDef all_methods[64];
 

@@ -77,7 +77,7 @@ void gm_sm4_ecb(const struct gm_sm4 *c, const uint8_t *in, uint8_t *out, size_t 
         return;
     }
 #ifdef GM_X86
-    if (__builtin_cpu_supports("avx2")) {
+    if (gm_cpu_has(GM_AVX2)) {
         avx2_ecb(c->schedule.slices, in, out, blocks, encrypt);
         return;
     }

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 _Buffer = bytes | bytearray | memoryview
 _Triple = tuple[_Buffer, _Buffer, _Buffer]
 
-def limit_ipp_to_avx2() -> bool: ...
-
 class Sm3:
     digest_size: int
     block_size: int

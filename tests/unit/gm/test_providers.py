@@ -89,18 +89,23 @@ def test_supplements_are_declared() -> None:
     assert any("SM4-GCM" in line for line in openssl.OpenSslProvider(None).supplemented)
 
 
-def test_the_avx2_branch_of_ipp_passes_the_self_tests() -> None:
+def test_the_avx2_branch_passes_the_self_tests() -> None:
     if "ipp" not in {entry.name for entry in providers()}:
         pytest.skip("ipp cannot run on this machine")
     code = (
-        "from miyun.gm import _native, selftest, providers, sm2\n"
-        "ipp = {entry.name: entry for entry in providers()}['ipp']\n"
-        "assert _native.limit_ipp_to_avx2()\n"
-        "print(len(selftest.run(ipp)))"
+        "from miyun.gm import selftest, providers\n"
+        "names = [entry.name for entry in providers()]\n"
+        "assert 'ipp-mb' not in names, names\n"
+        "print([len(selftest.run(entry)) > 5 for entry in providers()])"
     )
-    result = run(code)
+    result = run(code, MIYUN_GM_ISA="avx2")
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout) > 5
+    assert result.stdout.strip() == "[True, True, True]"
+
+
+def test_an_instruction_set_without_a_branch_is_refused() -> None:
+    result = run(PRINT_NAME, MIYUN_GM_ISA="sse2", MIYUN_GM_PROVIDER="portable")
+    assert "MIYUN_GM_ISA can only be avx2" in result.stderr
 
 
 def test_private_keys_never_reach_logs_or_errors(caplog: pytest.LogCaptureFixture) -> None:
