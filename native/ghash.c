@@ -2,10 +2,8 @@
 #include "gm.h"
 
 #ifdef GM_X86
-#include <immintrin.h>
+#include "clmul.h"
 #endif
-
-enum { INTEGER, PCLMUL, VPCLMUL };
 
 /* ---- integers with holes: every fourth bit kept, so carries never reach a kept bit ---- */
 
@@ -45,10 +43,10 @@ static struct wide product(uint64_t x, uint64_t y)
     return (struct wide){product_low(x, y), reverse64(product_low(reverse64(x), reverse64(y))) >> 1};
 }
 
-static void integer_blocks(struct gm_ghash *g, const uint8_t *data, size_t blocks)
+static void integer_blocks(const struct gm_ghash *g, uint8_t y[16], const uint8_t *data, size_t blocks)
 {
     uint64_t h1 = gm_load64(g->h), h0 = gm_load64(g->h + 8);
-    uint64_t y1 = gm_load64(g->y), y0 = gm_load64(g->y + 8);
+    uint64_t y1 = gm_load64(y), y0 = gm_load64(y + 8);
     for (; blocks; blocks--, data += 16) {
         y1 ^= gm_load64(data);
         y0 ^= gm_load64(data + 8);
@@ -67,33 +65,16 @@ static void integer_blocks(struct gm_ghash *g, const uint8_t *data, size_t block
         y0 = v[2];
         y1 = v[3];
     }
-    gm_store64(g->y, y1);
-    gm_store64(g->y + 8, y0);
+    gm_store64(y, y1);
+    gm_store64(y + 8, y0);
 }
 
 #ifdef GM_X86
 
-/* ---- PCLMULQDQ: byte-reversed blocks, powers of H kept multiplied by x, so that no shift is needed ---- */
+/* ---- PCLMULQDQ; powers[64 - i] holds H^i times x, so that the powers of n blocks lie in their order ---- */
 
 #define TARGET __attribute__((target("pclmul,ssse3,sse4.1")))
-
-TARGET static inline __m128i swap_bytes(__m128i x)
-{
-    return _mm_shuffle_epi8(x, _mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-}
-
-/* x*y mod the polynomial, where one factor carries the extra x */
-TARGET static inline __m128i reduce(__m128i low, __m128i middle, __m128i high)
-{
-    const __m128i polynomial = _mm_set_epi64x((long long)0xc200000000000000ULL, 1);
-    low = _mm_xor_si128(low, _mm_slli_si128(middle, 8));
-    high = _mm_xor_si128(high, _mm_srli_si128(middle, 8));
-    for (int i = 0; i < 2; i++) {
-        __m128i t = _mm_clmulepi64_si128(low, polynomial, 0x10);
-        low = _mm_xor_si128(_mm_shuffle_epi32(low, 0x4e), t);
-    }
-    return _mm_xor_si128(high, low);
-}
+#define MOST GM_GHASH_POWERS
 
 TARGET static inline void accumulate(__m128i *low, __m128i *middle, __m128i *high, __m128i x, __m128i h)
 {
@@ -107,124 +88,132 @@ TARGET static __m128i multiply(__m128i x, __m128i h)
 {
     __m128i low = _mm_setzero_si128(), middle = low, high = low;
     accumulate(&low, &middle, &high, x, h);
-    return reduce(low, middle, high);
+    return gm_clmul_reduce(low, middle, high);
 }
 
-/* powers[i] holds H^(i+1), each times x */
-TARGET static void pclmul_init(struct gm_ghash *g)
+TARGET static void pclmul_init(struct gm_ghash *g, unsigned count)
 {
-    __m128i h = swap_bytes(_mm_loadu_si128((const __m128i *)g->h));
-    uint64_t v[2];
-    _mm_storeu_si128((__m128i *)v, h);
-    uint64_t carry = v[1] >> 63;
-    v[1] = v[1] << 1 | v[0] >> 63;
-    v[0] = v[0] << 1;
-    v[0] ^= carry;
-    v[1] ^= 0xc200000000000000ULL & (0 - carry);
-    __m128i first = _mm_loadu_si128((const __m128i *)v), power = first;
-    for (int i = 0; i < 16; i++) {
-        _mm_storeu_si128((__m128i *)g->powers[i], power);
+    uint64_t high = gm_load64(g->h), low = gm_load64(g->h + 8), carry = 0 - (high >> 63);
+    high = high << 1 | low >> 63;
+    __m128i first = _mm_set_epi64x((long long)(high ^ (carry & 0xc200000000000000ULL)),
+                                   (long long)((low << 1) ^ (carry & 1)));
+    __m128i power = first;
+    for (unsigned i = 1; i <= count; i++) {
+        _mm_store_si128((__m128i *)g->powers[MOST - i], power);
         power = multiply(power, first);
     }
-    gm_wipe(v, sizeof v);
+    g->count = count;
 }
 
-TARGET static void pclmul_blocks(struct gm_ghash *g, const uint8_t *data, size_t blocks)
+TARGET static void pclmul_blocks(const struct gm_ghash *g, uint8_t sum[16], const uint8_t *data, size_t blocks)
 {
-    __m128i y = swap_bytes(_mm_loadu_si128((const __m128i *)g->y));
-    const __m128i *powers = (const __m128i *)g->powers;
+    __m128i y = gm_swap_bytes(_mm_loadu_si128((const __m128i *)sum));
     while (blocks) {
-        size_t take = blocks < 8 ? blocks : 8;
+        size_t take = blocks < g->count ? blocks : g->count;
         __m128i low = _mm_setzero_si128(), middle = low, high = low;
-        for (size_t i = 0; i < take; i++) {
-            __m128i x = swap_bytes(_mm_loadu_si128((const __m128i *)data + i));
+        for (size_t i = 0; i < take; i++, data += 16) {
+            __m128i x = gm_swap_bytes(_mm_loadu_si128((const __m128i *)data));
             if (i == 0)
                 x = _mm_xor_si128(x, y);
-            accumulate(&low, &middle, &high, x, _mm_load_si128(powers + take - 1 - i));
+            accumulate(&low, &middle, &high, x, _mm_load_si128((const __m128i *)g->powers[MOST - take + i]));
         }
-        y = reduce(low, middle, high);
-        data += 16 * take, blocks -= take;
+        y = gm_clmul_reduce(low, middle, high);
+        blocks -= take;
     }
-    _mm_storeu_si128((__m128i *)g->y, swap_bytes(y));
+    _mm_storeu_si128((__m128i *)sum, gm_swap_bytes(y));
 }
 #undef TARGET
 
-/* ---- VPCLMULQDQ: sixteen blocks a step ---- */
+/* ---- VPCLMULQDQ: four blocks an instruction ---- */
 
-#define TARGET __attribute__((target("avx512f,avx512bw,vpclmulqdq,pclmul,ssse3,sse4.1")))
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,vpclmulqdq,pclmul,ssse3,sse4.1")))
 
-TARGET static inline __m128i fold(__m512i x)
+TARGET static inline __m512i multiply_wide(__m512i x, __m512i h)
 {
-    __m256i half = _mm256_xor_si256(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
-    return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    const __m512i polynomial = _mm512_broadcast_i32x4(_mm_set_epi64x((long long)0xc200000000000000ULL, 1));
+    struct gm_wide p = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+    gm_wide_add(&p, x, h);
+    p.low = _mm512_xor_si512(p.low, _mm512_bslli_epi128(p.middle, 8));
+    p.high = _mm512_xor_si512(p.high, _mm512_bsrli_epi128(p.middle, 8));
+    for (int i = 0; i < 2; i++)
+        p.low = _mm512_xor_si512(_mm512_shuffle_epi32(p.low, 0x4e), _mm512_clmulepi64_epi128(p.low, polynomial, 0x10));
+    return _mm512_xor_si512(p.high, p.low);
 }
 
-TARGET static void vpclmul_blocks(struct gm_ghash *g, const uint8_t *data, size_t blocks)
+/* Doubles what there is until it suffices; four at least */
+TARGET static void vpclmul_init(struct gm_ghash *g, unsigned count)
 {
-    const __m512i swap = _mm512_broadcast_i32x4(_mm_set_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    __m512i h[4];
-    for (int i = 0; i < 4; i++) /* H^16 .. H^13, then H^12 .. */
-        h[i] = _mm512_shuffle_i64x2(_mm512_load_si512(g->powers[12 - 4 * i]),
-                                    _mm512_load_si512(g->powers[12 - 4 * i]), 0x1b);
-    __m128i y = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)g->y), _mm512_castsi512_si128(swap));
-    for (; blocks >= 16; blocks -= 16, data += 256) {
-        __m512i low = _mm512_setzero_si512(), middle = low, high = low;
-        for (int i = 0; i < 4; i++) {
-            __m512i x = _mm512_shuffle_epi8(_mm512_loadu_si512(data + 64 * i), swap);
-            if (i == 0)
-                x = _mm512_xor_si512(x, _mm512_zextsi128_si512(y));
-            low = _mm512_xor_si512(low, _mm512_clmulepi64_epi128(x, h[i], 0x00));
-            high = _mm512_xor_si512(high, _mm512_clmulepi64_epi128(x, h[i], 0x11));
-            middle = _mm512_ternarylogic_epi64(middle, _mm512_clmulepi64_epi128(x, h[i], 0x01),
-                                               _mm512_clmulepi64_epi128(x, h[i], 0x10), 0x96);
-        }
-        y = reduce(fold(low), fold(middle), fold(high));
+    pclmul_init(g, 4);
+    while (g->count < count) {
+        __m512i top = _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)g->powers[MOST - g->count]));
+        for (unsigned i = 4; i <= g->count; i += 4)
+            _mm512_store_si512(g->powers[MOST - g->count - i],
+                               multiply_wide(_mm512_load_si512(g->powers[MOST - i]), top));
+        g->count *= 2;
     }
-    _mm_storeu_si128((__m128i *)g->y, _mm_shuffle_epi8(y, _mm512_castsi512_si128(swap)));
-    gm_wipe(h, sizeof h);
-    pclmul_blocks(g, data, blocks);
+}
+
+TARGET static void vpclmul_blocks(const struct gm_ghash *g, uint8_t y[16], const uint8_t *data, size_t blocks)
+{
+    __m512i carried = _mm512_zextsi128_si512(gm_swap_bytes(_mm_loadu_si128((const __m128i *)y)));
+    while (blocks) {
+        size_t take = blocks < g->count ? blocks : g->count;
+        const uint8_t(*power)[16] = g->powers + MOST - take;
+        struct gm_wide sum = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
+        blocks -= take;
+        for (; take >= 4; take -= 4, data += 64, power += 4) {
+            gm_wide_add(&sum, _mm512_xor_si512(carried, gm_swap_wide(_mm512_loadu_si512(data))),
+                        _mm512_loadu_si512(power));
+            carried = _mm512_setzero_si512();
+        }
+        if (take) {
+            __mmask8 present = (__mmask8)((1 << 2 * take) - 1);
+            __m512i x = gm_swap_wide(_mm512_maskz_loadu_epi64(present, data));
+            gm_wide_add(&sum, _mm512_xor_si512(carried, x), _mm512_maskz_loadu_epi64(present, power));
+            data += 16 * take;
+        }
+        carried = _mm512_zextsi128_si512(gm_wide_reduce(&sum));
+    }
+    _mm_storeu_si128((__m128i *)y, gm_swap_bytes(_mm512_castsi512_si128(carried)));
 }
 #undef TARGET
-
-static int best_kernel(void)
-{
-    return gm_cpu_has(GM_VPCLMUL) ? VPCLMUL : gm_cpu_has(GM_PCLMUL) ? PCLMUL : INTEGER;
-}
 #endif
 
-void gm_ghash_init(struct gm_ghash *g, const uint8_t h[16])
+void gm_ghash_init(struct gm_ghash *g, const uint8_t h[16], size_t blocks)
 {
     memcpy(g->h, h, 16);
-    memset(g->y, 0, 16);
-    g->kernel = INTEGER;
 #ifdef GM_X86
-    g->kernel = best_kernel();
-    if (g->kernel != INTEGER)
-        pclmul_init(g);
+    unsigned most = blocks < MOST ? (unsigned)blocks : MOST;
+    if (gm_cpu_has(GM_VPCLMUL))
+        vpclmul_init(g, most);
+    else if (gm_cpu_has(GM_PCLMUL))
+        pclmul_init(g, most < 1 ? 1 : most < 8 ? most : 8);
+#else
+    (void)blocks;
 #endif
 }
 
-void gm_ghash_blocks(struct gm_ghash *g, const uint8_t *data, size_t blocks)
+void gm_ghash_blocks(const struct gm_ghash *g, uint8_t y[16], const uint8_t *data, size_t blocks)
 {
 #ifdef GM_X86
-    if (g->kernel == VPCLMUL && blocks >= 16) {
-        vpclmul_blocks(g, data, blocks);
+    if (gm_cpu_has(GM_VPCLMUL)) {
+        vpclmul_blocks(g, y, data, blocks);
         return;
     }
-    if (g->kernel != INTEGER) {
-        pclmul_blocks(g, data, blocks);
+    if (gm_cpu_has(GM_PCLMUL)) {
+        pclmul_blocks(g, y, data, blocks);
         return;
     }
 #endif
-    integer_blocks(g, data, blocks);
+    integer_blocks(g, y, data, blocks);
 }
 
-void gm_ghash_padded(struct gm_ghash *g, const uint8_t *data, size_t size)
+void gm_ghash_padded(const struct gm_ghash *g, uint8_t y[16], const uint8_t *data, size_t size)
 {
     uint8_t last[16] = {0};
-    gm_ghash_blocks(g, data, size / 16);
+    gm_ghash_blocks(g, y, data, size / 16);
     if (size % 16) {
         memcpy(last, data + size / 16 * 16, size % 16);
-        gm_ghash_blocks(g, last, 1);
+        gm_ghash_blocks(g, y, last, 1);
     }
 }

@@ -86,30 +86,61 @@ void gm_pbkdf2(const uint8_t *password, size_t password_size, const uint8_t *sal
 /* The KDF of GB/T 32918.4; returns 1 when the output is all zero */
 int gm_sm2_kdf(const uint8_t *z, size_t z_size, uint8_t *out, size_t size);
 
-/* ---- sm4.c: 8 bit slices of each round key, or an engine's own schedule ---- */
+/* ---- sm4.c: 8 bit slices of each round key, or the words of an own schedule ---- */
 struct gm_sm4 {
     union {
         uint64_t slices[32][8];
-        uint8_t opaque[2304];
+        uint32_t words[32];
     } schedule __attribute__((aligned(64)));
 };
 
+extern const uint32_t gm_sm4_fk[4];
+/* CK of GB/T 32907, 7.3: byte j of word i is 7(4i + j) mod 256 */
+static inline uint32_t gm_sm4_ck(int i)
+{
+    uint32_t word = 0;
+    for (int j = 0; j < 4; j++)
+        word = word << 8 | ((7 * (4 * i + j)) & 0xff);
+    return word;
+}
+
+/* Moves a counter of 32 or 128 bits on */
+void gm_sm4_count(uint8_t counter[16], int bits, uint64_t blocks);
 void gm_sm4_set_key(struct gm_sm4 *c, const uint8_t key[16]);
 void gm_sm4_ecb(const struct gm_sm4 *c, const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
 void gm_sm4_ctr(const struct gm_sm4 *c, uint8_t counter[16], int bits, const uint8_t *in, uint8_t *out, size_t size);
 void gm_sm4_cbc(const struct gm_sm4 *c, uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
 
+/* ---- sm4_gfni.c: needs GM_GFNI; the mode of GCM besides GM_VPCLMUL ---- */
+void gm_gfni_set_key(struct gm_sm4 *c, const uint8_t key[16]);
+void gm_gfni_ecb(const struct gm_sm4 *c, const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
+void gm_gfni_ctr(const struct gm_sm4 *c, uint8_t counter[16], int bits, const uint8_t *in, uint8_t *out, size_t size);
+void gm_gfni_cbc(const struct gm_sm4 *c, uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
+
+/* ---- sm4_aesni.c: needs GM_AESNI ---- */
+void gm_aesni_set_key(struct gm_sm4 *c, const uint8_t key[16]);
+void gm_aesni_ecb(const struct gm_sm4 *c, const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
+void gm_aesni_ctr(const struct gm_sm4 *c, uint8_t counter[16], int bits, const uint8_t *in, uint8_t *out, size_t size);
+void gm_aesni_cbc(const struct gm_sm4 *c, uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t blocks, int encrypt);
+
+struct gm_ghash;
+size_t gm_gfni_gcm(const struct gm_sm4 *c, const struct gm_ghash *h, uint8_t counter[16], uint8_t y[16],
+                   const uint8_t *in, uint8_t *out, size_t size, int encrypt);
+
 /* ---- ghash.c ---- */
+#define GM_GHASH_POWERS 64
 struct gm_ghash {
-    uint8_t powers[16][16] __attribute__((aligned(64))); /* in the kernel's own form */
-    uint8_t h[16], y[16];
-    int kernel;
+    uint8_t powers[GM_GHASH_POWERS][16] __attribute__((aligned(64))); /* the last `count` of them, in the kernel's form */
+    uint8_t h[16];
+    unsigned count;
 };
 
-void gm_ghash_init(struct gm_ghash *g, const uint8_t h[16]);
-void gm_ghash_blocks(struct gm_ghash *g, const uint8_t *data, size_t blocks);
+/* Ready for any data; fast for runs of so many blocks */
+void gm_ghash_init(struct gm_ghash *g, const uint8_t h[16], size_t blocks);
+/* y is the sum so far, at first zero */
+void gm_ghash_blocks(const struct gm_ghash *g, uint8_t y[16], const uint8_t *data, size_t blocks);
 /* pads the data with zeros to whole blocks */
-void gm_ghash_padded(struct gm_ghash *g, const uint8_t *data, size_t size);
+void gm_ghash_padded(const struct gm_ghash *g, uint8_t y[16], const uint8_t *data, size_t size);
 
 /* ---- sm2_field.c: mod p in Montgomery form; sm2_scalar.c: mod n ---- */
 typedef struct {
@@ -211,8 +242,13 @@ struct gm_engine {
                     size_t size);
     void (*sm4_cbc)(const struct gm_sm4 *c, uint8_t iv[16], const uint8_t *in, uint8_t *out, size_t blocks,
                     int encrypt);
+    /* Counter mode of 32 bits and GHASH of the ciphertext over as many bytes as it likes, or NULL; how many it did */
+    size_t (*sm4_gcm)(const struct gm_sm4 *c, const struct gm_ghash *h, uint8_t counter[16], uint8_t y[16],
+                      const uint8_t *in, uint8_t *out, size_t size, int encrypt);
 };
 
+/* The fastest SM4 of this machine */
+void gm_sm4_choose(struct gm_engine *engine);
 /* NULL when this machine or this build cannot run it; *why then says so */
 const struct gm_engine *gm_engine_named(const char *name, const char **why);
 extern const struct gm_engine gm_portable;
@@ -249,10 +285,11 @@ struct gm_gcm {
     struct gm_ghash hash;
 };
 
-void gm_gcm_set_key(struct gm_gcm *g, const struct gm_engine *engine, const uint8_t key[16]);
+/* Ready for any message; fast for those of so many blocks */
+void gm_gcm_set_key(struct gm_gcm *g, const struct gm_engine *engine, const uint8_t key[16], size_t blocks);
 void gm_gcm_encrypt(const struct gm_gcm *g, struct gm_bytes nonce, struct gm_bytes aad, struct gm_bytes in,
                     uint8_t *out, uint8_t tag[16]);
-/* 0 when the tag is wrong; then nothing was written to out */
+/* 0 when the tag is wrong; then out is wiped */
 int gm_gcm_decrypt(const struct gm_gcm *g, struct gm_bytes nonce, struct gm_bytes aad, struct gm_bytes in,
                    uint8_t *out, const uint8_t *tag, size_t tag_size);
 

@@ -21,10 +21,7 @@ static void setup(void)
         setup_failed = "this CPU has no AVX-512 IFMA and VBMI";
     else {
         gm_ifma_setup();
-        gm_ipp_mb.sm4_set_key = gm_ipp.sm4_set_key;
-        gm_ipp_mb.sm4_ecb = gm_ipp.sm4_ecb;
-        gm_ipp_mb.sm4_ctr = gm_ipp.sm4_ctr;
-        gm_ipp_mb.sm4_cbc = gm_ipp.sm4_cbc;
+        gm_sm4_choose(&gm_ipp_mb);
     }
 }
 

@@ -115,7 +115,7 @@ static PyObject *gcm(PyObject *self, PyObject *arguments, int encrypt)
         int ready = !outputs(&list, &to, &b, encrypt ? tag_size : -tag_size) && (good = gm_py_alloc(b.count, 1));
         if (ready) {
             PyThreadState *state = b.total >= BULK ? PyEval_SaveThread() : NULL;
-            gm_gcm_set_key(&g, engine, key.buf);
+            gm_gcm_set_key(&g, engine, key.buf, b.total / 16 + 1);
             for (size_t i = 0; i < b.count; i++) {
                 struct gm_bytes nonce = b.bytes[3 * i], data = b.bytes[3 * i + 1], aad = b.bytes[3 * i + 2];
                 uint8_t tag[16];

@@ -26,16 +26,7 @@ typedef uint64_t lane4 __attribute__((vector_size(32)));
 #include "sm4_slices.h"
 #endif
 
-static const uint32_t fk[4] = {0xa3b1bac6, 0x56aa3350, 0x677d9197, 0xb27022dc};
-
-/* CK of GB/T 32907, 7.3: byte j of word i is 7(4i + j) mod 256 */
-static uint32_t ck(int i)
-{
-    uint32_t word = 0;
-    for (int j = 0; j < 4; j++)
-        word = word << 8 | ((7 * (4 * i + j)) & 0xff);
-    return word;
-}
+const uint32_t gm_sm4_fk[4] = {0xa3b1bac6, 0x56aa3350, 0x677d9197, 0xb27022dc};
 
 static inline uint32_t rotl(uint32_t x, int n) { return x << n | x >> (32 - n); }
 
@@ -56,9 +47,9 @@ void gm_sm4_set_key(struct gm_sm4 *c, const uint8_t key[16])
 {
     uint32_t k[4];
     for (int i = 0; i < 4; i++)
-        k[i] = gm_load32(key + 4 * i) ^ fk[i];
+        k[i] = gm_load32(key + 4 * i) ^ gm_sm4_fk[i];
     for (int i = 0; i < 32; i++) {
-        uint32_t b = tau(k[(i + 1) & 3] ^ k[(i + 2) & 3] ^ k[(i + 3) & 3] ^ ck(i));
+        uint32_t b = tau(k[(i + 1) & 3] ^ k[(i + 2) & 3] ^ k[(i + 3) & 3] ^ gm_sm4_ck(i));
         uint32_t rk = k[i & 3] ^= b ^ rotl(b, 13) ^ rotl(b, 23);
         for (int bit = 0; bit < 8; bit++) {
             uint64_t slice = 0;
@@ -83,6 +74,16 @@ void gm_sm4_ecb(const struct gm_sm4 *c, const uint8_t *in, uint8_t *out, size_t 
     }
 #endif
     plain_ecb(c->schedule.slices, in, out, blocks, encrypt);
+}
+
+void gm_sm4_count(uint8_t counter[16], int bits, uint64_t blocks)
+{
+    uint64_t high = gm_load64(counter), low = gm_load64(counter + 8), sum = low + blocks;
+    if (bits == 32)
+        sum = (low & ~(uint64_t)0xffffffff) | (uint32_t)sum;
+    else
+        gm_store64(counter, high + (sum < low));
+    gm_store64(counter + 8, sum);
 }
 
 #define STEP 64 /* blocks: four lanes full */

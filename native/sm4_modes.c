@@ -165,22 +165,20 @@ void gm_sm4_xts(const struct gm_engine *engine, const uint8_t key[32], const uin
 }
 
 /* The universal hash of HCTR: GHASH over data||tweak, padded with zeros, then its length in bits */
-static void hctr_hash(const struct gm_ghash *keyed, const uint8_t *data, size_t size, const uint8_t tweak[16],
+static void hctr_hash(const struct gm_ghash *g, const uint8_t *data, size_t size, const uint8_t tweak[16],
                       uint8_t out[16])
 {
-    struct gm_ghash g = *keyed;
     uint8_t rest[48] = {0};
     size_t tail = size % 16;
-    gm_ghash_blocks(&g, data, size / 16);
+    memset(out, 0, 16);
+    gm_ghash_blocks(g, out, data, size / 16);
     if (tail)
         memcpy(rest, data + size - tail, tail);
     memcpy(rest + tail, tweak, 16);
     size_t blocks = tail ? 2 : 1;
     gm_store64(rest + 16 * blocks + 8, ((uint64_t)size + 16) * 8);
-    gm_ghash_blocks(&g, rest, blocks + 1);
-    memcpy(out, g.y, 16);
+    gm_ghash_blocks(g, out, rest, blocks + 1);
     gm_wipe(rest, sizeof rest);
-    gm_wipe(&g, sizeof g);
 }
 
 /* Counter mode of HCTR: block i of the stream is E(s XOR i), i from 1 */
@@ -209,7 +207,7 @@ void gm_sm4_hctr(const struct gm_engine *engine, const uint8_t key[16], const ui
     struct gm_ghash hash;
     uint8_t before[16], after[16], s[16];
     engine->sm4_set_key(&cipher, key);
-    gm_ghash_init(&hash, hash_key);
+    gm_ghash_init(&hash, hash_key, size / 16);
     hctr_hash(&hash, in + 16, size - 16, tweak, before);
     mix(before, before, in, 16);
     engine->sm4_ecb(&cipher, before, after, 1, encrypt);

@@ -1,6 +1,7 @@
 """The providers inside the C extension: portable C, and Intel's ipp-crypto where the CPU allows.
 
-ipp      SM4, SM2 verification and point multiplication by ippcp (AVX2 or AVX-512 with GFNI); the rest portable
+ipp      SM2 verification and point multiplication by ippcp; SM4 by own kernels (AVX-512 with GFNI, else AVX2 with
+         AES-NI); the rest portable
 ipp-mb   besides: SM2 by own kernels of 8 lanes (AVX-512 IFMA), SM3 by crypto_mb on 16 lanes
 """
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 _SUPPLEMENTED: dict[str, tuple[str, ...]] = {
     "portable": (),
-    "ipp": ("SM2 key generation and signing: portable", "SM3: portable", "GHASH: portable", "SM9: portable"),
-    "ipp-mb": ("single SM3: portable", "GHASH: portable", "SM9: portable"),
+    "ipp": ("SM2 key generation and signing: portable", "SM3: portable", "SM4: own kernel", "SM9: portable"),
+    "ipp-mb": ("single SM3: portable", "SM4: own kernel", "SM9: portable"),
 }
 _NOTES: dict[str, tuple[str, ...]] = {
     "portable": ("constant-time C without tables; SM4-CBC encryption is slow, its blocks depend on one another",),
