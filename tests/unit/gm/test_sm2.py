@@ -176,6 +176,18 @@ def test_r_and_s_out_of_range_are_refused(provider: Provider) -> None:
             sm2.verify_digest(public, e, encoded)
 
 
+def test_a_signature_with_t_zero_is_refused(provider: Provider) -> None:
+    """GB/T 32918.2, 7.1, step B5: with t = r + s = n the key drops out, and anybody could sign e = r - x(s*G)."""
+    _, public = sm2.generate_many(1)[0]
+    s = int.from_bytes(sm2.generate_private_key(), "big")
+    r = curve.N - s
+    x = int.from_bytes(sm2.public_key(scalar(s))[1:33], "big")
+    e = scalar((r - x) % curve.N)
+    forged = sm2.encode_signature(r, s)
+    for count in (1, 2, 9):
+        assert sm2.verify_digest_many([(public, e, forged)] * count) == [False] * count
+
+
 def test_points_off_the_curve_are_refused(provider: Provider) -> None:
     d, public = sm2.generate_many(1)[0]
     above = b"\4" + scalar(curve.P + 1) + public[33:]

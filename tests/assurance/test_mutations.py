@@ -1,0 +1,161 @@
+"""Broken kernels are caught: one entry, carry or check of a copy of the native sources is changed, and the self-test
+that every start runs, or failing that the suite, has to refuse what comes out.
+
+In CI a few by name. In `make assurance` besides one bit of the first, middle and last long constant of every source.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.assurance.native import ROOT, Builder, package, python
+
+NATIVE = ROOT / "native"
+SELF_TEST = """
+from miyun.gm import _native, selftest
+from miyun.gm.providers import providers
+serving = providers()
+assert {"portable"} <= {provider.name for provider in serving}, "the core does not load"
+for provider in serving:
+    selftest.run(provider)
+"""
+SUITE = ("tests/unit/gm", "tests/conformance/gm", "tests/properties/gm")
+
+
+@dataclass(frozen=True)
+class Change:
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: str = "self-test"
+    """or the test that catches what the self-test does not"""
+
+    def apply(self, source: str) -> str:
+        assert self.old in source, f"{self.name}: {self.file} no longer has {self.old!r}; point the change elsewhere"
+        return source.replace(self.old, self.new)
+
+
+NAMED = [
+    Change("a carry of the field's reduction is dropped", "sm2_field.c", "above = (uint64_t)(c >> 64);", "above = 0;"),
+    Change("a bit of the generator is flipped", "sm2_point.c", "0x61328990f418029e", "0x61328990f418029f"),
+    Change("an entry of an S-box of ZUC is changed", "zuc.c", "{\n    0x3e, 0x72,", "{\n    0x3f, 0x72,"),
+    Change("the comparison of tags always agrees", "memory.c", "return difference == 0;", "return 1;"),
+    Change(
+        "a signature with r + s = n is not refused",
+        "sm2.c",
+        "return !sc_is_zero(t);",
+        "return 1;",
+        "tests/unit/gm/test_sm2.py::test_a_signature_with_t_zero_is_refused",
+    ),
+]
+LATER = [
+    Change("a carry of the scalars' sum is dropped", "sm2_scalar.c", "_once(r->v, t, carry);", "_once(r->v, t, 0);"),
+    Change("the sign of a digit is lost", "sm2_point.c", "*negative = 0 - sign;", "*negative = 0;"),
+    Change("the counter of the KDF stands still", "sm3.c", "gm_store32(counter, i);", "gm_store32(counter, 1);"),
+    Change("the counter of GCM begins one too low", "gcm.c", "gm_load32(counter + 12) + 1", "gm_load32(counter + 12)"),
+    Change("a coordinate beyond p is taken", "sm2_field.c", "return (int)borrow;", "return 1;", "suite"),
+    Change("a point off the curve is taken", "sm2_point.c", "return fe_is_zero(&t);", "return 1;", "suite"),
+]  # fmt: skip
+
+
+def _constants(source: str) -> list[re.Match[str]]:
+    """Long hexadecimal constants outside comments."""
+    blank = re.sub(r"/\*.*?\*/", lambda comment: " " * len(comment[0]), source, flags=re.DOTALL)
+    return list(re.finditer(r"\b0x[0-9a-f]{8,16}(?=U?L*\b)", blank))
+
+
+def _everywhere() -> list[tuple[str, int]]:
+    found = []
+    for path in sorted(NATIVE.glob("*.[ch]")):
+        count = len(_constants(path.read_text("utf-8")))
+        if count and not path.name.startswith("py"):
+            found += [(path.name, index) for index in sorted({0, count // 2, count - 1})]
+    return found
+
+
+HARMLESS: dict[tuple[str, int], str] = {}
+"""Constants in which a flipped bit changes no result, and why."""
+
+
+@pytest.fixture
+def mutant(native: Builder, tmp_path: Path):
+    """Builds the extension with one file changed; the folder of the package that holds it."""
+
+    def build(file: str, text: str) -> Path:
+        changed = tmp_path / file
+        changed.write_text(text, "utf-8")
+        users = native.recipe.sources
+        if file.endswith(".h"):
+            users = tuple(name for name in users if f'"{file}"' in (ROOT / name).read_text("utf-8"))
+        else:
+            users = (f"native/{file}",)
+        replaced = {}
+        for name in users:
+            source = tmp_path / Path(name).name
+            if not source.exists():  # beside the changed header, which it then finds first
+                source.write_bytes((ROOT / name).read_bytes())
+            replaced[name] = native.compile(source, tmp_path / f"{source.stem}.o")
+        extension = package(tmp_path / "package")
+        native.extension(extension, replaced)
+        return tmp_path / "package"
+
+    return build
+
+
+def self_test_catches(folder: Path) -> bool:
+    return python(folder, "-c", SELF_TEST).returncode != 0
+
+
+def suite_catches(folder: Path, *which: str) -> bool:
+    command = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-m", "not slow")
+    ran = python(folder, *command, *(which or SUITE), seconds=900)
+    assert ran.returncode in (0, 1, 2) or ran.returncode < 0, ran.stdout + ran.stderr
+    return ran.returncode != 0
+
+
+def caught(folder: Path) -> str | None:
+    if self_test_catches(folder):
+        return "self-test"
+    return "suite" if suite_catches(folder) else None
+
+
+def test_the_unchanged_core_passes(native: Builder, tmp_path: Path) -> None:
+    native.extension(package(tmp_path))
+    ran = python(tmp_path, "-c", SELF_TEST)
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("change", NAMED, ids=lambda change: change.name)
+def test_a_broken_kernel_is_caught(mutant, change: Change) -> None:
+    folder = mutant(change.file, change.apply((NATIVE / change.file).read_text("utf-8")))
+    if change.caught_by == "self-test":
+        assert self_test_catches(folder)
+    else:
+        assert not self_test_catches(folder), "better than thought: say that the self-test catches it"
+        assert suite_catches(folder, change.caught_by)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("change", LATER, ids=lambda change: change.name)
+def test_more_broken_kernels_are_caught(mutant, change: Change) -> None:
+    assert caught(mutant(change.file, change.apply((NATIVE / change.file).read_text("utf-8"))))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("file", "index"), _everywhere())
+def test_a_flipped_bit_of_a_constant_is_caught(mutant, file: str, index: int) -> None:
+    source = (NATIVE / file).read_text("utf-8")
+    constant = _constants(source)[index]
+    last = constant.end() - 1
+    flipped = source[:last] + f"{int(source[last], 16) ^ 1:x}" + source[last + 1 :]
+    how = caught(mutant(file, flipped))
+    if (file, index) in HARMLESS:
+        assert how is None, f"{constant[0]} is not harmless any more: {HARMLESS[file, index]}"
+    else:
+        assert how, f"{file}: {constant[0]} with its last bit flipped passes everything"
