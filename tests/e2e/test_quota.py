@@ -150,7 +150,6 @@ def test_a_batch_that_does_not_fit_takes_nothing(platform: RunningPlatform) -> N
             client.call("timestamp.issue", digest=DIGEST, hash_algorithm="SM3")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_of_contract_2_the_10001st_timestamp_of_an_hour_is_refused(platform: RunningPlatform) -> None:
     """The real number: 10,000 an hour and licence."""
