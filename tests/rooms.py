@@ -22,19 +22,24 @@ from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.signature.evidence_signer import PlatformEvidenceSigner
 from miyun.offerings.signature.service import SignatureService
 from miyun.offerings.signature.store import SignatureStore
-from miyun.offerings.timestamp.model import Reading
+from miyun.offerings.timestamp.model import Reading, TimeSource
 from miyun.offerings.timestamp.service import TimestampService
 from miyun.offerings.timestamp.store import TimestampStore
 
 
 @dataclass
 class HandSource:
-    """External time that says what the test says."""
+    """External time that says what the test says; None: no answer."""
 
-    offsets: list[float] = field(default_factory=lambda: [0.0])
+    offsets: list[float | None] = field(default_factory=lambda: [0.0])
+
+    @property
+    def names(self) -> list[str]:
+        return [f"ntp{number}" for number in range(len(self.offsets))]
 
     async def readings(self) -> list[Reading]:
-        return [Reading(f"ntp{number}", offset) for number, offset in enumerate(self.offsets)]
+        said = zip(self.names, self.offsets, strict=True)
+        return [Reading(name, offset, "unreachable" if offset is None else "") for name, offset in said]
 
 
 @dataclass
@@ -75,7 +80,7 @@ class Rooms:
             ledger=self.ledger,  # type: ignore[arg-type]
         )
 
-    def timestamps(self, source: HandSource | None = None) -> TimestampService:
+    def timestamps(self, source: TimeSource | None = None, minimum: int = 0) -> TimestampService:
         """Another process's timestamp service over the same database."""
         return TimestampService(
             store=TimestampStore(self.database),
@@ -84,6 +89,7 @@ class Rooms:
             clock=self.clock,
             ledger=self.ledger,  # type: ignore[arg-type]
             source=source,
+            minimum=minimum,
             monotonic=lambda: self.clock.now().timestamp() - self.boot,
         )
 

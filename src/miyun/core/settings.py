@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,14 +11,18 @@ from typing import Any
 
 import msgspec
 
+from miyun.core.decoding import to_error
 from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
 
 
 class InvalidSettings(MiyunError):
     status = 500
-    text = Text("配置无效（{where}）：{reason}。", "Invalid settings ({where}): {reason}.")
+    text = Text("配置无效（{where}）：{reason_zh}。", "Invalid settings ({where}): {reason_en}.")
     remedy = Text("请修正该项后重新启动。", "Correct the item and start again.")
+
+    def __init__(self, where: str, reason: Text) -> None:
+        super().__init__(where=where, reason_zh=reason.zh.rstrip("。"), reason_en=reason.en.rstrip("."))
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,8 +53,10 @@ class LedgerSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=
     anchor_seconds: int = 60
 
 
-class TimestampSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    tolerance_seconds: float = 1.0
+class TimeSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    servers: tuple[str, ...] = ()  # NTP, host[:port]; none: only the kernel's clock is watched
+    minimum: int = 0  # how many servers must agree; 0: the majority
+    tolerance_seconds: float = 1.0  # how far the clock may be off, and servers apart, before timestamps stop
 
 
 class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,7 +67,7 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     database: DatabaseSettings = DatabaseSettings()
     machine: MachineSettings = MachineSettings()
     ledger: LedgerSettings = LedgerSettings()
-    timestamp: TimestampSettings = TimestampSettings()
+    time: TimeSettings = TimeSettings()
 
     @property
     def dsn(self) -> str:
@@ -75,6 +82,8 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.home / name
 
 
+_LISTS = frozenset({("time", "servers")})  # in the environment: separated by commas
+_PLACE = re.compile(r"at line (\d+), column (\d+)")
 FOLDERS = ("data", "journal", "run", "log", "secrets")
 # variables that are not settings keys
 _RESERVED = frozenset(
@@ -105,19 +114,68 @@ def load(home: Path | str | None = None, environ: Mapping[str, str] | None = Non
     if file.exists():
         try:
             values = tomllib.loads(file.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidSettings(where=file.name, reason=str(error)) from error
+        except UnicodeDecodeError as error:
+            raise InvalidSettings(file.name, Text("不是有效的 UTF-8", "it is not valid UTF-8")) from error
+        except tomllib.TOMLDecodeError as error:
+            raise InvalidSettings(file.name, _toml_reason(str(error))) from error
     for name, value in environ.items():
         if name.startswith("MIYUN_") and name not in _RESERVED:
             section, separator, key = name.removeprefix("MIYUN_").lower().partition("__")
             if not separator:
-                raise InvalidSettings(where=name, reason="expected MIYUN_SECTION__KEY")
-            values.setdefault(section, {})[key] = value
+                raise InvalidSettings(name, Text("应为 MIYUN_节__项", "expected MIYUN_SECTION__KEY"))
+            values.setdefault(section, {})[key] = _split(value) if (section, key) in _LISTS else value
     values["home"] = str(folder)
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
-        raise InvalidSettings(where=file.name + " / environment", reason=str(error)) from error
+        raise InvalidSettings(file.name + " / environment", to_error(error).message) from error
+    _check_time(settings.time)
+    return settings
+
+
+def host_and_port(text: str, default: int) -> tuple[str, int]:
+    """`host`, `host:port`, `2001:db8::1` or `[2001:db8::1]:port`. Raises ValueError."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, closed, rest = text[1:].partition("]")
+        port = rest.removeprefix(":")
+        if not closed or (rest and rest == port):
+            raise ValueError(text)
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    number = int(port) if port else default
+    if not host or not 0 < number < 65536 or any(character.isspace() for character in host):
+        raise ValueError(text)
+    return host, number
+
+
+def _check_time(time: TimeSettings) -> None:
+    """Raises InvalidSettings."""
+    for server in time.servers:
+        try:
+            host_and_port(server, 123)
+        except ValueError as error:
+            reason = Text(f"“{server}”应为 主机[:端口]", f"'{server}' should be host[:port]")
+            raise InvalidSettings("time.servers", reason) from error
+    if len(set(time.servers)) != len(time.servers):
+        raise InvalidSettings("time.servers", Text("同一服务器列出了两次", "a server is listed twice"))
+    if not 0 <= time.minimum <= len(time.servers):
+        reason = Text("应在 0 与时间源个数之间", "it must lie between 0 and the number of servers")
+        raise InvalidSettings("time.minimum", reason)
+    if not 0 < time.tolerance_seconds <= 60:
+        reason = Text("应大于 0 且不超过 60 秒", "it must be more than 0 and at most 60 seconds")
+        raise InvalidSettings("time.tolerance_seconds", reason)
+
+
+def _split(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _toml_reason(said: str) -> Text:
+    """The parser names the place in English only: the place is kept, its grammar is not translated."""
+    place = _PLACE.search(said)
+    where = f"第 {place[1]} 行第 {place[2]} 列" if place else "文件末尾"
+    return Text(f"{where}不符合 TOML 语法", said)
 
 
 def prepare(settings: Settings) -> None:

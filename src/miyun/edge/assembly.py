@@ -29,7 +29,7 @@ from miyun.core.pipeline import Pipeline
 from miyun.core.ports import CertificateIssuer, Stamper
 from miyun.core.protocol import ProtocolRoute
 from miyun.core.registry import Registry
-from miyun.core.settings import Settings
+from miyun.core.settings import Settings, host_and_port
 from miyun.core.storage import Database
 from miyun.core.tenancy.applications.store import ApplicationStore
 from miyun.delivery.operations import OPERATIONS as DELIVERY_OPERATIONS
@@ -62,6 +62,8 @@ from miyun.offerings.strong_auth.service import StrongAuthService
 from miyun.offerings.strong_auth.store import StrongAuthStore
 from miyun.offerings.timestamp import protocol as timestamp_protocol
 from miyun.offerings.timestamp import tasks as timestamp_tasks
+from miyun.offerings.timestamp.ntp import PORT as NTP_PORT
+from miyun.offerings.timestamp.ntp import NtpServer, NtpSource
 from miyun.offerings.timestamp.operations import TOKENS
 from miyun.offerings.timestamp.service import TimestampService
 from miyun.offerings.timestamp.stamper import PlatformStamper
@@ -204,7 +206,9 @@ async def assemble(
         issuer=issuer,
         clock=clock,
         ledger=ledger,
-        tolerance=settings.timestamp.tolerance_seconds,
+        tolerance=settings.time.tolerance_seconds,
+        source=time_source(settings, clock),
+        minimum=settings.time.minimum,
         limit_of=tokens_an_hour,
     )
     stamper = PlatformStamper(service=timestamp)
@@ -295,6 +299,14 @@ async def assemble(
             *((task, strong_auth) for task in strong_auth_tasks.TASKS),
         ),
     )
+
+
+def time_source(settings: Settings, clock: Clock) -> NtpSource | None:
+    """None when no server is configured. Only the jobs process asks the servers; the others read what it found."""
+    if not settings.time.servers:
+        return None
+    servers = [NtpServer(*host_and_port(server, NTP_PORT)) for server in settings.time.servers]
+    return NtpSource(servers, clock, limit=settings.time.tolerance_seconds)
 
 
 async def set_up(platform: Platform) -> None:

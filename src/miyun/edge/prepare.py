@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from miyun.core import settings as core_settings
+from miyun.core.i18n import Text
 from miyun.core.settings import InvalidSettings, Settings
 from miyun.core.storage import Database
 from miyun.core.storage.schema import upgrade
@@ -15,7 +16,8 @@ def require_provider() -> None:
     try:
         provider()
     except ProviderUnavailable as error:
-        raise InvalidSettings(where="MIYUN_GM_PROVIDER", reason=str(error)) from error
+        reason = Text(f"密码算法引擎不可用：{error}", str(error))
+        raise InvalidSettings("MIYUN_GM_PROVIDER", reason) from error
 
 
 def prepare(settings: Settings) -> None:

@@ -13,10 +13,10 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from miyun.core.decoding import to_error
 from miyun.core.errors import InvalidArgument, UnknownField
 from miyun.core.i18n import Text
 from miyun.core.operation import Operation
-from miyun.edge.http.validation import to_error
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
 BODY_FIELD = "body"  # where a raw operation's request takes the octets

@@ -2,8 +2,9 @@
 
 Two things are watched. *Continuity*, in every process: wall clock minus the kernel's boot-time clock must not jump,
 since NTP slews both alike and only a step moves one alone. *Drift*, by the jobs process: the offset from external
-sources; workers read its newest measurement. Without external sources the time is only as good as the kernel's clock,
-and status and evidence say so.
+sources; workers read its newest measurement. Enough of the sources must tell a time that agrees with their median
+within the tolerance, and that median must agree with this machine. Without external sources the time is only as good
+as the kernel's clock, and status and evidence say so.
 """
 
 from __future__ import annotations
@@ -24,26 +25,28 @@ def boot_time() -> float:
 
 
 class ClockGuard:
-    """`newest` reads the newest measurement; it is asked at most every `poll` seconds."""
+    """`recent` reads the last minutes of the drift history, oldest first; it is asked at most every `poll` seconds.
+
+    `minimum`: how many external sources must agree; 0 when none is configured."""
 
     def __init__(
         self,
         *,
         clock: Clock,
-        newest: Callable[[], Sequence[Drift]],
+        recent: Callable[[], Sequence[Drift]],
         tolerance: float = 1.0,
-        external: bool = False,
+        minimum: int = 0,
         monotonic: Callable[[], float] = boot_time,
         poll: float = 5.0,
     ) -> None:
         self.tolerance = tolerance
-        self.external = external
+        self.minimum = minimum
         self._clock = clock
-        self._newest = newest
+        self._recent = recent
         self._monotonic = monotonic
         self._poll = poll
         self._baseline = self._difference()
-        self._measured: Sequence[Drift] = ()
+        self._rows: Sequence[Drift] = ()
         self._polled_at: float | None = None
         self._stepped = False
         self._last: datetime | None = None
@@ -60,21 +63,18 @@ class ClockGuard:
 
     def state(self) -> ClockState:
         reason = self._reason()
+        latest = {row.source: row for row in self._rows if row.source not in _INTERNAL}
         return ClockState(
             trusted=reason == "",
             reason=reason,
             step=self._step(),
-            readings=tuple(Reading(row.source, row.offset) for row in self._measured if row.source not in _INTERNAL),
-            measured_at=self._measured[0].at if self._measured else None,
+            readings=tuple(Reading(row.source, row.offset, row.reason) for row in latest.values()),
+            measured_at=self._rows[-1].at if self._rows else None,
         )
 
-    def judge(self, readings: Sequence[Reading]) -> bool:
-        """Whether the time is to be trusted, given fresh readings: for the process that measures."""
-        if self._discontinuous():
-            return False
-        if not readings:
-            return not self.external
-        return abs(statistics.median(reading.offset for reading in readings)) <= self.tolerance
+    def reread(self) -> None:
+        """Take the newest measurement at the next question: it was just made."""
+        self._polled_at = None
 
     def continuity(self, at: datetime) -> Drift:
         """This process's own row of the history: the step since its baseline."""
@@ -91,21 +91,34 @@ class ClockGuard:
         if self._discontinuous():
             return "step"
         self._refresh()
-        if not self._measured:
-            return "stale" if self.external else ""
-        now = self._clock.now()
-        newest = self._measured[0].at
+        if not self._rows:
+            return "stale" if self.minimum else ""
+        now, newest = self._clock.now(), self._rows[-1].at
         if newest > now + timedelta(seconds=self.tolerance):
             return "backwards"
-        if any(row.source == KERNEL and not row.trusted for row in self._measured):
+        if any(row.source == KERNEL and not row.trusted and row.at == newest for row in self._rows):
             return "step"  # seen by the process that measures; this one may have begun later
-        outside = [row for row in self._measured if row.source not in _INTERNAL]
-        if outside and abs(statistics.median(row.offset for row in outside)) > self.tolerance:
-            return "drift"
-        confirmed = any(row.source == CONFIRMED for row in self._measured)
-        if self.external and not confirmed and (now - newest > STALE_AFTER or not outside):
+        # A lost answer does not stop issuance: of each source its last word counts while it is fresh. What was measured
+        # before a confirmation was said of another clock.
+        offsets: dict[str, float] = {}
+        for row in self._rows:
+            if row.source == CONFIRMED:
+                offsets.clear()
+            elif row.source != KERNEL and row.offset is not None and now - row.at <= STALE_AFTER:
+                offsets[row.source] = row.offset
+        return self._compared(list(offsets.values()))
+
+    def _compared(self, offsets: Sequence[float]) -> str:
+        """The verdict on what the external sources say."""
+        if len(offsets) < self.minimum:
             return "stale"
-        return ""
+        if not offsets:
+            return ""
+        # A minority of liars cannot move the median beyond what an honest majority says.
+        median = statistics.median(offsets)
+        if sum(abs(offset - median) <= self.tolerance for offset in offsets) < self.minimum:
+            return "disagreement"
+        return "drift" if abs(median) > self.tolerance else ""
 
     def _discontinuous(self) -> bool:
         # Latched: a clock that was stepped there and back was wrong in between.
@@ -115,7 +128,7 @@ class ClockGuard:
     def _refresh(self) -> None:
         now = self._monotonic()
         if self._polled_at is None or now - self._polled_at >= self._poll:
-            self._measured = self._newest()
+            self._rows = self._recent()
             self._polled_at = now
 
     def _step(self) -> float:

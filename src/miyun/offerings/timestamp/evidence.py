@@ -12,7 +12,7 @@ import msgspec
 from miyun.core.catalogue import Evidence
 from miyun.core.clock import SHANGHAI
 from miyun.core.i18n import Text
-from miyun.offerings.timestamp.model import HASH_NAMES, POLICIES
+from miyun.offerings.timestamp.model import HASH_NAMES, POLICIES, source_reason
 from miyun.offerings.timestamp.service import TimestampService
 from miyun.wire.x509 import certificates_pem, parse_certificate
 
@@ -46,9 +46,15 @@ async def evidence(
         Evidence(
             "drift.csv",
             _table(
-                ("时间", "时间源", "偏差（秒）", "可信"),
+                ("时间", "时间源", "偏差（秒）", "可信", "说明"),
                 (
-                    (_local(item.at), item.source, f"{item.offset:.6f}", "是" if item.trusted else "否")
+                    (
+                        _local(item.at),
+                        item.source,
+                        "" if item.offset is None else f"{item.offset:.6f}",
+                        "是" if item.trusted else "否",
+                        source_reason(item.reason).zh if item.reason else "",
+                    )
                     for item in service.drift_history(start, end)
                 ),
             ),

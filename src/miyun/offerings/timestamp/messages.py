@@ -111,8 +111,13 @@ class VerifyView(Struct, frozen=True):
 
 
 class SourceView(Struct, frozen=True):
+    """`offset_seconds` is None, and `reason` says why, when the source told no time."""
+
     source: str
-    offset_seconds: float
+    offset_seconds: float | None
+    reason: str
+    reason_zh: str
+    reason_en: str
 
 
 class ClockView(Struct, frozen=True):
@@ -172,8 +177,9 @@ class DriftRequest(Struct, frozen=True):
 class DriftView(Struct, frozen=True):
     at: datetime
     source: str
-    offset_seconds: float
+    offset_seconds: float | None
     trusted: bool
+    reason: str
 
 
 class DriftList(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
@@ -142,14 +143,19 @@ CONFIRMED: Final = "confirmed"  # an operator vouched for the time after a step
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a time source says: how many seconds it is ahead of this machine's clock."""
+    """What a time source says: how many seconds it is ahead of this machine's clock; None of one that tells no time,
+    with the reason (a key of SOURCE_REASONS; "kiss:RATE" with the server's own code)."""
 
     source: str
-    offset: float
+    offset: float | None
+    reason: str = ""
 
 
 class TimeSource(Protocol):
-    """External time (NTP, 北斗, 国家授时). Answers what is reachable now; a silent source is left out."""
+    """External time (NTP, 北斗, 国家授时): a reading of each configured source, silent ones with the reason."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
 
     async def readings(self) -> list[Reading]: ...
 
@@ -160,13 +166,14 @@ class Drift:
 
     at: datetime
     source: str
-    offset: float
+    offset: float | None
     trusted: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """`reason` is "" when trusted: "step", "backwards", "drift" or "stale"."""
+    """`reason` is a key of CLOCK_REASONS, "" when trusted."""
 
     trusted: bool
     reason: str
@@ -180,5 +187,21 @@ CLOCK_REASONS: Final = {
     "step": Text("系统时钟发生跳变", "the system clock was stepped"),
     "backwards": Text("系统时钟早于已记录的时间", "the system clock is behind a time already recorded"),
     "drift": Text("与外部时间源的偏差超限", "the offset from the external sources exceeds the tolerance"),
-    "stale": Text("外部时间源失联", "the external time sources do not answer"),
+    "stale": Text("可用的外部时间源不足", "too few of the external time sources tell the time"),
+    "disagreement": Text("外部时间源彼此不一致", "the external time sources contradict each other"),
 }
+SOURCE_REASONS: Final = {
+    "": Text("正常", "answers"),
+    "unreachable": Text("无应答", "does not answer"),
+    "unsynchronised": Text("该服务器自身未同步", "is not synchronised itself"),
+    "kiss": Text("该服务器拒绝服务", "refuses to serve"),
+    "malformed": Text("应答不符合规范", "answers against the protocol"),
+    "uncertain": Text("误差上限超过允许偏差", "may be wrong by more than the tolerance"),
+}
+
+
+def source_reason(reason: str) -> Text:
+    """The sentence for a reading's reason."""
+    fault, _, code = reason.partition(":")
+    text = SOURCE_REASONS[fault]
+    return Text(f"{text.zh}（{code}）", f"{text.en} ({code})") if code else text

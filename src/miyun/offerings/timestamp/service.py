@@ -24,11 +24,14 @@ from miyun.offerings.timestamp.model import (
     HASH_NAMES,
     KEEP_DRIFT,
     POLICIES,
+    ClockState,
     Drift,
     Policy,
+    Reading,
     TimeSource,
     Token,
     default_policy,
+    source_reason,
 )
 from miyun.offerings.timestamp.reading import check_hash, read_request
 from miyun.offerings.timestamp.serials import SerialNumbers
@@ -40,18 +43,17 @@ from miyun.wire.x509 import parse_certificate
 
 METER = "timestamp.tokens"
 CLOCK_TOPIC = "timestamp.clock"
-_NOTES = {
-    True: Text("已配置外部时间源", "external time sources are configured"),
-    False: Text(
-        "未配置外部时间源：时间仅以本机内核时钟为准，并监测其连续性",
-        "no external time source configured: the time is this machine's kernel clock, watched for continuity only",
-    ),
-}
+_NO_SOURCE = Text(
+    "未配置外部时间源：时间仅以本机内核时钟为准，并监测其连续性",
+    "no external time source configured: the time is this machine's kernel clock, watched for continuity only",
+)
 _POLICY_BY_OID = {policy.oid: policy for policy in POLICIES.values()}
 
 
 class TimestampService:
-    """`limit_of` tells the hourly limit of the instance a call is charged to; None of it shows no limit."""
+    """`limit_of` tells the hourly limit of the instance a call is charged to; None of it shows no limit.
+
+    `minimum`: how many of the `source`'s servers must agree; 0 is the majority."""
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class TimestampService:
         ledger: Ledger,
         tolerance: float = 1.0,
         source: TimeSource | None = None,
+        minimum: int = 0,
         limit_of: Callable[[Call], Awaitable[int | None]] | None = None,
         monotonic: Callable[[], float] = boot_time,
     ) -> None:
@@ -75,9 +78,9 @@ class TimestampService:
         self.authorities = TimestampAuthorities(store=store, machine=machine, issuer=issuer, clock=clock, ledger=ledger)
         self.guard = ClockGuard(
             clock=clock,
-            newest=store.newest_drift,
+            recent=store.recent_drift,
             tolerance=tolerance,
-            external=source is not None,
+            minimum=0 if source is None else minimum or len(source.names) // 2 + 1,
             monotonic=monotonic,
         )
         self._serials = SerialNumbers(clock=clock, take_epoch=store.take_epoch)
@@ -178,26 +181,24 @@ class TimestampService:
 
     async def measure(self) -> None:
         """One measurement of clock and sources into the drift history; for the jobs process."""
-        now = self._clock.now()
         readings = await self._source.readings() if self._source is not None else []
-        trusted = self.guard.judge(readings)
-        newest = await asyncio.to_thread(self._store.newest_drift)
-        if newest and newest[0].at > now + timedelta(seconds=self.guard.tolerance):
-            # The clock went back past a recorded time, perhaps while nothing ran. A row now would hide that.
-            trusted = False
-        else:
+        now = self._clock.now()
+        recent = await asyncio.to_thread(self._store.recent_drift)
+        # The clock went back past a recorded time, perhaps while nothing ran. A row now would hide that.
+        if not recent or recent[-1].at <= now + timedelta(seconds=self.guard.tolerance):
             rows = [self.guard.continuity(now)]
-            rows += [
-                Drift(now, item.source, item.offset, abs(item.offset) <= self.guard.tolerance) for item in readings
-            ]
+            rows += [Drift(now, item.source, item.offset, self._within(item.offset), item.reason) for item in readings]
             await asyncio.to_thread(self._store.add_drift, rows)
             await asyncio.to_thread(self._store.forget_drift, now - KEEP_DRIFT)
-        if trusted is not self._was_trusted:
-            self._was_trusted = trusted
-            await self._record("timestamp.clock.trusted" if trusted else "timestamp.clock.untrusted", now)
+        self.guard.reread()
+        state = await asyncio.to_thread(self.guard.state)
+        if state.trusted is not self._was_trusted:
+            self._was_trusted = state.trusted
+            await self._record(state, now)
 
     async def confirm_clock(self, call: Call, request: m.ConfirmRequest) -> m.ClockView:
-        """An operator vouches for the time after a step, naming a reference; tokens are issued again."""
+        """An operator vouches for the time after a step, naming a reference. Tokens are issued again: at once without
+        external sources, else when they have confirmed it."""
         off = abs((request.observed - call.now).total_seconds())
         # Someone reads a clock and types: what counts is that the date and minute are right.
         if off > 60:
@@ -216,7 +217,9 @@ class TimestampService:
         rows = await asyncio.to_thread(self._store.drift_between, request.start, request.end)
         return m.DriftList(
             items=[
-                m.DriftView(at=row.at, source=row.source, offset_seconds=row.offset, trusted=row.trusted)
+                m.DriftView(
+                    at=row.at, source=row.source, offset_seconds=row.offset, trusted=row.trusted, reason=row.reason
+                )
                 for row in rows
             ]
         )
@@ -227,7 +230,13 @@ class TimestampService:
     @property
     def source_note(self) -> Text:
         """How good the time is, in a sentence for status and evidence."""
-        return _NOTES[self._source is not None]
+        if self._source is None:
+            return _NO_SOURCE
+        names, minimum = self._source.names, self.guard.minimum
+        return Text(
+            f"外部时间源（NTP）：{'、'.join(names)}；其中至少 {minimum} 个须彼此一致",
+            f"external time sources (NTP): {', '.join(names)}; at least {minimum} of them must agree",
+        )
 
     async def usage(self, instance: str, start: datetime, end: datetime) -> list[Usage]:
         """Tokens per clock hour, from the ledger."""
@@ -257,25 +266,41 @@ class TimestampService:
             note_en=note.en,
             step_seconds=round(state.step, 6),
             tolerance_seconds=self.guard.tolerance,
-            sources=[m.SourceView(source=item.source, offset_seconds=item.offset) for item in state.readings],
+            sources=[_source_view(item) for item in state.readings],
             measured_at=state.measured_at,
         )
 
-    async def _record(self, operation: str, at: datetime) -> None:
-        state = self.guard.state()
+    async def _record(self, state: ClockState, at: datetime) -> None:
+        sources = {
+            item.source: item.reason if item.offset is None else round(item.offset, 6) for item in state.readings
+        }
         await self._ledger.append(
             Entry(
-                operation=operation,
+                operation="timestamp.clock.trusted" if state.trusted else "timestamp.clock.untrusted",
                 outcome="ok" if state.trusted else "failed",
                 at=at,
                 role="system",
-                detail={"reason": state.reason, "step": round(state.step, 6)},
+                detail={"reason": state.reason, "step": round(state.step, 6), "sources": sources},
             )
         )
+
+    def _within(self, offset: float | None) -> bool:
+        return offset is not None and abs(offset) <= self.guard.tolerance
 
     def _on_invalidate(self, topic: str, key: str) -> None:
         if topic == CLOCK_TOPIC:
             self.guard.rebase()
+
+
+def _source_view(reading: Reading) -> m.SourceView:
+    text = source_reason(reading.reason)
+    return m.SourceView(
+        source=reading.source,
+        offset_seconds=reading.offset,
+        reason=reading.reason,
+        reason_zh=text.zh,
+        reason_en=text.en,
+    )
 
 
 def imprint_of(algorithm: DigestAlgorithm, digest: bytes) -> MessageImprint:

@@ -27,7 +27,7 @@ from sqlalchemy.exc import IntegrityError
 from miyun.core.errors import Unavailable
 from miyun.core.storage.database import Database, UtcDateTime, metadata
 from miyun.hsm.port import KeyAlgorithm, WrappedKey
-from miyun.offerings.timestamp.model import Drift, Tsa, key_binding
+from miyun.offerings.timestamp.model import STALE_AFTER, Drift, Tsa, key_binding
 
 _ATTEMPTS = 8
 
@@ -66,9 +66,10 @@ drift_table = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("source", String(64), nullable=False),
-    Column("offset", Float, nullable=False),
+    Column("source", String(255), nullable=False),
+    Column("offset", Float),
     Column("trusted", Boolean, nullable=False),
+    Column("reason", String(32), nullable=False),
     Index("ix_timestamp_drift_at", "at"),
 )
 
@@ -155,15 +156,27 @@ class TimestampStore:
         with self._database.write() as connection:
             connection.execute(
                 insert(drift_table),
-                [{"at": row.at, "source": row.source, "offset": row.offset, "trusted": row.trusted} for row in rows],
+                [
+                    {
+                        "at": row.at,
+                        "source": row.source,
+                        "offset": row.offset,
+                        "trusted": row.trusted,
+                        "reason": row.reason,
+                    }
+                    for row in rows
+                ],
             )
 
-    def newest_drift(self) -> list[Drift]:
-        """The rows of the newest measurement."""
-        newest = select(drift_table.c.at).order_by(drift_table.c.id.desc()).limit(1).scalar_subquery()
-        query = select(drift_table).where(drift_table.c.at == newest).order_by(drift_table.c.id)
+    def recent_drift(self) -> list[Drift]:
+        """The newest measurement and those of STALE_AFTER before it, oldest first."""
+        query = select(drift_table.c.at).order_by(drift_table.c.id.desc()).limit(1)
         with self._database.read() as connection:
-            return [_drift(row) for row in connection.execute(query).all()]
+            newest = connection.execute(query).scalar_one_or_none()
+            if newest is None:
+                return []
+            rows = select(drift_table).where(drift_table.c.at >= newest - STALE_AFTER).order_by(drift_table.c.id)
+            return [_drift(row) for row in connection.execute(rows).all()]
 
     def drift_between(self, start: datetime, end: datetime) -> list[Drift]:
         query = (
@@ -194,4 +207,4 @@ def _tsa(row: Row, chain: tuple[bytes, ...]) -> Tsa:
 
 
 def _drift(row: Row) -> Drift:
-    return Drift(row.at, row.source, row.offset, row.trusted)
+    return Drift(row.at, row.source, row.offset, row.trusted, row.reason)

@@ -89,43 +89,104 @@ def test_a_worker_started_after_a_step_trusts_what_the_jobs_process_saw(rooms: R
         issue(late, rooms)
 
 
-def test_drift_beyond_the_tolerance_refuses_and_its_end_resumes(rooms: Rooms) -> None:
-    source = HandSource()
-    service = rooms.timestamps(source)
+@pytest.mark.parametrize(
+    ("offsets", "minimum", "reason"),
+    [
+        ([0.0], 0, ""),
+        ([-1.5], 0, "drift"),
+        ([0.2, -0.1, 9.0], 0, ""),  # one of three lies
+        ([5.0, 5.1, 0.0], 0, "drift"),  # two agree that we are wrong
+        ([-7.0, 0.0, 9.0], 0, "disagreement"),
+        ([0.0, 9.0], 0, "disagreement"),  # who of two lies?
+        ([0.0, 0.1, 9.0, 9.1], 0, "disagreement"),  # a tie
+        ([0.0, 9.0, 0.1, 9.0, 0.2], 0, ""),
+        ([0.0, 0.1, 9.0], 3, "disagreement"),
+        ([0.0, None, None], 1, ""),
+        ([0.0, 0.1, None], 0, ""),
+        ([0.0, None, None], 0, "stale"),
+        ([None, None], 1, "stale"),
+    ],
+)
+def test_the_servers_verdict(rooms: Rooms, offsets: list[float | None], minimum: int, reason: str) -> None:
+    service = rooms.timestamps(HandSource(offsets), minimum)
     asyncio.run(service.measure())
-    issue(service, rooms)
-    for offsets, good in (([5.0, 5.1, 0.0], False), ([0.2, -0.1, 9.0], True), ([-1.5], False), ([0.0], True)):
-        source.offsets = offsets
-        rooms.clock.advance(seconds=60)
-        asyncio.run(service.measure())
-        if good:
+    if reason == "":
+        issue(service, rooms)
+    else:
+        with pytest.raises(ClockUntrusted):
             issue(service, rooms)
+    assert state(service, rooms).reason == reason
+
+
+def test_drift_stops_issuance_and_its_end_resumes_it(rooms: Rooms) -> None:
+    source = HandSource([0.0, 0.0, 0.0])
+    measuring, issuing = rooms.timestamps(source), rooms.timestamps(source)  # the jobs process, a worker
+    asyncio.run(measuring.measure())
+    issue(issuing, rooms)
+    for offset in (1.5, 0.1, -2.0, 0.0):
+        source.offsets = [offset] * 3
+        rooms.clock.advance(seconds=60)
+        asyncio.run(measuring.measure())
+        if abs(offset) < 1:
+            issue(issuing, rooms)
         else:
             with pytest.raises(ClockUntrusted):
-                issue(service, rooms)
-            assert state(service, rooms).reason == "drift"
+                issue(issuing, rooms)
     operations = list(rooms.ledger.operations())
     assert operations.count("timestamp.clock.untrusted") == 2
     assert operations.count("timestamp.clock.trusted") == 2
 
 
-def test_sources_that_fall_silent_stop_issuance(rooms: Rooms) -> None:
-    source = HandSource()
+def test_sources_that_fall_silent_stop_issuance_and_their_return_resumes_it(rooms: Rooms) -> None:
+    source = HandSource([0.0, 0.0, 0.0])
     service = rooms.timestamps(source)
     with pytest.raises(ClockUntrusted):
         issue(service, rooms)  # nothing measured yet
     asyncio.run(service.measure())
-    rooms.clock.advance(seconds=10)
+    source.offsets = [None, None, None]
+    for _ in range(4):  # four minutes: what was measured is still fresh
+        rooms.clock.advance(seconds=60)
+        asyncio.run(service.measure())
+        issue(service, rooms)
+    rooms.clock.advance(seconds=90)
+    asyncio.run(service.measure())
+    with pytest.raises(ClockUntrusted):
+        issue(service, rooms)
+    clock = state(service, rooms)
+    assert clock.reason == "stale"
+    assert [(item.offset_seconds, item.reason_en) for item in clock.sources] == [(None, "does not answer")] * 3
+    source.offsets = [0.0, None, 0.0]
+    asyncio.run(service.measure())
     issue(service, rooms)
+
+
+def test_a_measuring_process_that_died_stops_issuance(rooms: Rooms) -> None:
+    service = rooms.timestamps(HandSource())
+    asyncio.run(service.measure())
     rooms.clock.advance(minutes=6)
     with pytest.raises(ClockUntrusted):
         issue(service, rooms)
     assert state(service, rooms).reason == "stale"
-    source.offsets = []
+
+
+def test_with_external_sources_a_confirmation_waits_for_them(rooms: Rooms) -> None:
+    service = rooms.timestamps(HandSource([0.0]))
     asyncio.run(service.measure())
-    rooms.clock.advance(seconds=10)
+    rooms.step_clock(30)
+    request = m.ConfirmRequest(observed=rooms.clock.now(), reference="手表")
+    operator = call_of(None, rooms.clock, role=Role.PLATFORM_SYSTEM)
+    assert not asyncio.run(service.confirm_clock(operator, request)).trusted  # nobody but the operator says so
     with pytest.raises(ClockUntrusted):
         issue(service, rooms)
+    asyncio.run(service.measure())
+    issue(service, rooms)
+
+
+def test_status_names_the_configured_servers(rooms: Rooms) -> None:
+    clock = state(rooms.timestamps(HandSource([0.0, 0.0, 0.0])), rooms)
+    assert clock.external
+    assert clock.note_en == "external time sources (NTP): ntp0, ntp1, ntp2; at least 2 of them must agree"
+    assert "ntp0、ntp1、ntp2" in clock.note_zh
 
 
 def test_status_says_honestly_that_there_is_no_external_source(rooms: Rooms) -> None:
@@ -141,17 +202,18 @@ def test_the_history_is_kept_with_its_verdicts(rooms: Rooms) -> None:
     service = rooms.timestamps(source)
     asyncio.run(service.measure())
     rooms.clock.advance(seconds=60)
-    source.offsets = [4.0]
+    source.offsets = [4.0, None]
     asyncio.run(service.measure())
     found = asyncio.run(
         service.drift(
             call_of("ten_a", rooms.clock), m.DriftRequest(start=start, end=rooms.clock.now() + timedelta(seconds=1))
         )
     )
-    assert [(item.source, item.offset_seconds, item.trusted) for item in found.items] == [
-        ("kernel", 0.0, True),
-        ("ntp0", 0.25, True),
-        ("ntp1", -0.25, True),
-        ("kernel", 0.0, True),
-        ("ntp0", 4.0, False),
+    assert [(item.source, item.offset_seconds, item.trusted, item.reason) for item in found.items] == [
+        ("kernel", 0.0, True, ""),
+        ("ntp0", 0.25, True, ""),
+        ("ntp1", -0.25, True, ""),
+        ("kernel", 0.0, True, ""),
+        ("ntp0", 4.0, False, ""),
+        ("ntp1", None, False, "unreachable"),
     ]

@@ -272,9 +272,10 @@ def upgrade() -> None:
         "timestamp_drift",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("source", sa.String(length=64), nullable=False),
-        sa.Column("offset", sa.Float(), nullable=False),
+        sa.Column("source", sa.String(length=255), nullable=False),
+        sa.Column("offset", sa.Float(), nullable=True),
         sa.Column("trusted", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_timestamp_drift")),
     )
     op.create_index("ix_timestamp_drift_at", "timestamp_drift", ["at"], unique=False)

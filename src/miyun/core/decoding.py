@@ -1,4 +1,5 @@
-"""What msgspec says of a request, as the platform's own errors: the field named, the reason in Chinese and English."""
+"""What msgspec says of a request or of the settings, as the platform's own errors: the field named, the reason in
+Chinese and English."""
 
 from __future__ import annotations
 
