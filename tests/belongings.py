@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.platform import DIGEST, App, RunningPlatform, Tenant
 
-from miyun.client import Client
+from miyun.client import Client, Conflict
 from miyun.core.operation import Operation, Role
 from miyun.edge.assembly import Platform
 from miyun.gm import sm2
@@ -128,6 +128,38 @@ class Belongings:
 
     def contract(self, operation_id: str) -> str:
         return self.tenant.contract
+
+    def item(self, operation_id: str, kind: str = "training_adjustment") -> str:
+        """A duty of the client that stands throughout: it can be recorded again and again."""
+        listed = self.client(Role.TENANT_SYSTEM).call("contract.item.list", contract=self.tenant.contract, kind=kind)
+        return str(listed["items"][0]["item"])
+
+    def record(self, operation_id: str) -> str:
+        paper = {
+            "contract": self.tenant.contract,
+            "done_on": "2026-03-02",
+            "paper": "书面通知（盖章）",
+            "delivered_by": "hand",
+            "arrived_at": "2026-03-02T10:00:00+08:00",
+            "scan": text(b"%PDF-1.7"),
+        }
+        client = self.client(Role.TENANT_SYSTEM)
+        if operation_id != "performance.confirm":
+            return str(client.call("performance.record", item=self.item(""), **paper)["record"])
+        # an invoice of the supplier's, which the client confirms
+        for known in client.call("performance.list", contract=self.tenant.contract)["items"]:
+            if known["step"] == "invoice" and known["state"] == "pending":
+                client.call(
+                    "performance.withdraw", contract=self.tenant.contract, record=known["record"], reason="另开"
+                )
+        with self.platform.session(self.platform.person(Role.PLATFORM_SYSTEM)) as supplier:
+            for item in client.call("contract.item.list", contract=self.tenant.contract, kind="payment")["items"]:
+                invoice = {"item": item["item"], "step": "invoice", "amount": "1.00"}
+                try:
+                    return str(supplier.call("performance.record_any", **paper, **invoice)["record"])
+                except Conflict:
+                    continue  # this instalment's is confirmed already
+        raise AssertionError("every instalment has its invoice")
 
     def seq(self, operation_id: str) -> str:
         return str(self.client(Role.TENANT_AUDIT).call("audit.records", limit=1)["items"][0]["seq"])
@@ -294,6 +326,8 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "access_key": Belongings.access_key,
     "username": Belongings.username,
     "contract": Belongings.contract,
+    "item": Belongings.item,
+    "record": Belongings.record,
     "seq": Belongings.seq,
     "key": Belongings.key,
     "new_key": Belongings.key,

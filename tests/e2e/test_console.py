@@ -249,3 +249,35 @@ def test_the_reference_page_needs_nobody_else(visit: Visit) -> None:
     visit.page.wait_for_load_state("networkidle")
     assert "timestamp" in visit.page.inner_text("body")
     visit.is_quiet()
+
+
+def test_a_step_is_recorded_on_a_paper_and_a_click_is_none(visit: Visit, platform: RunningPlatform) -> None:
+    tenant = platform.activate(spec(code("d")))
+    seat = platform.person(Role.TENANT_SYSTEM, tenant)
+    visit.sign_in(seat.login, seat.password)
+    visit.go("/console/performance")
+
+    def send(scan: bytes) -> None:
+        visit.go("/console/performance")
+        visit.page.select_option("[name=what]", label="支付中期款 · 甲方确认")
+        visit.page.fill("[name=done_on]", "2026-03-02")
+        visit.page.fill("[name=paper]", "甲方确认函（盖章）")
+        visit.page.fill("[name=arrived_at]", "2026-03-02T10:00")
+        visit.page.set_input_files("[name=scan]", {"name": "a.pdf", "mimeType": "application/pdf", "buffer": scan})
+        visit.page.click("form[enctype] button")
+        visit.page.wait_for_load_state()
+
+    send(b"no paper at all")
+    assert "扫描件" in visit.page.inner_text("main")
+    visit.complaints.clear()  # the browser notes the refusal
+    send(b"%PDF-1.7\n" + bytes(200_000))
+    assert visit.path == "/console/performance"
+    text = visit.page.inner_text("main")
+    assert "甲方确认函（盖章）" in text and "有效" in text
+    with platform.session(seat) as client:
+        [record] = client.call("performance.list", contract=tenant.contract)["items"]
+    assert (record["step"], record["state"], record["arrived_at"]) == ("confirmation", "stands", "2026-03-02T02:00:00Z")
+    visit.speak("en")
+    visit.go("/console")
+    assert "Pay instalment 1" in visit.page.inner_text("main")
+    visit.is_quiet()

@@ -470,6 +470,44 @@ class _Onboarding(_Group):
         return self._client.call('onboarding.start', name=name, services=services, charge_to=charge_to, idempotency_key=idempotency_key)
 
 
+class _Performance(_Group):
+    def confirm(self, *, contract: str, record: str, charge_to: str | None = None) -> Any:
+        """Confirm an invoice or payment of the other party. 确认对方登记的发票或付款。"""
+        return self._client.call('performance.confirm', contract=contract, record=record, charge_to=charge_to)
+
+    def confirm_any(self, *, contract: str, record: str) -> Any:
+        """Confirm an invoice or payment of the other party (any contract). 确认对方登记的发票或付款（任一合同）。"""
+        return self._client.call('performance.confirm_any', contract=contract, record=record)
+
+    def list(self, *, contract: str, charge_to: str | None = None) -> Any:
+        """Records of what was done. 履约记录。"""
+        return self._client.call('performance.list', contract=contract, charge_to=charge_to)
+
+    def list_any(self, *, contract: str) -> Any:
+        """Records of what was done (any contract). 履约记录（任一合同）。"""
+        return self._client.call('performance.list_any', contract=contract)
+
+    def record(self, *, contract: str, item: str, done_on: Any, paper: str, delivered_by: str, arrived_at: Any, scan: bytes | str, step: str | None = None, amount: str | None = None, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Record a step that was done. 登记已完成的履约步骤。"""
+        return self._client.call('performance.record', contract=contract, item=item, done_on=done_on, paper=paper, delivered_by=delivered_by, arrived_at=arrived_at, scan=scan, step=step, amount=amount, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def record_any(self, *, contract: str, item: str, done_on: Any, paper: str, delivered_by: str, arrived_at: Any, scan: bytes | str, step: str | None = None, amount: str | None = None, note: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Record a step that was done (any contract). 登记已完成的履约步骤（任一合同）。"""
+        return self._client.call('performance.record_any', contract=contract, item=item, done_on=done_on, paper=paper, delivered_by=delivered_by, arrived_at=arrived_at, scan=scan, step=step, amount=amount, note=note, idempotency_key=idempotency_key)
+
+    def scan(self, *, contract: str, record: str, charge_to: str | None = None) -> Any:
+        """Download the scan of a paper. 下载履约书面文件的扫描件。"""
+        return self._client.call('performance.scan', contract=contract, record=record, charge_to=charge_to)
+
+    def withdraw(self, *, contract: str, record: str, reason: str, charge_to: str | None = None) -> Any:
+        """Withdraw a record; it stays. 撤回一条履约记录（原记录保留）。"""
+        return self._client.call('performance.withdraw', contract=contract, record=record, reason=reason, charge_to=charge_to)
+
+    def withdraw_any(self, *, contract: str, record: str, reason: str) -> Any:
+        """Withdraw a record; it stays (any contract). 撤回一条履约记录（原记录保留）（任一合同）。"""
+        return self._client.call('performance.withdraw_any', contract=contract, record=record, reason=reason)
+
+
 class _SignatureBatch(_Group):
     def sign(self, *, signer: str, items: Sequence[Any], format: str | None = None, user_id: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Sign many. 批量签名。"""
@@ -807,6 +845,10 @@ class Namespaces:
         return _Onboarding(self)
 
     @property
+    def performance(self) -> _Performance:
+        return _Performance(self)
+
+    @property
     def signature(self) -> _Signature:
         return _Signature(self)
 
@@ -910,6 +952,15 @@ OPERATIONS: Mapping[str, Operation] = {
     'onboarding.guide': Operation('onboarding.guide', 'GET', '/onboarding/applications/{application}', ('application',), (), 'json', 'json', 'application/json', False),
     'onboarding.service.add': Operation('onboarding.service.add', 'POST', '/onboarding/applications/{application}/services', ('application',), (), 'json', 'json', 'application/json', False),
     'onboarding.start': Operation('onboarding.start', 'POST', '/onboarding/applications', (), (), 'json', 'json', 'application/json', True),
+    'performance.confirm': Operation('performance.confirm', 'POST', '/contracts/{contract}/records/{record}/confirm', ('contract', 'record'), (), 'json', 'json', 'application/json', False),
+    'performance.confirm_any': Operation('performance.confirm_any', 'POST', '/platform/contracts/{contract}/records/{record}/confirm', ('contract', 'record'), (), 'json', 'json', 'application/json', False),
+    'performance.list': Operation('performance.list', 'GET', '/contracts/{contract}/records', ('contract',), (), 'json', 'json', 'application/json', False),
+    'performance.list_any': Operation('performance.list_any', 'GET', '/platform/contracts/{contract}/records', ('contract',), (), 'json', 'json', 'application/json', False),
+    'performance.record': Operation('performance.record', 'POST', '/contracts/{contract}/items/{item}/records', ('contract', 'item'), (), 'json', 'json', 'application/json', True),
+    'performance.record_any': Operation('performance.record_any', 'POST', '/platform/contracts/{contract}/items/{item}/records', ('contract', 'item'), (), 'json', 'json', 'application/json', True),
+    'performance.scan': Operation('performance.scan', 'GET', '/contracts/{contract}/records/{record}/scan', ('contract', 'record'), (), 'json', 'raw', 'application/json', False),
+    'performance.withdraw': Operation('performance.withdraw', 'POST', '/contracts/{contract}/records/{record}/withdraw', ('contract', 'record'), (), 'json', 'json', 'application/json', False),
+    'performance.withdraw_any': Operation('performance.withdraw_any', 'POST', '/platform/contracts/{contract}/records/{record}/withdraw', ('contract', 'record'), (), 'json', 'json', 'application/json', False),
     'signature.batch.sign': Operation('signature.batch.sign', 'POST', '/signature/batch/sign', (), (), 'json', 'json', 'application/json', True),
     'signature.batch.verify': Operation('signature.batch.verify', 'POST', '/signature/batch/verify', (), (), 'json', 'json', 'application/json', False),
     'signature.cms.sign': Operation('signature.cms.sign', 'POST', '/signature/cms/sign', (), (), 'json', 'json', 'application/json', True),

@@ -17,7 +17,7 @@ from miyun.core.contracts.model import ContractSpec, EntitlementSpec, ItemSpec, 
 from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
 from miyun.delivery.contract.model import Contract, ServiceLine, Side
-from miyun.delivery.obligations import Item, Rehearsal, Schedule, schedule
+from miyun.delivery.obligations import PASSING, Item, Rehearsal, Schedule, schedule
 
 
 class ContractNotImportable(MiyunError):
@@ -136,5 +136,7 @@ def _item(entry: Item) -> ItemSpec:
         "provisional": entry.provisional,
         "amount": str(entry.amount) if entry.amount is not None else None,
         "gates": list(entry.gates),
+        "standing": entry.standing,
+        "passes": entry.kind in PASSING,
     }
     return ItemSpec(kind=entry.kind, data=data, due=entry.rehearsal_date or entry.contractual_date)

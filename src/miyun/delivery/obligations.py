@@ -20,6 +20,7 @@ from miyun.delivery.contract.term import add_months
 from miyun.delivery.working_days import add_working_days, is_working_day
 
 DUE_SOON = timedelta(days=14)
+PASSING = ("term", Duty.BANK_CHANGE_NOTICE.value)  # kinds whose day passes without anything owed
 
 
 class State(StrEnum):
@@ -312,7 +313,7 @@ def _judge(item: Item, today: date, done: Mapping[str, date]) -> Item:
     day = item.effective_date
     if day is None:
         return replace(item, state=State.WAITING)
-    if item.kind in ("term", Duty.BANK_CHANGE_NOTICE):
+    if item.kind in PASSING:
         over = day <= today if item.key == "term_start" else day < today
         return replace(item, state=State.PASSED if over else State.UPCOMING)
     if day < today:

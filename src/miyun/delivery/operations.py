@@ -1,4 +1,4 @@
-"""Operations of delivery: `delivery.*`."""
+"""Operations of delivery: `delivery.*`, and `performance.*` of what was done on written papers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,29 @@ from typing import Final
 from miyun.core.i18n import Text
 from miyun.core.operation import Duty, Operation, Role
 from miyun.delivery import messages as m
+from miyun.delivery.recording import PerformanceService as P
 from miyun.delivery.service import DeliveryService as S
 
 _READERS: Final = frozenset(
     (Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT, Role.SUPPLIER_STAFF, Role.SYSTEM)
 )
 _BUILDERS: Final = frozenset((Role.TENANT_SYSTEM, Role.SUPPLIER_STAFF, Role.SYSTEM))
+_PARTIES: Final = frozenset((Role.TENANT_SYSTEM, Role.SUPPLIER_STAFF))
+_SUPPLIER: Final = frozenset((Role.PLATFORM_SYSTEM,))
+_PAPER_EXAMPLE: Final = {
+    "contract": "con_…",
+    "item": "itm_…",
+    "done_on": "2026-03-02",
+    "paper": "验收申请 2026-03-02（盖章）",
+    "delivered_by": "hand",
+    "arrived_at": "2026-03-02T10:00:00+08:00",
+    "scan": "JVBERi0xLjcK",
+}
+_ON_PAPER: Final = Text(
+    "须有盖章或签字的书面文件或其扫描件；由合同规定的一方办理；发票与付款须经对方确认后才算完成。",
+    "On a sealed or signed paper or its scan, by the party that owes it; invoices and payments count once the other "
+    "party has confirmed them.",
+)
 
 OPERATIONS: Final = (
     Operation(
@@ -69,5 +86,141 @@ OPERATIONS: Final = (
         duty=Duty.READ,
         example={},
         quota_free=True,
+    ),
+    Operation(
+        id="performance.record",
+        summary=Text("登记已完成的履约步骤", "Record a step that was done"),
+        method="POST",
+        path="/contracts/{contract}/items/{item}/records",
+        request=m.PaperRequest,
+        response=m.RecordView,
+        handler=P.record,
+        roles=_PARTIES,
+        duty=Duty.OPERATE,
+        example=_PAPER_EXAMPLE,
+        tenant_fields=("contract", "item"),
+        quota_free=True,
+        idempotent=True,
+        max_body=12 * 1024 * 1024,
+        description=_ON_PAPER,
+    ),
+    Operation(
+        id="performance.confirm",
+        summary=Text("确认对方登记的发票或付款", "Confirm an invoice or payment of the other party"),
+        method="POST",
+        path="/contracts/{contract}/records/{record}/confirm",
+        request=m.RecordName,
+        response=m.RecordView,
+        handler=P.confirm,
+        roles=_PARTIES,
+        duty=Duty.OPERATE,
+        example={"contract": "con_…", "record": "rec_…"},
+        tenant_fields=("contract", "record"),
+        quota_free=True,
+    ),
+    Operation(
+        id="performance.withdraw",
+        summary=Text("撤回一条履约记录（原记录保留）", "Withdraw a record; it stays"),
+        method="POST",
+        path="/contracts/{contract}/records/{record}/withdraw",
+        request=m.WithdrawRequest,
+        response=m.RecordView,
+        handler=P.withdraw,
+        roles=_PARTIES,
+        duty=Duty.OPERATE,
+        example={"contract": "con_…", "record": "rec_…", "reason": "登记有误"},
+        tenant_fields=("contract", "record"),
+        quota_free=True,
+    ),
+    Operation(
+        id="performance.list",
+        summary=Text("履约记录", "Records of what was done"),
+        method="GET",
+        path="/contracts/{contract}/records",
+        request=m.ContractName,
+        response=m.RecordList,
+        handler=P.list_records,
+        roles=_READERS,
+        duty=Duty.READ,
+        example={"contract": "con_…"},
+        tenant_fields=("contract",),
+        quota_free=True,
+    ),
+    Operation(
+        id="performance.record_any",
+        summary=Text("登记已完成的履约步骤（任一合同）", "Record a step that was done (any contract)"),
+        method="POST",
+        path="/platform/contracts/{contract}/items/{item}/records",
+        request=m.PaperRequest,
+        response=m.RecordView,
+        handler=P.record_any,
+        roles=_SUPPLIER,
+        duty=Duty.OPERATE,
+        scope="platform",
+        example=_PAPER_EXAMPLE,
+        quota_free=True,
+        idempotent=True,
+        max_body=12 * 1024 * 1024,
+        description=_ON_PAPER,
+    ),
+    Operation(
+        id="performance.confirm_any",
+        summary=Text(
+            "确认对方登记的发票或付款（任一合同）",
+            "Confirm an invoice or payment of the other party (any contract)",
+        ),
+        method="POST",
+        path="/platform/contracts/{contract}/records/{record}/confirm",
+        request=m.RecordName,
+        response=m.RecordView,
+        handler=P.confirm_any,
+        roles=_SUPPLIER,
+        duty=Duty.OPERATE,
+        scope="platform",
+        example={"contract": "con_…", "record": "rec_…"},
+        quota_free=True,
+    ),
+    Operation(
+        id="performance.withdraw_any",
+        summary=Text("撤回一条履约记录（原记录保留）（任一合同）", "Withdraw a record; it stays (any contract)"),
+        method="POST",
+        path="/platform/contracts/{contract}/records/{record}/withdraw",
+        request=m.WithdrawRequest,
+        response=m.RecordView,
+        handler=P.withdraw_any,
+        roles=_SUPPLIER,
+        duty=Duty.OPERATE,
+        scope="platform",
+        example={"contract": "con_…", "record": "rec_…", "reason": "登记有误"},
+        quota_free=True,
+    ),
+    Operation(
+        id="performance.list_any",
+        summary=Text("履约记录（任一合同）", "Records of what was done (any contract)"),
+        method="GET",
+        path="/platform/contracts/{contract}/records",
+        request=m.ContractName,
+        response=m.RecordList,
+        handler=P.list_any,
+        roles=_SUPPLIER,
+        duty=Duty.READ,
+        scope="platform",
+        example={"contract": "con_…"},
+        quota_free=True,
+    ),
+    Operation(
+        id="performance.scan",
+        summary=Text("下载履约书面文件的扫描件", "Download the scan of a paper"),
+        method="GET",
+        path="/contracts/{contract}/records/{record}/scan",
+        request=m.RecordName,
+        response=bytes,
+        handler=P.scan,
+        roles=_READERS,
+        duty=Duty.READ,
+        example={"contract": "con_…", "record": "rec_…"},
+        tenant_fields=("contract", "record"),
+        quota_free=True,
+        reply="raw",
     ),
 )

@@ -22,7 +22,7 @@ from miyun.core.registry import Registry
 from miyun.core.tenancy.applications.store import ApplicationStore
 from miyun.delivery.acceptance.model import Facts, Incident, InstanceFact, LedgerFact, LevelFact
 from miyun.delivery.service_levels import Availability, availability, availability_target
-from miyun.delivery.store import DeliveryStore
+from miyun.delivery.store import DeliveryStore, RecordStore
 
 PROVEN_RECORDS: Final = 2_000  # a dossier proves this many records of a tenant one by one; more are sampled evenly
 
@@ -36,6 +36,7 @@ class Gatherer:
         contracts: ContractStore,
         applications: ApplicationStore,
         store: DeliveryStore,
+        records: RecordStore,
         registry: Registry,
         services: Mapping[str, Any],
         ledger: Ledger,
@@ -48,6 +49,7 @@ class Gatherer:
         self._contracts = contracts
         self._applications = applications
         self._store = store
+        self._records = records
         self._registry = registry
         self._services = services
         self._ledger = ledger
@@ -90,6 +92,7 @@ class Gatherer:
             levels=levels,
             incidents=incidents,
             obligations=self._obligations(contract, now),
+            papers=[(record, self._records.scan(record.id)) for record in self._records.records(contract.id)],
             applications=self._onboarded(contract),
             selftest=await asyncio.to_thread(self._selftest),
             platform=await self._platform(),
@@ -145,8 +148,10 @@ class Gatherer:
         for item in self._contracts.list_items(contract.id):
             state = str(item.state)
             if state == "open" and item.due is not None:
-                state = "overdue" if item.due < today else "due"
-            rows.append({**item.data, "kind": item.kind, "date": item.due, "state": _STATES.get(state, state)})
+                past = "passed" if item.data.get("passes") else "overdue"
+                state = past if item.due < today else "due"
+            row = {**item.data, "item": item.id, "kind": item.kind, "date": item.due}
+            rows.append({**row, "state": _STATES.get(state, state)})
         return rows
 
     def _onboarded(self, contract: Contract) -> list[dict[str, Any]]:
@@ -200,7 +205,14 @@ class Gatherer:
         return found
 
 
-_STATES: Final = {"due": "待办", "overdue": "已逾期", "done": "已完成", "waived": "不适用", "open": "无期限"}
+_STATES: Final = {
+    "due": "待办",
+    "overdue": "已逾期",
+    "passed": "已过",
+    "done": "已完成",
+    "waived": "不适用",
+    "open": "无期限",
+}
 
 
 def _stated_term(contract: Mapping[str, Any]) -> tuple[date | None, date | None]:

@@ -34,8 +34,9 @@ from miyun.core.storage import Database
 from miyun.core.tenancy.applications.store import ApplicationStore
 from miyun.delivery.operations import OPERATIONS as DELIVERY_OPERATIONS
 from miyun.delivery.performance import Gatherer
+from miyun.delivery.recording import PerformanceService
 from miyun.delivery.service import DeliveryService
-from miyun.delivery.store import DeliveryStore
+from miyun.delivery.store import DeliveryStore, RecordStore
 from miyun.delivery.tasks import TASKS as DELIVERY_TASKS
 from miyun.edge import conformance
 from miyun.edge.listener.certificate import ListenerFiles
@@ -240,11 +241,12 @@ async def assemble(
         "strong_auth": strong_auth,
         "onboarding": onboarding,
     }
-    observed, bound = DeliveryStore(database), ApplicationStore(database)
+    observed, recorded, bound = DeliveryStore(database), RecordStore(database), ApplicationStore(database)
     gatherer = Gatherer(
         contracts=bought,
         applications=bound,
         store=observed,
+        records=recorded,
         registry=catalogue,
         services=rooms,
         ledger=ledger,
@@ -264,7 +266,8 @@ async def assemble(
         dossiers=settings.home / "dossiers",
         ask=conformance.own_probe(settings.url, listener_authority(settings)),
     )
-    services: dict[str, Any] = {**core.services, **rooms, "delivery": delivery}
+    performed = PerformanceService(contracts=bought, store=recorded)
+    services: dict[str, Any] = {**core.services, **rooms, "delivery": delivery, "performance": performed}
     pipeline = Pipeline(
         registry=catalogue,
         services=services,

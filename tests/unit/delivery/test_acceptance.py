@@ -25,6 +25,7 @@ from miyun.delivery.acceptance.manifest import MANIFEST, DossierUnreadable
 from miyun.delivery.acceptance.model import REQUIRED, Facts, InstanceFact, LedgerFact, LevelFact
 from miyun.delivery.acceptance.papers import PAPERS
 from miyun.delivery.acceptance.verify import verify_dossier
+from miyun.delivery.records import Act, Record, Step
 from miyun.gm import sm2
 from miyun.offerings.timestamp.stamper import PlatformStamper
 from miyun.wire import spki
@@ -279,3 +280,55 @@ def test_a_manifest_that_points_outside_is_refused(desk: Desk, path: str) -> Non
 def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DossierUnreadable):
         verify_dossier(tmp_path)
+
+
+def test_what_was_done_is_in_the_papers_and_its_scan_in_the_evidence(desk: Desk) -> None:
+    at, scan = desk.facts.generated_at, b"%PDF-1.7 proof of payment"
+    paid = Record(
+        id="rec_1",
+        tenant="ten_1",
+        contract="con_1",
+        item="itm_1",
+        step=Step.DONE,
+        side="client",
+        done_on=date(2026, 11, 20),
+        paper="付款凭证 3 号",
+        delivered_by="email",
+        arrived_at=at,
+        amount=Decimal("5.00"),
+        note="",
+        media_type="application/pdf",
+        size=len(scan),
+        digest=digest(scan).hex(),
+        principal="pri_1",
+        name="某人",
+        at=at,
+        money=True,
+        confirmed=Act("supplier", "pri_2", "他人", at),
+    )
+    item = {
+        "item": "itm_1",
+        "key": "payment-1",
+        "kind": "payment",
+        "what": "支付首付款",
+        "clause": "五",
+        "state": "已完成",
+    }
+    folder = desk.build(
+        papers=[(paid, scan)],
+        obligations=[item],
+        contract={**desk.facts.contract, "payments": [{"number": 1, "label": "首付款", "amount": "5.00"}]},
+    )
+    assert verify_dossier(folder).ok
+    assert (folder / "evidence/contract/papers/rec_1.pdf").read_bytes() == scan
+    [listed] = json.loads((folder / "evidence/contract/performance.json").read_text("utf-8"))
+    assert listed["scan_sm3"] == digest(scan).hex() and listed["confirmed"]["by"] == "他人"
+    assert ["首付款", "—", "5.00", "—", "—", "—", "2026-11-20，5.00 元"] in _rows(folder, "验收报告")
+    assert any("付款凭证 3 号" in row and "有效" in row for row in _rows(folder, "项目总结报告"))
+    (folder / "evidence/contract/papers/rec_1.pdf").write_bytes(b"another")
+    assert kinds(folder) == {("altered", "evidence/contract/papers/rec_1.pdf")}
+
+
+def _rows(folder: Path, name: str) -> list[list[str]]:
+    (path,) = (folder / "papers").glob(f"*{name}.docx")
+    return [[cell.text for cell in row.cells] for table in Document(str(path)).tables for row in table.rows]

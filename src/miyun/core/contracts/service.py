@@ -206,7 +206,8 @@ class ContractService:
                     data=dict(item.data),
                 )
                 for item in due
-                if item.due is not None
+                # a day of the term, or the last one for a notice, passes; nobody owed anything on it
+                if item.due is not None and not (item.data.get("passes") and item.due < today)
             ][:_DUE_NEXT],
             as_of=now,
         )

@@ -21,6 +21,7 @@ from miyun.core.ports import EvidenceSigner, Stamper
 from miyun.delivery.acceptance.manifest import MANIFEST, SIGNATURE, TIMESTAMP, TRUST, Item, Manifest, Missing, encode
 from miyun.delivery.acceptance.model import FORMAT, REQUIRED, Facts, Requirement
 from miyun.delivery.acceptance.papers import PAPERS
+from miyun.delivery.records import DELIVERY, EXTENSIONS, STATES, STEPS, Act, Record
 from miyun.wire import pem
 
 log = logging.getLogger("miyun.acceptance")
@@ -85,6 +86,37 @@ async def build_dossier(
     return manifest
 
 
+def _scan_path(record: Record) -> str:
+    return f"evidence/contract/papers/{record.id}.{EXTENSIONS[record.media_type]}"
+
+
+def _performed(record: Record) -> dict[str, Any]:
+    """A record as evidence: `scan_sm3` is the digest taken when the scan came in."""
+    return {
+        "record": record.id,
+        "item": record.item,
+        "step": STEPS[record.step].zh,
+        "side": record.side,
+        "state": STATES[record.state].zh,
+        "done_on": record.done_on,
+        "paper": record.paper,
+        "delivered_by": DELIVERY[record.delivered_by].zh,
+        "arrived_at": record.arrived_at,
+        "amount": record.amount,
+        "note": record.note,
+        "scan": _scan_path(record),
+        "scan_sm3": record.digest,
+        "recorded_by": record.name,
+        "recorded_at": record.at,
+        "confirmed": _act(record.confirmed),
+        "withdrawn": _act(record.withdrawn),
+    }
+
+
+def _act(act: Act | None) -> dict[str, Any] | None:
+    return None if act is None else {"side": act.side, "by": act.name, "at": act.at, "reason": act.reason}
+
+
 def _evidence(facts: Facts) -> dict[str, bytes]:
     contract = {
         "rehearsal": facts.rehearsal,
@@ -113,6 +145,9 @@ def _evidence(facts: Facts) -> dict[str, bytes]:
         "evidence/onboarding.json": _json(facts.applications),
         "evidence/platform.json": _json(facts.platform),
     }
+    if facts.papers:
+        files["evidence/contract/performance.json"] = _json([_performed(record) for record, _ in facts.papers])
+        files |= {_scan_path(record): scan for record, scan in facts.papers}
     if facts.selftest:
         files["evidence/selftest.json"] = _json(facts.selftest)
     if facts.ledger is not None:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from miyun.core.catalogue import Evidence
 from miyun.core.i18n import Text
+from miyun.delivery.records import Record
 
 FORMAT: Final = "miyun-dossier-1"
 
@@ -110,6 +111,7 @@ class Facts:
     ledger: LedgerFact | None
     trust: Sequence[bytes]  # root certificates, DER
     intermediates: Sequence[bytes]
+    papers: Sequence[tuple[Record, bytes]] = field(default_factory=tuple)  # what was done, with the scan of its paper
     evidence: Sequence[tuple[str, Evidence]] = field(default_factory=tuple)  # (room, evidence)
 
     @property

@@ -11,6 +11,7 @@ from typing import Any, Final
 from miyun.core.clock import SHANGHAI
 from miyun.delivery.acceptance.model import Facts
 from miyun.delivery.acceptance.paper import Paper
+from miyun.delivery.records import DELIVERY, SIDES, STATES, STEPS, Record, State, Step
 
 _NOT_CONTRACTUAL: Final = "合同未约定"
 
@@ -127,10 +128,39 @@ def _obligations(paper: Paper, facts: Facts) -> None:
             str(o.get("contractual_date") or "—"),
             str(o.get("date") or "—"),
             str(o["state"]),
+            _done_on(facts, str(o.get("item")), Step.DONE),
         )
         for o in facts.obligations
     ]
-    paper.table(("条款", "事项", "合同日期", "演练日期" if facts.rehearsal else "日期", "状态"), rows)
+    paper.table(("条款", "事项", "合同日期", "演练日期" if facts.rehearsal else "日期", "状态", "完成日期"), rows)
+    paper.section("履约书面文件")
+    titles = {str(o.get("item")): str(o["what"]) for o in facts.obligations}
+    paper.table(
+        ("事项", "步骤", "一方", "书面文件", "送达方式与到达时间", "状态", "扫描件 SM3"),
+        [
+            (
+                titles.get(record.item, record.item),
+                STEPS[record.step].zh,
+                SIDES[record.side].zh,
+                record.paper,
+                f"{DELIVERY[record.delivered_by].zh}，{_local(record.arrived_at)}",
+                STATES[record.state].zh,
+                record.digest,
+            )
+            for record, _ in facts.papers
+        ],
+    )
+
+
+def _standing(facts: Facts, item: str, step: Step) -> Record | None:
+    """The record of a step that counts."""
+    found = [r for r, _ in facts.papers if r.item == item and r.step is step and r.state is State.STANDS]
+    return found[-1] if found else None
+
+
+def _done_on(facts: Facts, item: str, step: Step) -> str:
+    record = _standing(facts, item, step)
+    return str(record.done_on) if record else "—"
 
 
 def _periods(start: date, end: date, step: Callable[[date], date]) -> list[tuple[date, date]]:
@@ -335,16 +365,24 @@ def report(facts: Facts) -> bytes:
     paper.section("服务水平")
     _levels(paper, facts)
     paper.section("款项")
-    rows = [
-        (
-            str(p.get("label") or p.get("number")),
-            str(p.get("percent") or "—"),
-            str(p.get("amount") or "—"),
-            str(p.get("due") or "—"),
+    items = {str(o.get("key")): str(o.get("item")) for o in facts.obligations}
+    rows = []
+    for p in facts.contract.get("payments", ()):
+        item = items.get(f"payment-{p.get('number')}", "")
+        paid = _standing(facts, item, Step.DONE)
+        rows.append(
+            (
+                str(p.get("label") or p.get("number")),
+                str(p.get("percent") or "—"),
+                str(p.get("amount") or "—"),
+                str(p.get("due") or "—"),
+                _done_on(facts, item, Step.INVOICE),
+                _done_on(facts, item, Step.CONFIRMATION),
+                f"{paid.done_on}，{paid.amount} 元" if paid else "未登记",
+            )
         )
-        for p in facts.contract.get("payments", ())
-    ]
-    paper.table(("期次", "比例（%）", "按比例金额（元）", "合同日期"), rows)
+    head = ("期次", "比例（%）", "按比例金额（元）", "合同日期", "发票", "甲方确认", "付款（对方已确认）")
+    paper.table(head, rows)
     paper.text("平台仅列示，不构成付款请求；合同为固定总价。")
     paper.section("遗留问题")
     errors = [f for f in facts.findings if f["severity"] == "error"]

@@ -27,6 +27,7 @@ GROUPS = (
         (
             Link("/console", "总览", "Overview"),
             Link("/console/contract", "合同文本与核验", "Contract and findings", "contract.document"),
+            Link("/console/performance", "履约与付款", "Performance and payments", "performance.list"),
             Link("/console/dossier", "验收资料", "Acceptance dossier", "delivery.dossier.list"),
         ),
     ),

@@ -73,11 +73,13 @@ class Page:
         pipeline: Pipeline,
         form: Mapping[str, str],
         rehearsing: Callable[[str | None], bool],
+        files: Mapping[str, tuple[str, bytes]],
     ) -> None:
         self._request = request
         self._pipeline = pipeline
         self._rehearsing = rehearsing
         self.form = form
+        self.files = files
         self.id = new_id("req")
         cookies = request.cookies
         chosen = cookies.get("miyun-lang")

@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from litestar import HttpMethod, Request, route
+from litestar.datastructures import UploadFile
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
 from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unauthenticated
 from miyun.core.pipeline import Pipeline
+from miyun.delivery.messages import MAX_SCAN
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages import audit, performance, services, sign_in
+from miyun.edge.console.pages import audit, performance, performed, services, sign_in
 from miyun.edge.console.pages.listing import Answer, Handler
 
 log = logging.getLogger("miyun.console")
 MAX_FORM: Final = 64 * 1024
+MAX_UPLOAD: Final = MAX_SCAN + MAX_FORM
 
 # (method, path, handler, open to those who are not signed in)
 _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
@@ -31,6 +34,11 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.POST, "/console/password", sign_in.password, False),
     (HttpMethod.GET, "/console", performance.overview, False),
     (HttpMethod.GET, "/console/contract", performance.contract, False),
+    (HttpMethod.GET, "/console/performance", performed.performance, False),
+    (HttpMethod.POST, "/console/performance", performed.record, False),
+    (HttpMethod.POST, "/console/performance/confirm", performed.confirm, False),
+    (HttpMethod.POST, "/console/performance/withdraw", performed.withdraw, False),
+    (HttpMethod.GET, "/console/performance/{contract:str}/{record:str}", performed.scan, False),
     (HttpMethod.GET, "/console/dossier", performance.dossier, False),
     (HttpMethod.POST, "/console/dossier", performance.dossier_build, False),
     (HttpMethod.GET, "/console/dossier/{contract:str}/{path:path}", performance.dossier_file, False),
@@ -77,9 +85,10 @@ def _handler(
     @route(path, http_method=method, include_in_schema=False, name=f"{method.value} {path}")
     async def run(request: Request[Any, Any, Any]) -> Any:
         form: Mapping[str, str] = {}
+        files: Mapping[str, tuple[str, bytes]] = {}
         if method is HttpMethod.POST:
-            form = await _form(request)
-        page = Page(request, pipeline, form, rehearsing)
+            form, files = await _form(request)
+        page = Page(request, pipeline, form, rehearsing, files)
         try:
             return await _answer(page, handler, is_open, dict(request.path_params))
         except MiyunError as error:
@@ -104,12 +113,20 @@ async def _answer(page: Page, handler: Handler, is_open: bool, path_params: dict
     return await handler(page, **path_params)
 
 
-async def _form(request: Request[Any, Any, Any]) -> Mapping[str, str]:
-    """Fields of an urlencoded form; anything larger than a console form is cut off by the front's limit."""
+async def _form(request: Request[Any, Any, Any]) -> tuple[Mapping[str, str], Mapping[str, tuple[str, bytes]]]:
+    """Fields of a form, and its files as (name, octets); what is larger than a console form is cut off."""
     length = int(request.headers.get("content-length") or 0)
-    if length > MAX_FORM:
-        return {}
-    return {name: str(value) for name, value in (await request.form()).items()}
+    multipart = request.headers.get("content-type", "").startswith("multipart/form-data")
+    if length > (MAX_UPLOAD if multipart else MAX_FORM):
+        return {}, {}
+    fields: dict[str, str] = {}
+    files: dict[str, tuple[str, bytes]] = {}
+    for name, value in (await request.form()).items():
+        if isinstance(value, UploadFile):
+            files[name] = (value.filename, await value.read())
+        else:
+            fields[name] = str(value)
+    return fields, files
 
 
 __all__ = ("HEADERS", "PATHS", "console_routes")

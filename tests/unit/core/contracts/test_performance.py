@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 from tests.unit.core.neighbours import START, Bought, Platform, error_of
 
+from miyun.core.contracts.model import ItemSpec
 from miyun.core.ledger.port import Entry
 
 pytestmark = pytest.mark.anyio
@@ -167,3 +168,14 @@ async def test_the_supplier_sees_bought_and_used_of_every_contract_but_not_its_t
         request = {} if operation == "contract.list_all" else {"contract": one.contract}
         assert (await error_of(house.run(operation, one.people["system"], **request))).code == "PermissionDenied"
     assert (await error_of(house.run("contract.document", by, contract=one.contract))).status == 403
+
+
+async def test_a_day_that_merely_passes_is_never_overdue(house: Platform) -> None:
+    items = (
+        ItemSpec("term", {"passes": True}, date(2026, 1, 1)),
+        ItemSpec("term", {"passes": True}, date(2026, 12, 31)),
+        ItemSpec("payment", {}, date(2026, 2, 1)),
+    )
+    two = await house.tenant(2, items=items)
+    overview = await house.run("contract.overview", two.people["system"], contract=two.contract)
+    assert [(i.kind, i.overdue) for i in overview.due_next] == [("payment", True), ("term", False)]

@@ -472,6 +472,35 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_core_entitlement_contract"), "core_entitlement", ["contract"], unique=False)
     op.create_table(
+        "delivery_record",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("contract", sa.String(length=40), nullable=False),
+        sa.Column("item", sa.String(length=40), nullable=False),
+        sa.Column("step", sa.String(length=16), nullable=False),
+        sa.Column("side", sa.String(length=16), nullable=False),
+        sa.Column("done_on", sa.Date(), nullable=False),
+        sa.Column("paper", sa.String(length=300), nullable=False),
+        sa.Column("delivered_by", sa.String(length=32), nullable=False),
+        sa.Column("arrived_at", UtcDateTime(), nullable=False),
+        sa.Column("amount", sa.String(length=20), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("principal", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("money", sa.Boolean(), nullable=False),
+        sa.Column("once", sa.Boolean(), nullable=False),
+        sa.Column("scan", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["contract"], ["core_contract.id"], name=op.f("fk_delivery_record_contract")),
+        sa.ForeignKeyConstraint(["item"], ["core_contract_item.id"], name=op.f("fk_delivery_record_item")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_record")),
+    )
+    op.create_index(op.f("ix_delivery_record_contract"), "delivery_record", ["contract"], unique=False)
+    op.create_index(op.f("ix_delivery_record_item"), "delivery_record", ["item"], unique=False)
+    op.create_table(
         "core_basic_credential",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
@@ -487,3 +516,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_core_basic_credential_binding"), "core_basic_credential", ["binding"], unique=False)
     op.create_index(op.f("ix_core_basic_credential_tenant"), "core_basic_credential", ["tenant"], unique=False)
+    op.create_table(
+        "delivery_record_act",
+        sa.Column("record", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("side", sa.String(length=16), nullable=False),
+        sa.Column("principal", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.ForeignKeyConstraint(["record"], ["delivery_record.id"], name=op.f("fk_delivery_record_act_record")),
+        sa.PrimaryKeyConstraint("record", "kind", name=op.f("pk_delivery_record_act")),
+    )
