@@ -702,6 +702,12 @@ class _TenantBinding(_Group):
         return self._client.call('tenant.binding.list', application=application, limit=limit, cursor=cursor, charge_to=charge_to)
 
 
+class _TenantConnection(_Group):
+    def check(self, *, charge_to: str | None = None) -> Any:
+        """Check the connection. 连接检查。"""
+        return self._client.call('tenant.connection.check', charge_to=charge_to)
+
+
 class _TenantCredential(_Group):
     def create(self, *, binding: str, operations: Sequence[Any], expires_at: Any = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Issue a single-purpose credential. 签发单用途凭证。"""
@@ -742,6 +748,10 @@ class _Tenant(_Group):
     @property
     def binding(self) -> _TenantBinding:
         return _TenantBinding(self._client)
+
+    @property
+    def connection(self) -> _TenantConnection:
+        return _TenantConnection(self._client)
 
     @property
     def credential(self) -> _TenantCredential:
@@ -998,6 +1008,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'tenant.binding.create': Operation('tenant.binding.create', 'POST', '/tenant/bindings', (), (), 'json', 'json', 'application/json', True),
     'tenant.binding.delete': Operation('tenant.binding.delete', 'DELETE', '/tenant/bindings/{binding}', ('binding',), (), 'json', 'json', 'application/json', False),
     'tenant.binding.list': Operation('tenant.binding.list', 'GET', '/tenant/bindings', (), ('application', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'tenant.connection.check': Operation('tenant.connection.check', 'POST', '/tenant/connection', (), (), 'json', 'json', 'application/json', False),
     'tenant.credential.create': Operation('tenant.credential.create', 'POST', '/tenant/credentials', (), (), 'json', 'json', 'application/json', True),
     'tenant.credential.list': Operation('tenant.credential.list', 'GET', '/tenant/bindings/{binding}/credentials', ('binding',), (), 'json', 'json', 'application/json', False),
     'tenant.credential.revoke': Operation('tenant.credential.revoke', 'POST', '/tenant/credentials/{username}/revoke', ('username',), (), 'json', 'json', 'application/json', False),

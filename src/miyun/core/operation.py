@@ -96,11 +96,17 @@ class Operation:
     tenant_fields: tuple[str, ...] = ()
     quota_free: bool = False  # stays open at term end until exit is closed: decrypt, verify, export
     description: Text | None = None
+    pure: bool = False  # no effect but its answer: executed first, then admitted and recorded in one round trip
     recorded: bool = True  # False: only counted (public reads, "who am I"), never what anybody is billed or judged by
 
     @property
     def offering(self) -> str:
         return self.id.split(".", 1)[0]
+
+    @property
+    def settles(self) -> bool:
+        """Whether admission may wait for the record. A stream is admitted before its body is taken."""
+        return (self.pure or self.method == "GET") and "stream" not in (self.body, self.reply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ Nothing is acknowledged before its record is durable in the ledger. Refusals are
 them. Validation comes before the ledger is asked for quota and idempotency (one round trip, `admit`), so that a
 malformed request costs no quota; the *answers* keep the order above: an exhausted quota is not revealed to a caller
 who is not entitled, and a malformed request of an entitled caller is told so.
+
+An operation whose only effect is its answer is executed first, and then admitted and recorded in one round trip
+(`settle`): what the ledger refuses was computed in vain and is thrown away.
 """
 
 from __future__ import annotations
@@ -21,13 +24,16 @@ from typing import Any
 
 from miyun.core.access import Authenticated, Authenticator, Credential, Entitled, Entitlements, Internal
 from miyun.core.clock import Clock
-from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unauthenticated, Unavailable
+from miyun.core.errors import InternalError, MiyunError, PermissionDenied, QuotaExceeded, Unauthenticated, Unavailable
 from miyun.core.i18n import Locale
-from miyun.core.ledger.port import Admission, Entry, Ledger, QuotaAsk, Receipt, Ticket
+from miyun.core.ledger.port import Admission, Entry, Ledger, QuotaAsk, Receipt, Settled, Ticket
+from miyun.core.ledger.record import hour_of
 from miyun.core.operation import Call, Operation, Principal, Role
 from miyun.core.registry import Registry
 
 log = logging.getLogger("miyun.pipeline")
+
+_SPENT = 4096  # quota accounts remembered as used up
 
 # All that a first, one-time password lets its holder do.
 _WITH_FIRST_PASSWORD = frozenset({"account.me", "account.change_password", "account.logout"})
@@ -68,6 +74,7 @@ class _Progress:
     entitled: Entitled | None = None
     call: Call | None = None
     ticket: Ticket | None = None
+    unasked: Admission | None = None  # executed, and the ledger was not asked yet
     in_doubt: bool = False  # the handler may have had an effect that is not recorded
 
 
@@ -91,6 +98,7 @@ class Pipeline:
         self._entitlements = entitlements
         self._ledger = ledger
         self._clock = clock
+        self._spent: dict[str, int] = {}  # quota account → the hour in which it was exhausted
 
     async def execute(
         self, operation: Operation, arrival: Arrival, *, encode: Callable[[Any], bytes] | None = None
@@ -142,7 +150,9 @@ class Pipeline:
             headers=arrival.headers,
         )
         admission = self._admission(operation, arrival, authenticated, entitled, request)
-        ticket = progress.ticket = await self._ledger.admit(admission) if admission else None
+        settles = admission if admission and self._may_settle(operation, admission, now) else None
+        progress.unasked = settles
+        ticket = progress.ticket = await self._ledger.admit(admission) if admission and not settles else None
         if ticket is not None and ticket.replay is not None:
             return Outcome(value=None, answer=ticket.replay, replayed=True)
         handler, service = operation.handler, self.services[operation.offering]
@@ -154,6 +164,10 @@ class Pipeline:
                 value = await handler(service, call, request)
         except MiyunError as error:
             progress.in_doubt = error.had_effect  # handlers promise: otherwise nothing was changed
+            await self._ask_late(progress)
+            raise
+        except Exception:
+            await self._ask_late(progress)
             raise
         if not _is_recorded(operation):
             if ticket is not None:  # no record ends it
@@ -162,8 +176,18 @@ class Pipeline:
         answer = encode(value) if encode is not None else None
         keep = answer if operation.idempotent and not operation.secret_response and not call.private else None
         entry = self._entry(operation, arrival, now, progress, outcome="ok", request=request, value=value)
-        receipt = await self._ledger.append(entry, ticket, answer=keep)
         quota = admission.quota if admission else None
+        if settles is not None:
+            progress.unasked = None
+            settled = await self._settle(settles, entry, now)
+            return Outcome(
+                value=value,
+                answer=answer,
+                receipt=settled.receipt,
+                used=settled.used if quota else None,
+                limit=quota.limit if quota else None,
+            )
+        receipt = await self._ledger.append(entry, ticket, answer=keep)
         return Outcome(
             value=value,
             answer=answer,
@@ -171,6 +195,29 @@ class Pipeline:
             used=ticket.used if ticket and quota else None,
             limit=quota.limit if quota else None,
         )
+
+    def _may_settle(self, operation: Operation, admission: Admission, now: datetime) -> bool:
+        """Not with an idempotency key, and not when the quota is known to be used up: that would compute in vain."""
+        if not operation.settles or not _is_recorded(operation) or admission.idempotency is not None:
+            return False
+        return admission.quota is None or self._spent.get(admission.quota.account) != hour_of(now.timestamp())
+
+    async def _settle(self, admission: Admission, entry: Entry, now: datetime) -> Settled:
+        try:
+            return await self._ledger.settle(admission, entry)
+        except QuotaExceeded:
+            if admission.quota is not None:
+                if len(self._spent) >= _SPENT:
+                    self._spent.clear()
+                self._spent[admission.quota.account] = hour_of(now.timestamp())
+            raise
+
+    async def _ask_late(self, progress: _Progress) -> None:
+        """The handler failed before the ledger was asked: its nonce is used up all the same, and a replay or an
+        exhausted quota is answered before what the handler says."""
+        admission, progress.unasked = progress.unasked, None
+        if admission is not None:
+            progress.ticket = await self._ledger.admit(admission)
 
     async def _entitle(
         self, operation: Operation, arrival: Arrival, principal: Principal, now: datetime
@@ -260,6 +307,7 @@ class Pipeline:
         self.counters[operation.id, error.code] += 1
         principal = progress.principal
         try:
+            await self._ask_late(progress)
             if progress.ticket is not None:
                 await self._ledger.release(progress.ticket, in_doubt=progress.in_doubt)
             if principal is None or not _is_recorded(operation) or (_is_nobody(principal) and _is_noise(error)):

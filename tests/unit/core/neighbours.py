@@ -17,7 +17,7 @@ from miyun.core.contracts.model import ContractSpec, EntitlementSpec, ItemSpec, 
 from miyun.core.digest import mac
 from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
-from miyun.core.ledger.port import Admission, Entry, Head, Receipt, Record, Ticket, Usage
+from miyun.core.ledger.port import Admission, Entry, Head, Receipt, Record, Settled, Ticket, Usage
 from miyun.core.operation import Call, Duty, Empty, Meter, Operation, Role
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
@@ -68,6 +68,9 @@ class MemoryLedger:
     async def append(self, entry: Entry, ticket: Any = None, *, answer: bytes | None = None) -> Receipt:
         self.entries.append(entry)
         return Receipt(len(self.entries) - 1, bytes(32), bytes(32))
+
+    async def settle(self, admission: Admission, entry: Entry) -> Settled:
+        return Settled(await self.append(entry))
 
     async def release(self, ticket: Ticket, *, in_doubt: bool = False) -> None: ...
 

@@ -18,11 +18,12 @@ from miyun.core.errors import (
     Overloaded,
     PermissionDenied,
     QuotaExceeded,
+    ReplayedRequest,
     StorageFull,
     Unauthenticated,
 )
 from miyun.core.i18n import Text
-from miyun.core.ledger.port import Admission, Entry, Receipt, Ticket
+from miyun.core.ledger.port import Admission, Entry, Receipt, Settled, Ticket
 from miyun.core.operation import Call, Duty, Meter, Operation, Principal, Role, Struct
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
@@ -77,6 +78,7 @@ class RememberingLedger:
     def __init__(self) -> None:
         self.entries: list[tuple[Entry, Ticket | None, bytes | None]] = []
         self.admissions: list[Admission] = []
+        self.settled: list[Admission] = []
         self.released: list[tuple[Ticket, bool]] = []
         self.refusal: Exception | None = None
         self.append_fails: Exception | None = None
@@ -93,6 +95,11 @@ class RememberingLedger:
             raise self.append_fails
         self.entries.append((entry, ticket, answer))
         return Receipt(len(self.entries) - 1, b"", b"")
+
+    async def settle(self, admission: Admission, entry: Entry) -> Settled:
+        self.settled.append(admission)
+        ticket = await self.admit(admission)
+        return Settled(await self.append(entry), ticket.used)
 
     async def release(self, ticket: Ticket, *, in_doubt: bool = False) -> None:
         self.released.append((ticket, in_doubt))
@@ -309,3 +316,47 @@ def test_a_declared_error_with_an_effect_leaves_the_key_in_doubt() -> None:
     with pytest.raises(OnboardingIncomplete):
         bench.run(idempotency_key="k1")
     assert [in_doubt for _, in_doubt in bench.ledger.released] == [True]
+
+
+def test_what_has_no_effect_but_its_answer_is_admitted_and_recorded_at_once() -> None:
+    bench = Bench(operation(pure=True))
+    outcome = bench.run()
+    (admission,) = bench.ledger.settled
+    assert admission.nonce == "ak_1:n" and admission.quota is not None and admission.quota.units == 3
+    assert (outcome.value, outcome.used, outcome.limit) == (Told(done=3), 5, 10)
+    assert [entry.outcome for entry, _, _ in bench.ledger.entries] == ["ok"]
+
+
+def test_with_an_idempotency_key_even_that_is_reserved_before_it_runs() -> None:
+    bench = Bench(operation(pure=True))
+    bench.run(idempotency_key="k1")
+    assert not bench.ledger.settled
+
+
+def test_a_refusal_at_the_end_gives_no_answer() -> None:
+    bench = Bench(operation(pure=True))
+    bench.ledger.refusal = ReplayedRequest()
+    with pytest.raises(ReplayedRequest):
+        bench.run()
+    assert [entry.code for entry, _, _ in bench.ledger.entries] == ["ReplayedRequest"]
+
+
+def test_a_quota_known_to_be_used_up_costs_no_execution() -> None:
+    bench = Bench(operation(pure=True))
+    bench.ledger.refusal = QuotaExceeded(used=10, limit=10, meter="room.calls", retry_after=60)
+    for _ in range(3):
+        with pytest.raises(QuotaExceeded):
+            bench.run()
+    assert bench.room.calls == [3]
+
+
+def test_a_failure_uses_up_the_nonce_and_a_replay_is_not_told_of_it() -> None:
+    bench = Bench(operation(pure=True))
+    bench.room.fails = FailedPrecondition(state="disabled")
+    with pytest.raises(FailedPrecondition):
+        bench.run()
+    assert [admission.nonce for admission in bench.ledger.admissions] == ["ak_1:n"]
+    assert len(bench.ledger.released) == 1
+    bench.ledger.refusal = ReplayedRequest()
+    with pytest.raises(ReplayedRequest):
+        bench.run()

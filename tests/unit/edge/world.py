@@ -15,7 +15,7 @@ from miyun.core.catalogue import Offering
 from miyun.core.clock import SystemClock
 from miyun.core.errors import IdempotencyMismatch, MiyunError, NotFound, QuotaExceeded, Unauthenticated, Unavailable
 from miyun.core.i18n import Text
-from miyun.core.ledger.port import Admission, Entry, Receipt, Ticket
+from miyun.core.ledger.port import Admission, Entry, Receipt, Settled, Ticket
 from miyun.core.operation import Call, Duty, Empty, Operation, Principal, Reply, Role, Struct
 from miyun.core.pipeline import Pipeline
 from miyun.core.protocol import ProtocolRoute
@@ -206,6 +206,9 @@ class MemoryLedger:
         if ticket and answer is not None and (key := self._pending.get(ticket.number)):
             self.answers[key] = answer
         return Receipt(len(self.entries) - 1, sm3.digest(b"leaf"), b"")
+
+    async def settle(self, admission: Admission, entry: Entry) -> Settled:
+        return Settled(await self.append(entry, await self.admit(admission)))
 
     async def release(self, ticket: Ticket, *, in_doubt: bool = False) -> None: ...
 

@@ -16,7 +16,7 @@ import msgspec
 
 from miyun.core.errors import Unavailable
 from miyun.core.ledger import protocol
-from miyun.core.ledger.port import Admission, Entry, Head, Receipt, Record, Ticket, Usage
+from miyun.core.ledger.port import Admission, Entry, Head, Receipt, Record, Settled, Ticket, Usage
 from miyun.core.ledger.protocol import Frames
 from miyun.core.ledger.record import record_of
 
@@ -33,6 +33,7 @@ def _decoder(kind: Any) -> Callable[[msgspec.Raw], Any]:
 
 _TICKET = _decoder(Ticket)
 _RECEIPT = _decoder(Receipt)
+_SETTLED = _decoder(Settled)
 _HEAD = _decoder(Head)
 _RAWS = _decoder(list[bytes])
 _USAGE = _decoder(list[Usage])
@@ -48,7 +49,9 @@ class _Link(Frames):
         self.client = client
         self.generation = generation
         self.lost = False
-        self.waiting: dict[int, tuple[asyncio.Future[Any], Callable[[msgspec.Raw], Any]]] = {}
+        self.loop = asyncio.get_running_loop()
+        self.waiting: dict[int, tuple[asyncio.Future[Any], Callable[[msgspec.Raw], Any], float]] = {}  # oldest first
+        self.watch: asyncio.TimerHandle | None = None
 
     def frame(self, data: bytes | bytearray | memoryview) -> None:
         message = protocol.decode_reply(data)
@@ -56,7 +59,7 @@ class _Link(Frames):
             self.client.deliver(message.topic, message.key)
             self.send(protocol.Dropped(message.id))
             return
-        future, decode = self.waiting.pop(message.id)
+        future, decode, _since = self.waiting.pop(message.id)
         if isinstance(message, protocol.Failed):
             if not future.done():
                 future.set_exception(protocol.error_of(message))
@@ -68,11 +71,26 @@ class _Link(Frames):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
-        for future, _decode in self.waiting.values():
+        if self.watch is not None:
+            self.watch.cancel()
+        for future, _decode, _since in self.waiting.values():
             if not future.done():
                 future.set_exception(Unavailable("ledger"))
         self.waiting.clear()
         self.client.link_lost(self)
+
+    def look(self) -> None:
+        """One timer for all requests: a ledger that leaves the oldest without an answer for so long hangs."""
+        self.watch = None
+        oldest = next(iter(self.waiting.values()), None)
+        if oldest is None:
+            return
+        left = oldest[2] + _HANGS_AFTER - self.loop.time()
+        if left > 0:
+            self.watch = self.loop.call_later(left, self.look)
+            return
+        self.lost = True
+        self.transport.abort()  # what it did is unknown, as after a crash
 
 
 class LedgerClient:
@@ -132,6 +150,11 @@ class LedgerClient:
         if number is not None:
             self._tickets.pop(number, None)
         return receipt
+
+    async def settle(self, admission: Admission, entry: Entry) -> Settled:
+        link = await self._connected()
+        settled: Settled = await self._ask(link, protocol.Settle(next(self._ids), admission, entry), _SETTLED)
+        return settled
 
     async def release(self, ticket: Ticket, *, in_doubt: bool = False) -> None:
         link, _admission = self._tickets.pop(ticket.number, (None, None))
@@ -246,15 +269,11 @@ class LedgerClient:
         if link.lost:
             raise Unavailable("ledger")
         link.send(message)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        link.waiting[message.id] = (future, decode)
-        try:
-            async with asyncio.timeout(_HANGS_AFTER):
-                return await future
-        except TimeoutError:
-            link.transport.abort()  # what it did is unknown, as after a crash
-            link.lost = True
-            raise Unavailable("ledger") from None
+        future: asyncio.Future[Any] = link.loop.create_future()
+        link.waiting[message.id] = (future, decode, link.loop.time())
+        if link.watch is None:
+            link.watch = link.loop.call_later(_HANGS_AFTER, link.look)
+        return await future
 
     async def _connected(self) -> _Link:
         if self._link is not None and not self._link.lost:

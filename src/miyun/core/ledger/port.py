@@ -1,19 +1,21 @@
 """What the rest of the platform asks of the ledger process (one per node): admission before, durability after.
 
 `admit` is one round trip without fsync: it refuses replayed nonces, answers for known idempotency keys (durably
-reserving new ones), and takes quota. `append` returns only when the record is on disk (group commit).
+reserving new ones), and takes quota. `append` returns only when the record is on disk (group commit). `settle` is both
+in one round trip, for an operation that has no effect but its answer: what is refused here is not answered.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class QuotaAsk:
+
+class QuotaAsk(msgspec.Struct, frozen=True, array_like=True):
     """`limit` units a clock hour (Asia/Shanghai) of `account` (instance:meter). `refuse` False: allow and report."""
 
     account: str  # "ins_...:timestamp.tokens"
@@ -22,8 +24,7 @@ class QuotaAsk:
     refuse: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True, array_like=True):
     nonce: str | None = None  # "<access key>:<nonce>"; refused when seen within the validity window
     nonce_expires: float = 0.0  # unix seconds
     idempotency: str | None = None  # "<principal>:<operation>:<key>"
@@ -31,8 +32,7 @@ class Admission:
     quota: QuotaAsk | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True, array_like=True):
     """`replay`: the stored answer of a completed idempotent request, otherwise None. `window`: start of the counted
     hour, unix seconds. `over` is True when quota was exceeded but the contract says allow and report."""
 
@@ -43,8 +43,7 @@ class Ticket:
     over: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, array_like=True):
     """What happened. Never holds a secret. `operation` is an operation id or a system event ("ledger.anchor")."""
 
     operation: str
@@ -57,17 +56,23 @@ class Entry:
     binding: str = ""
     principal: str = ""
     role: str = ""
-    resource: Mapping[str, str] = field(default_factory=dict)
+    resource: Mapping[str, str] = {}
     meter: str = ""
     units: int = 0
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, array_like=True):
     seq: int  # position in the journal, from 0
     leaf: bytes  # Merkle leaf hash: SM3(0x00 ‖ record)
     link: bytes  # hash chain value after this record
+
+
+class Settled(msgspec.Struct, frozen=True, array_like=True):
+    """`used`: units of the hour with this call's, when quota was asked for."""
+
+    receipt: Receipt
+    used: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,11 @@ class Ledger(Protocol):
     async def append(self, entry: Entry, ticket: Ticket | None = None, *, answer: bytes | None = None) -> Receipt:
         """Durable when it returns. Settles the ticket: quota and idempotency become final; `answer` is kept for replay
         (None with a settled idempotency key: repeats answer Conflict)."""
+        ...
+
+    async def settle(self, admission: Admission, entry: Entry) -> Settled:
+        """Admission and its record in one, durable when it returns; refused, nothing was recorded. Not for idempotency
+        keys, whose reservation has to be durable before the execution."""
         ...
 
     async def release(self, ticket: Ticket, *, in_doubt: bool = False) -> None:

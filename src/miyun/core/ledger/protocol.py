@@ -39,6 +39,11 @@ class Append(_Message, tag="w", frozen=True):
     window: int = 0
 
 
+class Settle(_Message, tag="x", frozen=True):
+    admission: Admission
+    entry: Entry
+
+
 class Release(_Message, tag="r", frozen=True):
     ticket: int
     in_doubt: bool
@@ -91,6 +96,7 @@ class Dropped(_Message, tag="d", frozen=True):
 Request = (
     Admit
     | Append
+    | Settle
     | Release
     | GetHead
     | GetRecords

@@ -18,7 +18,7 @@ import msgspec
 from miyun.core.errors import InternalError, MiyunError
 from miyun.core.ledger import protocol
 from miyun.core.ledger.engine import Engine
-from miyun.core.ledger.port import Receipt
+from miyun.core.ledger.port import Receipt, Settled, Ticket
 from miyun.core.ledger.protocol import Done, Frames
 
 log = logging.getLogger("miyun.ledger")
@@ -38,6 +38,7 @@ class _Connection(Frames):
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             protocol.Admit: self._admit,
             protocol.Append: self._append,
+            protocol.Settle: self._settle,
             protocol.Release: self._release,
             protocol.GetHead: lambda m: self.send(Done(m.id, self._engine.head())),
             protocol.GetRecords: lambda m: self._answer(m.id, self._records(m)),
@@ -104,6 +105,49 @@ class _Connection(Frames):
             adopt=message.adopt,
             window=message.window,
         )
+
+    def _settle(self, message: protocol.Settle) -> None:
+        ticket = self._engine.admit(message.admission, self)
+        if not isinstance(ticket, asyncio.Future):
+            self._record(message, ticket)
+            return
+        self._waiting.add(ticket)
+
+        def admitted(future: asyncio.Future[Ticket]) -> None:
+            self._waiting.discard(future)
+            if future.cancelled():
+                return
+            error = future.exception()
+            try:
+                if error is not None:
+                    raise error
+                self._record(message, future.result())
+            except MiyunError as refusal:
+                self.send(protocol.failed(message.id, refusal))
+            except Exception:
+                log.exception("request failed")
+                self.send(protocol.failed(message.id, InternalError()))
+
+        ticket.add_done_callback(admitted)
+
+    def _record(self, message: protocol.Settle, ticket: Ticket) -> None:
+        """The record of what was admitted just now. Fails it, the ticket ends too: nobody else knows of it."""
+
+        def done(result: Receipt | MiyunError) -> None:
+            if isinstance(result, MiyunError):
+                self._engine.release(ticket.number, self, in_doubt=False)
+                self.send(protocol.failed(message.id, result))
+            else:
+                self.send(Done(message.id, Settled(result, ticket.used)))
+
+        entry = message.entry
+        if ticket.over:
+            entry = msgspec.structs.replace(entry, detail={**entry.detail, "over": True})
+        try:
+            self._engine.append(entry, done, ticket=ticket.number, owner=self)
+        except MiyunError:
+            self._engine.release(ticket.number, self, in_doubt=False)
+            raise
 
     def _release(self, message: protocol.Release) -> None:
         future = self._engine.release(message.ticket, self, in_doubt=message.in_doubt)

@@ -67,6 +67,14 @@ class HeldGrant(Struct):
     ends_at: datetime
 
 
+class Connection(Struct):
+    """Who called, and the platform's time: for the caller's clock."""
+
+    tenant: str
+    principal: str
+    at: datetime
+
+
 class Me(Struct):
     """`grants`: the tenants that supplier staff may enter, now or soon."""
 

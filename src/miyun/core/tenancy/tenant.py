@@ -8,7 +8,7 @@ from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
-from miyun.core.operation import Call, Role
+from miyun.core.operation import Call, Empty, Role
 from miyun.core.tenancy import messages as m
 from miyun.core.tenancy.applications.directory import Applications
 from miyun.core.tenancy.authenticator import TOPIC_GRANT
@@ -24,6 +24,10 @@ class TenantService:
         self._store = store
         self.applications = applications
         self._ledger = ledger
+
+    async def check_connection(self, call: Call, request: Empty) -> m.Connection:
+        """What the pipeline did before and does after is the check."""
+        return m.Connection(tenant=call.require_tenant(), principal=call.principal.id, at=call.now)
 
     async def list_tenants(self, call: Call, request: m.Page) -> m.TenantList:
         found = await asyncio.to_thread(self._store.list_tenants, after=request.cursor or "", limit=request.limit + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from miyun.core.i18n import Text
-from miyun.core.operation import Duty, Operation, Role
+from miyun.core.operation import Duty, Empty, Operation, Role
 from miyun.core.tenancy import messages as m
 from miyun.core.tenancy.model import PLATFORM_ROLES, TENANT_ROLES
 from miyun.core.tenancy.tenant import TenantService
@@ -15,6 +15,24 @@ BUILDERS: Final = frozenset((Role.TENANT_SYSTEM, Role.TENANT_DEVELOPER, Role.SYS
 VIEWERS: Final = TENANT_ROLES | {Role.SUPPLIER_STAFF, Role.SYSTEM}
 
 TENANT_OPERATIONS: Final = (
+    Operation(
+        id="tenant.connection.check",
+        summary=Text("连接检查", "Check the connection"),
+        description=Text(
+            "走完一次调用的全部环节而不做别的：凭证有效、签名正确、时钟相符，且本次调用已记入账本。",
+            "Goes the whole way of a call and does nothing else: the credential holds, the signature is right, the "
+            "clocks agree, and this call is on record.",
+        ),
+        method="POST",
+        path="/tenant/connection",
+        request=Empty,
+        response=m.Connection,
+        handler=TenantService.check_connection,
+        roles=frozenset((Role.APPLICATION, Role.TENANT_DEVELOPER)),
+        duty=Duty.USE,
+        pure=True,
+        example={},
+    ),
     Operation(
         id="tenant.list",
         summary=Text("租户列表", "List tenants"),

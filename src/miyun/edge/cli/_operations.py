@@ -150,6 +150,7 @@ OPERATIONS: Mapping[str, Described] = {
     'tenant.binding.create': Described('tenant.binding.create', '应用接入服务', 'Bind an application to an instance', (('application', 'str', True), ('instance', 'str', True)), 'json', 'json', True, False),
     'tenant.binding.delete': Described('tenant.binding.delete', '解除接入', 'End a binding', (('binding', 'str', True),), 'json', 'json', False, False),
     'tenant.binding.list': Described('tenant.binding.list', '接入列表', 'List bindings', (('application', 'str', False), ('limit', 'int', False), ('cursor', 'str', False)), 'json', 'json', False, False),
+    'tenant.connection.check': Described('tenant.connection.check', '连接检查', 'Check the connection', (), 'json', 'json', False, False),
     'tenant.credential.create': Described('tenant.credential.create', '签发单用途凭证', 'Issue a single-purpose credential', (('binding', 'str', True), ('operations', 'list', True), ('expires_at', 'str', False)), 'json', 'json', True, False),
     'tenant.credential.list': Described('tenant.credential.list', '单用途凭证列表', 'List single-purpose credentials', (('binding', 'str', True),), 'json', 'json', False, False),
     'tenant.credential.revoke': Described('tenant.credential.revoke', '吊销单用途凭证', 'Revoke a single-purpose credential', (('username', 'str', True),), 'json', 'json', False, False),

@@ -34,6 +34,7 @@ def _use(
         response=response,
         roles=frozenset({Role.APPLICATION}),
         duty=Duty.USE,
+        pure=True,
         meter=CALLS,
         example=example,
         tenant_fields=more.pop("tenant_fields", ("key",)),

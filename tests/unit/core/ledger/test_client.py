@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from miyun.core.errors import IdempotencyMismatch, QuotaExceeded, ReplayedRequest, Unavailable
+from miyun.core.errors import IdempotencyMismatch, QuotaExceeded, ReplayedRequest, StorageFull, Unavailable
 from miyun.core.ledger import merkle
 from miyun.core.ledger.client import LedgerClient
 from miyun.core.ledger.port import Admission, Entry, QuotaAsk
@@ -191,6 +191,49 @@ async def test_a_ledger_that_hangs_is_an_error_not_an_endless_wait(
         await client.append(entry())
     monkeypatch.undo()
     assert (await client.append(entry())).seq == 0
+
+
+async def test_admission_and_record_in_one_step(client: LedgerClient, desk) -> None:
+    now = desk.clock.now()
+    used = entry(instance="ins_1", meter="m", units=1, at=now)
+    once = Admission(nonce="n", nonce_expires=now.timestamp() + 300, quota=QuotaAsk("ins_1:m", 1, 2))
+    settled = await client.settle(once, used)
+    assert (settled.receipt.seq, settled.used) == (0, 1)
+    with pytest.raises(ReplayedRequest):
+        await client.settle(once, used)
+    await client.settle(Admission(quota=QuotaAsk("ins_1:m", 1, 2)), used)
+    with pytest.raises(QuotaExceeded):
+        await client.settle(Admission(quota=QuotaAsk("ins_1:m", 1, 2)), used)
+    over = await client.settle(Admission(quota=QuotaAsk("ins_1:m", 1, 2, refuse=False)), used)
+    (record,) = await client.records(start=over.receipt.seq, limit=1)
+    assert record.entry.detail == {"over": True}
+    assert (await client.head()).size == 3
+
+
+async def test_what_waits_for_quota_is_recorded_when_it_comes_back(client: LedgerClient, desk) -> None:
+    ask = QuotaAsk("ins_1:m", 1, 1)
+    ticket = await client.admit(Admission(quota=ask))
+    used = entry(instance="ins_1", meter="m", units=1, at=desk.clock.now())
+    waiting = asyncio.ensure_future(client.settle(Admission(quota=ask), used))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    await client.release(ticket)
+    assert (await waiting).used == 1
+
+
+async def test_a_record_that_cannot_be_written_gives_its_quota_back(
+    client: LedgerClient, desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise StorageFull
+
+    ask = Admission(quota=QuotaAsk("ins_1:m", 1, 1))
+    used = entry(instance="ins_1", meter="m", units=1, at=desk.clock.now())
+    monkeypatch.setattr(desk.engine._committer, "_store", full)
+    with pytest.raises(StorageFull):
+        await client.settle(ask, used)
+    monkeypatch.undo()
+    assert (await client.settle(ask, used)).used == 1
 
 
 async def test_many_workers_use_exactly_the_limit_and_nobody_is_refused_earlier(socket, desk) -> None:

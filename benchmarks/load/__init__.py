@@ -1,0 +1,1 @@
+"""Load on a running platform: a cheap client, prepared requests, something bare to compare with."""

@@ -1,0 +1,94 @@
+"""A real platform with tenants, applications, keys and signers to load, and what each of its processes costs."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.load.client import Request, Target
+from benchmarks.load.prepared import Caller, encoded
+from tests.platform import App, RunningPlatform, Tenant, code, spec
+
+from miyun.core.operation import Role
+
+UNLIMITED = 1_000_000_000  # timestamps an hour
+MESSAGE = base64.b64encode(b"a document of a bureau, 32 octets").decode()
+DIGEST = base64.b64encode(bytes(range(32))).decode()
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(slots=True)
+class Subject:
+    """A tenant with one application, one signer and one SM4 key."""
+
+    tenant: Tenant
+    app: App
+    caller: Caller
+    key: str
+
+    def noop(self, count: int) -> list[Request]:
+        return self.caller.requests(count, "POST", "/v1/tenant/connection", b"{}")
+
+    def sign(self, count: int) -> list[Request]:
+        body = encoded({"signer": "bench", "message": MESSAGE})
+        return self.caller.requests(count, "POST", "/v1/signature/sign", body)
+
+    def sign_batch(self, count: int, items: int = 64) -> list[Request]:
+        body = encoded({"signer": "bench", "items": [{"message": MESSAGE}] * items})
+        return self.caller.requests(count, "POST", "/v1/signature/batch/sign", body)
+
+    def timestamp(self, count: int) -> list[Request]:
+        body = encoded({"digest": DIGEST, "hash_algorithm": "SM3", "policy": "sm2"})
+        return self.caller.requests(count, "POST", "/v1/timestamp/tokens", body)
+
+    def encrypt_json(self, count: int, size: int) -> list[Request]:
+        body = encoded({"key": self.key, "plaintext": base64.b64encode(bytes(size)).decode()})
+        return self.caller.requests(count, "POST", "/v1/encryption/encrypt", body)
+
+
+@contextmanager
+def scene(*, workers: int, tenants: int = 1, environ: Mapping[str, str] | None = None) -> Iterator[Scene]:
+    with RunningPlatform(workers=workers, environ=environ) as platform:
+        yield Scene(platform, [_subject(platform) for _ in range(tenants)])
+
+
+@dataclass(slots=True)
+class Scene:
+    platform: RunningPlatform
+    subjects: list[Subject]
+
+    @property
+    def target(self) -> Target:
+        return Target(port=self.platform.port, authority=self.platform.authority)
+
+    def worker(self, number: int = 0) -> Target:
+        """Past the listener."""
+        return Target(unix=Path(self.platform.home) / "run" / f"web-{number}.sock")
+
+
+def _subject(platform: RunningPlatform) -> Subject:
+    tenant = platform.activate(spec(code("bench"), capacity=UNLIMITED))
+    app = platform.application(tenant, "压测")
+    platform.as_system(tenant, "signature.signer.create", name="bench", subject={"CN": "bench"})
+    with platform.session(platform.administrator(Role.TENANT_SECURITY, tenant)) as security:
+        key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="bench")["key"]
+    return Subject(tenant, app, Caller(app.access_key, app.secret_key), str(key))
+
+
+def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:
+    """User and system time of each process so far."""
+    found = {}
+    for name, pid in pids.items():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        found[name] = (int(fields[11]) + int(fields[12])) / _TICKS
+    return found
+
+
+def resident(pids: Mapping[str, int]) -> dict[str, int]:
+    """Octets of memory that each process holds."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    return {name: int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page for name, pid in pids.items()}
