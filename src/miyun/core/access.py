@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from miyun.core.errors import MiyunError
 from miyun.core.operation import Operation, Principal
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
+class SignedRequest(msgspec.Struct, frozen=True):
     """AK/SK: `MIYUN1-HMAC-SM3`. The signature is HMAC-SM3(day key, string_to_sign), hex.
 
     day key = HMAC-SM3(secret key, "YYYYMMDD"); string_to_sign = the lines
@@ -64,8 +65,7 @@ class Internal:
 Credential = SignedRequest | BasicCredential | SessionCredential | Anonymous | Internal
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+class Authenticated(msgspec.Struct, frozen=True):
     principal: Principal
     nonce: str | None = None
     nonce_expires: float = 0.0
@@ -79,8 +79,7 @@ class Authenticator(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Entitled:
+class Entitled(msgspec.Struct, frozen=True):
     """The instance a call is charged to. `hourly_limit`: licensed capacity of the meter (None: no limit)."""
 
     tenant: str

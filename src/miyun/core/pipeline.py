@@ -18,9 +18,11 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from miyun.core.access import Authenticated, Authenticator, Credential, Entitled, Entitlements, Internal
 from miyun.core.clock import Clock
@@ -39,8 +41,7 @@ _SPENT = 4096  # quota accounts remembered as used up
 _WITH_FIRST_PASSWORD = frozenset({"account.me", "account.change_password", "account.logout"})
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """A request as an edge hands it over. `decode` runs at the validate step and may raise InvalidArgument."""
 
     credential: Credential
@@ -51,11 +52,9 @@ class Arrival:
     idempotency_key: str | None = None
     fingerprint: bytes = b""
     body: AsyncIterator[bytes] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """`replayed` holds the stored, already encoded answer of an idempotent repeat; `value` is None then."""
 
     value: Any
@@ -147,7 +146,6 @@ class Pipeline:
             instance=entitled.instance if entitled else None,
             binding=entitled.binding if entitled else None,
             body=arrival.body,
-            headers=arrival.headers,
         )
         admission = self._admission(operation, arrival, authenticated, entitled, request)
         settles = admission if admission and self._may_settle(operation, admission, now) else None

@@ -11,6 +11,7 @@ import hmac
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from miyun.core.access import (
@@ -126,9 +127,13 @@ class TenancyAuthenticator:
         if abs(now - moment) > CLOCK_SKEW:
             raise ClockSkew
         day = request.date[:8]
-        signer = await self._signers.load((request.access_key, day), lambda: self._load_signer(request.access_key, day))
+        signer = self._signers.get((request.access_key, day))
         if signer is None:
-            raise Unauthenticated
+            signer = await self._signers.load(
+                (request.access_key, day), lambda: self._load_signer(request.access_key, day)
+            )
+            if signer is None:
+                raise Unauthenticated
         expected = mac(signer.day_key, request.string_to_sign).hex()
         if not _same(expected, request.signature.lower()):
             raise Unauthenticated
@@ -223,6 +228,7 @@ def _same(expected: str, sent: str) -> bool:
     return sent.isascii() and hmac.compare_digest(expected, sent)
 
 
+@lru_cache(maxsize=1024)
 def _moment(date: str) -> datetime | None:
     """`YYYYMMDDTHHMMSSZ`, nothing else."""
     if len(date) != 16 or date[8] != "T" or date[15] != "Z" or not (date[:8] + date[9:15]).isascii():

@@ -59,8 +59,10 @@ class TenancyEntitlements:
         subject = tenant
         if principal.role is Role.APPLICATION:
             subject = principal.id if _single_purpose(principal) else principal.application or ""
-        snapshot = await self._snapshots.load(subject, lambda: self._load(principal, tenant))
-        assert snapshot is not None
+        snapshot = self._snapshots.get(subject)
+        if snapshot is None:
+            snapshot = await self._snapshots.load(subject, lambda: self._load(principal, tenant))
+            assert snapshot is not None
         if operation.offering in self._registry.core_prefixes:
             if instance is not None:
                 _named(snapshot.usable, instance)

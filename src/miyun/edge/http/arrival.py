@@ -24,7 +24,6 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SIGNED = re.compile(r"Credential=(?P<key>[^,\s]+),\s*Signature=(?P<signature>[0-9A-Fa-f]{64})")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,128}")
 _EMPTY_SM3 = sm3.digest(b"").hex()
-_PRIVATE = frozenset({"authorization", "cookie", "proxy-authorization", "x-csrf-token"})
 
 
 def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -49,6 +48,8 @@ def query_of(scope: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def canonical_query(query: Sequence[tuple[str, str]]) -> str:
     """Percent-encoded by RFC 3986 (all but unreserved characters) and sorted."""
+    if not query:
+        return ""
     return "&".join(sorted(f"{quote(name, safe='-_.~')}={quote(value, safe='-_.~')}" for name, value in query))
 
 
@@ -108,11 +109,6 @@ def raw_path(scope: Mapping[str, Any]) -> str:
     """The path as it was sent, percent-encodings untouched."""
     raw = scope.get("raw_path")
     return raw.decode("ascii", "replace") if raw else quote(scope["path"])
-
-
-def for_handlers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers a handler may see: no credential among them."""
-    return {name: value for name, value in headers.items() if name not in _PRIVATE}
 
 
 def _signed(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
 from typing import Any
 
 from miyun.core.errors import InvalidArgument, TooLarge
@@ -14,7 +14,7 @@ from miyun.core.i18n import Text
 from miyun.edge.http.errors import ClientGone, ContentMismatch, RequestTimeout
 from miyun.gm import sm3
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
+Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
 
 CHUNK_SECONDS = 30.0
 LINGER_SECONDS = 5.0
@@ -98,15 +98,40 @@ class _Waiting:
 
     async def next(self) -> dict[str, Any]:
         """Raises RequestTimeout, ClientGone."""
-        began = time.monotonic()
-        left = CHUNK_SECONDS + self._size / SLOWEST - self._waited
+        part = self._receive()
         try:
-            async with asyncio.timeout(max(0.0, min(CHUNK_SECONDS, left))):  # wait_for would cost a task
-                message = await self._receive()
-        except TimeoutError:
-            raise RequestTimeout(field="body") from None
-        self._waited += time.monotonic() - began
+            first = part.send(None)
+        except StopIteration as there:  # mostly: what is there already needs no patience, and so no timer
+            message: dict[str, Any] = there.value
+        else:
+            message = await self._patiently(_Begun(part, first))
         if message["type"] == "http.disconnect":
             raise ClientGone
         self._size += len(message.get("body", b""))
         return message
+
+    async def _patiently(self, part: _Begun) -> dict[str, Any]:
+        began = time.monotonic()
+        left = CHUNK_SECONDS + self._size / SLOWEST - self._waited
+        try:
+            async with asyncio.timeout(max(0.0, min(CHUNK_SECONDS, left))):  # wait_for would cost a task
+                message: dict[str, Any] = await part
+        except TimeoutError:
+            raise RequestTimeout(field="body") from None
+        self._waited += time.monotonic() - began
+        return message
+
+
+class _Begun:
+    """The rest of a coroutine that was begun by hand and waits for `first`."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, dict[str, Any]], first: Any) -> None:
+        self._coroutine, self._first = coroutine, first
+
+    def __await__(self) -> Generator[Any, Any, dict[str, Any]]:
+        try:
+            yield self._first
+        except BaseException as error:
+            self._coroutine.throw(error)
+            raise
+        return (yield from self._coroutine.__await__())

@@ -26,6 +26,7 @@ _UNLESS_SET = (
         b"default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
 )
+_UNLESS_NAMES = frozenset(name for name, _ in _UNLESS_SET)
 
 
 class Front:
@@ -48,8 +49,11 @@ class Front:
             if message["type"] == "http.response.start":
                 started = True
                 present = {name for name, _ in message["headers"]}
-                added = [pair for pair in _UNLESS_SET if pair[0] not in present]
-                message["headers"] = [*message["headers"], *added]
+                if _UNLESS_NAMES.isdisjoint(present):
+                    message["headers"] = [*message["headers"], *_UNLESS_SET]
+                else:
+                    added = [pair for pair in _UNLESS_SET if pair[0] not in present]
+                    message["headers"] = [*message["headers"], *added]
             await send(message)
 
         if self.running >= self._concurrency:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -37,8 +36,7 @@ class StoredReply(msgspec.Struct, array_like=True):
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What every endpoint needs of a request."""
 
     scope: Scope
@@ -134,7 +132,6 @@ class OperationRunner:
                 idempotency_key=key,
                 fingerprint=arrival.fingerprint(scope, request.headers, query, content) if key else b"",
                 body=incoming,
-                headers=arrival.for_handlers(request.headers),
             ),
             encode=self._encode,
         )
@@ -186,7 +183,6 @@ class ProtocolRunner:
                 decode=lambda: route.decode(content, scope["path_params"]),
                 locale=request.locale,
                 instance=request.headers.get("x-miyun-instance"),
-                headers=arrival.for_handlers(request.headers),
             ),
         )
         return route.encode(outcome.value), outcome_headers(outcome)

@@ -55,6 +55,7 @@ class _Pending:
     opcode: Opcode
     body: bytes = field(repr=False)
     future: asyncio.Future[bytes]
+    deadline: float
 
 
 class _UnknownHandle(Exception):
@@ -77,6 +78,8 @@ class SoftMachine:
         self._connecting: asyncio.Task[None] | None = None
         self._losses = 0  # connections in a row that broke without an answer
         self._closed = False
+        self._loop: asyncio.AbstractEventLoop
+        self._watch: asyncio.TimerHandle | None = None
 
     # --- the port --------------------------------------------------------------------------------------------------
 
@@ -199,6 +202,8 @@ class SoftMachine:
 
     async def aclose(self) -> None:
         self._closed = True
+        if self._watch:
+            self._watch.cancel()
         if self._connecting:
             self._connecting.cancel()
         if self._channel:
@@ -226,21 +231,31 @@ class SoftMachine:
             raise errors.InvalidRequest("request", f"at most {frames.MAX_BULK} octets")
         if self._closed or (self._channel and self._channel.waiting > _MAX_UNSENT):
             raise errors.MachineUnavailable("too much is waiting")
-        future = asyncio.get_running_loop().create_future()
+        loop = self._loop = asyncio.get_running_loop()
+        future = loop.create_future()
         self._next_id = request_id = (self._next_id + 1) & 0xFFFFFFFF
-        self._pending[request_id] = _Pending(opcode, body, future)
+        self._pending[request_id] = _Pending(opcode, body, future, loop.time() + self._patience)
         if self._channel:
             self._channel.send(opcode, request_id, body)
         else:
             self._connect()
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._patience, self._look)
         try:
-            async with asyncio.timeout(self._patience):
-                answer = await future
-        except TimeoutError:
-            raise errors.MachineUnavailable("no answer in time") from None
+            answer = await future
         finally:
             self._pending.pop(request_id, None)
         return frames.REPLY_DECODERS[opcode](answer)
+
+    def _look(self) -> None:
+        """One timer for all requests, which are pending in the order of their deadlines."""
+        self._watch = None
+        now = self._loop.time()
+        for pending in self._pending.values():
+            if pending.deadline > now:
+                self._watch = self._loop.call_at(pending.deadline, self._look)
+                return
+            _fail(pending, errors.MachineUnavailable("no answer in time"))
 
     def _frame(self, code: int, request_id: int, body: bytes) -> None:
         pending = self._pending.get(request_id)

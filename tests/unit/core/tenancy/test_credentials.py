@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.core.neighbours import STAMP, Bought, Platform, error_of, signed
 
 from miyun.core.access import BasicCredential, SignedRequest
@@ -81,7 +81,8 @@ async def test_a_wrong_signature_is_refused(house: Platform, key: tuple[str, str
     "date", ["", "2026", "20260302T013000", "20261302T013000Z", "２0260302T013000Z", "20260302 013000Z"]
 )
 async def test_a_malformed_date_is_refused(house: Platform, key: tuple[str, str], date: str) -> None:
-    assert (await error_of(who(house, replace(signed(*key, house.clock.now()), date=date)))).code == "Unauthenticated"
+    request = replace(signed(*key, house.clock.now()), date=date)
+    assert (await error_of(who(house, request))).code == "Unauthenticated"
 
 
 @pytest.mark.parametrize("minutes", [-5, 5])
