@@ -18,7 +18,7 @@ import httpx
 import pytest
 from tests.platform import DIGEST, App, RunningPlatform, Tenant, code, spec
 
-from miyun.client import AsyncClient, Client, Conflict, InvalidRequest, NotFound, Unauthenticated
+from miyun.client import AsyncClient, Client, Conflict, InvalidRequest, NotFound, Octets, Unauthenticated
 from miyun.client._operations import OPERATIONS
 from miyun.core.operation import Role
 from miyun.edge.assembly import registry
@@ -49,6 +49,16 @@ def test_an_application_encrypts_and_decrypts(client: Client, key: str) -> None:
     sealed = client.encryption.encrypt(key=key, plaintext="密云".encode(), associated_data=b"case 1")
     opened = client.encryption.decrypt(key=key, ciphertext=sealed["ciphertext"], associated_data=b"case 1")
     assert base64.b64decode(opened["plaintext"]) == "密云".encode()
+
+
+def test_bulk_data_goes_as_octets_without_base64(client: Client, key: str) -> None:
+    plain = os.urandom(1 << 20)
+    sealed = client.call("encryption.encrypt", body=plain, key=key, associated_data=b"case 1")
+    assert isinstance(sealed, Octets) and sealed.fields["mode"] == "SM4-GCM" and plain[:32] not in sealed.body
+    opened = client.call("encryption.decrypt", body=sealed.body, key=key, associated_data=b"case 1")
+    assert (opened.body, opened.fields["key"]) == (plain, key)
+    as_json = client.encryption.decrypt(key=key, ciphertext=sealed.body, associated_data=b"case 1")
+    assert base64.b64decode(as_json["plaintext"]) == plain
 
 
 def test_the_asynchronous_client_works_against_the_platform(platform: RunningPlatform, app_a: App) -> None:

@@ -6,6 +6,7 @@ with Client("https://127.0.0.1:8600", access_key, secret_key, verify="listener-c
     token = miyun.timestamp.issue(digest=digest, hash_algorithm="SM3")["token"]
 """
 
+from miyun.client._call import Octets
 from miyun.client._client import AsyncClient, Client, Progress
 from miyun.client._errors import (
     ApiError,
@@ -34,6 +35,7 @@ __all__ = (
     "InvalidRequest",
     "MiyunError",
     "NotFound",
+    "Octets",
     "PermissionDenied",
     "Progress",
     "QuotaExceeded",

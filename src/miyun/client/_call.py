@@ -30,6 +30,16 @@ class Operation:
     reply: str  # json | raw | stream
     content_type: str
     idempotent: bool
+    octets: str = ""  # the field that may be sent as the whole body
+    octets_reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """The answer to octets sent as the whole body: one field of the response as it is, the others as text."""
+
+    body: bytes
+    fields: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -87,7 +97,10 @@ def prepare(
             raise TypeError(f"{operation.id} needs {name}")
         path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe="-_.~"))
     headers = {"accept-language": language}
-    if operation.body == "json" and operation.method in ("POST", "PUT"):
+    if content is not None and operation.octets:
+        query = urlencode([pair for name, value in rest.items() for pair in _pairs(name, value)], quote_via=quote)
+        headers["content-type"] = "application/octet-stream"
+    elif operation.body == "json" and operation.method in ("POST", "PUT"):
         content = json.dumps(rest, ensure_ascii=False, separators=(",", ":")).encode()
         headers["content-type"] = "application/json"
         query = ""
@@ -131,7 +144,13 @@ def result(operation: Operation, status: int, headers: Mapping[str, str], body: 
     """What the method returns: the JSON object, or the octets of a raw answer. Raises ApiError."""
     if status >= 400:
         raise error_of(status, headers, body)
-    return json.loads(body) if operation.reply == "json" else body
+    if operation.reply != "json":
+        return body
+    if operation.octets_reply and headers.get("content-type") == "application/octet-stream":
+        names = {name.lower(): value for name, value in headers.items()}
+        marked = {name[8:].replace("-", "_"): value for name, value in names.items() if name.startswith("x-miyun-")}
+        return Octets(body, {name: value for name, value in marked.items() if name not in ("receipt", "quota")})
+    return json.loads(body)
 
 
 def _plain(value: Any) -> Any:

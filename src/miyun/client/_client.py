@@ -91,8 +91,9 @@ class Client(_Base):
     def call(self, operation_id: str, /, *, body: bytes | None = None, **values: Any) -> Any:
         """Run any operation by its id. Besides its fields: `charge_to` (the service instance), `idempotency_key`.
 
-        `body` are the octets of operations that take no JSON. Returns the JSON object, or octets. Raises ApiError and
-        ConnectionFailed.
+        `body` are the octets of operations that take no JSON, or of the one field that an operation takes as its whole
+        body (`encryption.encrypt`: the plaintext): bulk data without base64. Returns the JSON object, octets, or
+        `Octets`. Raises ApiError and ConnectionFailed.
         """
         operation, prepared, retry = self._prepare(operation_id, values, body)
         if operation.body != "json" and prepared.content is None:

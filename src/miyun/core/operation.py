@@ -92,6 +92,8 @@ class Operation:
     body: Literal["json", "stream", "raw"] = "json"  # raw: request.body is bytes; stream: call.body
     reply: Literal["json", "stream", "raw"] = "json"  # raw: handler returns Reply; stream: AsyncIterator[bytes]
     content_types: tuple[str, ...] = ("application/json",)
+    octets: str = ""  # the request's field that an application/octet-stream body is; the others come in the query then
+    octets_reply: str = ""  # the response's field that is the answer's body then; empty: the answer stays JSON
     max_body: int = 4 * 1024 * 1024
     tenant_fields: tuple[str, ...] = ()
     quota_free: bool = False  # stays open at term end until exit is closed: decrypt, verify, export

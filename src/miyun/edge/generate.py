@@ -120,6 +120,7 @@ def _entry(operation: Operation) -> str:
         operation.reply,
         content_type,
         operation.idempotent,
+        *((operation.octets, operation.octets_reply) if operation.octets else ()),
     )
     return f"Operation({', '.join(map(repr, values))})"
 

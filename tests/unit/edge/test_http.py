@@ -314,6 +314,30 @@ def test_an_idempotency_key_that_would_not_be_honoured_is_refused(world: World) 
     run(scenario, world)
 
 
+def test_an_octet_string_may_be_the_whole_body_and_is_answered_in_kind(world: World) -> None:
+    data = bytes(range(256)) * 300
+    url = "/v1/room/mix/a%20b?salt=AAE%3D&rounds=3"
+    answer = post(world, data, url, **{"content-type": "application/octet-stream"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert answer.content == b"\x00\x01" + data
+    assert (answer.headers["x-miyun-kind"], answer.headers["x-miyun-rounds"]) == ("a b", "3")
+    assert "x-miyun-nothing" not in answer.headers and answer.headers["x-miyun-receipt"]
+    json = post(world, b'{"data":"AAA="}', "/v1/room/mix/k", **{"content-type": "application/json"})
+    assert json.json() == {"mixed": "AAA=", "kind": "k", "rounds": 1, "nothing": None}
+
+
+def test_an_octet_string_has_the_same_bounds_and_repeats_the_same_answer(world: World) -> None:
+    octets = {"content-type": "application/octet-stream"}
+    long = post(world, bytes(100_001), "/v1/room/mix/k", **octets)
+    assert (long.status_code, long.json()["field"]) == (400, "data")
+    unknown = post(world, b"x", "/v1/room/mix/k?other=1", **octets)
+    assert (unknown.status_code, unknown.json()["field"]) == (400, "other")
+    first = post(world, b"x", "/v1/room/mix/k", **{**octets, "idempotency-key": "k1"})
+    again = post(world, b"x", "/v1/room/mix/k", **{**octets, "idempotency-key": "k1"})
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (again.content, again.headers["x-miyun-kind"]) == (first.content, "k") == (b"x", "k")
+
+
 def test_raw_octets_go_in_and_out_and_replay(world: World) -> None:
     headers = {"content-type": "application/octet-stream", "idempotency-key": "k1"}
     first, second = (post(world, b"abc", "/v1/room/digest/sm3", **headers) for _ in range(2))

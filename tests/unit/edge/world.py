@@ -56,6 +56,20 @@ class Octets(Struct):
     body: bytes
 
 
+class Mix(Struct, frozen=True):
+    kind: str
+    data: Annotated[bytes, msgspec.Meta(max_length=100_000)]
+    salt: bytes = b""
+    rounds: int = 1
+
+
+class Mixed(Struct, frozen=True):
+    mixed: bytes
+    kind: str
+    rounds: int
+    nothing: str | None = None
+
+
 class Room:
     """Answers with what it was asked."""
 
@@ -75,6 +89,9 @@ class Room:
 
     def digest(self, call: Call, request: Octets) -> Reply:
         return Reply(sm3.digest(request.body), "application/octet-stream", headers={"X-Kind": request.kind})
+
+    async def mix(self, call: Call, request: Mix) -> Mixed:
+        return Mixed(mixed=request.salt + request.data, kind=request.kind, rounds=request.rounds)
 
     async def reverse(self, call: Call, request: Empty) -> AsyncIterator[bytes]:
         assert call.body is not None
@@ -118,6 +135,8 @@ OPERATIONS = (
     operation("remove", "DELETE", "/room/notes/{note}", NoteRef, Seen, Room.find, example={"note": "n1"}),
     operation("digest", "POST", "/room/digest/{kind}", Octets, Reply, Room.digest, body="raw", reply="raw", run="pool",
               content_types=("application/octet-stream",), max_body=1000, example={"kind": "sm3"}, idempotent=True),
+    operation("mix", "POST", "/room/mix/{kind}", Mix, Mixed, Room.mix, octets="data", octets_reply="mixed",
+              idempotent=True, max_body=200_000, example={"kind": "sm3"}),
     operation("reverse", "POST", "/room/reverse", Empty, Any, Room.reverse, body="stream", reply="stream"),
     operation("public", "GET", "/room/public/{note}", NoteRef, Reply, Room.public, reply="raw", scope="public",
               roles=frozenset({Role.PUBLIC}), example={"note": "n1"}),

@@ -1,7 +1,8 @@
 """From path, query string and body to an operation's request, each field from exactly one place.
 
 Path parameters come first; GET and DELETE, and operations whose body is not JSON, take the rest from the query string;
-the others take it from the JSON body. What is sent in the wrong place or not known is refused by name.
+the others take it from the JSON body. An operation that declares `octets` also takes that field as the whole body, and
+all others from the query string. What is sent in the wrong place or not known is refused by name.
 """
 
 from __future__ import annotations
@@ -23,17 +24,25 @@ BODY_FIELD = "body"  # where a raw operation's request takes the octets
 
 
 class Binding:
-    """The decoder of one operation, prepared once: `request = binding.decode(path, query, body)`."""
+    """The decoder of one operation, prepared once: `request = binding.decode(path, query, body)`.
 
-    def __init__(self, operation: Operation) -> None:
+    `octets`: for requests of the content type application/octet-stream."""
+
+    def __init__(self, operation: Operation, *, octets: bool = False) -> None:
         self.operation = operation
         fields = msgspec.structs.fields(operation.request)
         self.path_fields = tuple(_PARAMETER.findall(operation.path))
         known = {field.name for field in fields}
         if missing := set(self.path_fields) - known:
             raise ValueError(f"{operation.id}: path names {sorted(missing)}, which its request does not have")
-        in_body = operation.body == "json" and operation.method in ("POST", "PUT")
+        in_body = operation.body == "json" and operation.method in ("POST", "PUT") and not octets
         self.raw_field = BODY_FIELD if operation.body == "raw" and BODY_FIELD in known else None
+        self._raw_type = None
+        if octets:
+            if operation.octets not in known - set(self.path_fields):
+                raise ValueError(f"{operation.id}: its body is {operation.octets}, which its request does not have")
+            self.raw_field = operation.octets
+            self._raw_type = _part(operation, "Octets", [f for f in fields if f.name == operation.octets])
         placed = {*self.path_fields, *([self.raw_field] if self.raw_field else [])}
         rest = [field for field in fields if field.name not in placed]
         self.body_fields = tuple(rest) if in_body else ()
@@ -73,6 +82,8 @@ class Binding:
     def _build(self, path: Mapping[str, str], part: Any, raw: bytes = b"") -> Any:
         values = _set_fields(msgspec.convert(dict(path), self._path_type, strict=False))
         values |= _set_fields(part)
+        if self._raw_type is not None:
+            msgspec.convert({self.raw_field: raw}, self._raw_type)  # its bounds
         if self.raw_field is not None:
             values[self.raw_field] = raw
         try:

@@ -27,24 +27,39 @@ def declared_length(headers: Mapping[str, str]) -> int | None:
     return int(value) if value is not None and value.isdigit() else None
 
 
-async def read(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """The whole body. Raises TooLarge when `limit` octets are passed, RequestTimeout."""
+async def read(receive: Receive, headers: Mapping[str, str], limit: int, expected_sm3: str | None = None) -> bytes:
+    """The whole body; with `expected_sm3` (hex) it must have this SM3, computed part by part as they come.
+
+    Raises TooLarge when `limit` octets are passed, RequestTimeout, ContentMismatch."""
     if (declared_length(headers) or 0) > limit:
         if "expect" not in headers:  # who asks first has sent nothing yet
             await _let_go_by(receive)
         raise TooLarge(field="body", limit=limit)
     waiting = _Waiting(receive)
-    parts, size, more = [], 0, True
-    while more:
-        message = await waiting.next()
-        part, more = message.get("body", b""), message.get("more_body", False)
-        size += len(part)
+    message = await waiting.next()
+    part, more = message.get("body", b""), message.get("more_body", False)
+    parts, size = [part], len(part)
+    hasher = sm3.new() if more and expected_sm3 is not None else None
+    while more or size > limit:
         if size > limit:
             if more:
                 await _let_go_by(receive)
             raise TooLarge(field="body", limit=limit)
+        if hasher is not None:
+            hasher.update(part)
+        message = await waiting.next()
+        part, more = message.get("body", b""), message.get("more_body", False)
+        size += len(part)
         parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    content = parts[0] if len(parts) == 1 else b"".join(parts)
+    if expected_sm3 is None:
+        return content
+    if hasher is None:
+        check_digest(content, expected_sm3)
+    else:
+        hasher.update(part)
+        _check(hasher.digest(), expected_sm3)
+    return content
 
 
 async def _let_go_by(receive: Receive) -> None:
@@ -70,22 +85,22 @@ async def stream(receive: Receive, expected_sm3: str | None) -> AsyncIterator[by
             hasher.update(chunk)
         if chunk:
             yield chunk
-    if hasher is not None and not _same(hasher.digest(), expected_sm3 or ""):
-        raise ContentMismatch
+    if hasher is not None:
+        _check(hasher.digest(), expected_sm3 or "")
 
 
 def check_digest(body: bytes, expected_sm3: str) -> None:
     """Raises ContentMismatch unless `expected_sm3` (hex) is the SM3 of the body."""
-    if expected_sm3 == "STREAMING":
+    _check(sm3.digest(body), expected_sm3)
+
+
+def _check(digest: bytes, expected: str) -> None:
+    if expected == "STREAMING":
         raise InvalidArgument(
             "x-miyun-content-sm3", Text("该操作须给出请求体的 SM3", "this operation needs the SM3 of the body")
         )
-    if not _same(sm3.digest(body), expected_sm3):
+    if not hmac.compare_digest(digest.hex().encode(), expected.lower().encode()):
         raise ContentMismatch
-
-
-def _same(digest: bytes, expected: str) -> bool:
-    return hmac.compare_digest(digest.hex().encode(), expected.lower().encode())
 
 
 class _Waiting:

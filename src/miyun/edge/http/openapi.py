@@ -14,6 +14,7 @@ from miyun.core.operation import Operation, Role
 from miyun.core.registry import Registry
 from miyun.edge.http.binding import Binding
 from miyun.edge.http.problem import MEDIA_TYPE
+from miyun.edge.http.routes import OCTETS
 
 _REF = "#/components/schemas/{name}"
 _STATUSES = {
@@ -169,6 +170,17 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
         described["parameters"].append(
             {"name": "X-Miyun-Instance", "in": "header", "required": False, "schema": {"type": "string"}}
         )
+    if operation.octets:
+        described["parameters"] += [
+            {
+                "name": field.encode_name,
+                "in": "query",
+                "required": False,
+                "description": f"请求体为 {OCTETS} 时 / with a body of {OCTETS}",
+                "schema": properties[field.encode_name],
+            }
+            for field in Binding(operation, octets=True).query_fields
+        ]
     body = _request_body(operation, binding, schemas)
     if body is not None:
         described["requestBody"] = body
@@ -195,14 +207,19 @@ def _request_body(operation: Operation, binding: Binding, schemas: _Schemas) -> 
         }
     example = {name: value for name, value in operation.example.items() if name not in binding.path_fields}
     required = bool(whole.get("required")) and bool(binding.body_fields)
-    return {"required": required, "content": {"application/json": {"schema": schema, "example": _plain(example)}}}
+    content: dict[str, Any] = {"application/json": {"schema": schema, "example": _plain(example)}}
+    if operation.octets:
+        content[OCTETS] = {"schema": {"type": "string", "format": "binary", "description": operation.octets}}
+    return {"required": required, "content": content}
 
 
 def _answer(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     if operation.reply == "json":
         content = {"application/json": {"schema": schemas.reference(operation.response)}}
+        if operation.octets_reply:
+            content[OCTETS] = {"schema": {"type": "string", "format": "binary", "description": operation.octets_reply}}
     else:
-        content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+        content = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
     headers = {"X-Request-Id": {"schema": {"type": "string"}}, "X-Miyun-Receipt": {"schema": {"type": "string"}}}
     return {"description": "成功 / done", "headers": headers, "content": content}
 

@@ -23,6 +23,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Endpoint = Callable[[Scope, body.Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("miyun.http")
+OCTETS = "application/octet-stream"
 _REQUEST_ID = "miyun.request_id"
 _json = msgspec.json.Encoder(decimal_format="string")
 
@@ -92,12 +93,13 @@ def request_id(scope: Scope) -> str:
 
 
 class OperationRunner:
-    """Runs one operation for /v1 requests."""
+    """Runs one operation for /v1 requests, in JSON or, where it declares so, with an octet string as its body."""
 
     def __init__(self, pipeline: Pipeline, operation: Operation) -> None:
         self._pipeline = pipeline
         self._operation = operation
         self._binding = Binding(operation)
+        self._octets = Binding(operation, octets=True) if operation.octets else None
         self._encode: Callable[[Any], bytes] | None = {"json": _json.encode, "raw": _store, "stream": None}[
             operation.reply
         ]
@@ -113,13 +115,18 @@ class OperationRunner:
             expected = None if content_sm3 in (None, arrival.STREAMING) else content_sm3
             incoming = body.stream(request.receive, expected)
         else:
-            content = await body.read(request.receive, request.headers, operation.max_body)
-            if content_sm3 is not None:
-                body.check_digest(content, content_sm3)
+            content = await body.read(request.receive, request.headers, operation.max_body, content_sm3)
+        binding, encode, in_octets = self._binding, self._encode, False
+        if self._octets is not None and _media_type(request.headers) == OCTETS:
+            binding = self._octets
+            in_octets = bool(operation.octets_reply)
+            if in_octets:  # encoded only to be stored: what is not stored is sent as it is
+                encode = self._store_octets if key else None
 
         def decode() -> Any:
-            check_content_type(operation, request.headers, content)
-            return self._binding.decode(scope["path_params"], query, content)
+            if binding is not self._octets:
+                check_content_type(operation, request.headers, content)
+            return binding.decode(scope["path_params"], query, content)
 
         outcome = await self._pipeline.execute(
             operation,
@@ -133,20 +140,41 @@ class OperationRunner:
                 fingerprint=arrival.fingerprint(scope, request.headers, query, content) if key else b"",
                 body=incoming,
             ),
-            encode=self._encode,
+            encode=encode,
         )
         headers = outcome_headers(outcome)
-        if operation.reply == "json":
+        if operation.reply == "stream":
+            await respond_stream(request, headers, outcome.value)
+        elif in_octets and outcome.answer is None:
+            reply = in_octets_reply(operation, outcome.value)
+            await respond(request, 200, {**headers, "content-type": OCTETS, **reply.headers}, reply.body)
+        elif operation.reply == "json" and not in_octets:
             assert outcome.answer is not None
-            await respond(request, 200, headers | {"content-type": "application/json"}, outcome.answer)
-        elif operation.reply == "raw":
+            headers["content-type"] = "application/json"
+            await respond(request, 200, headers, outcome.answer)
+        else:
             assert outcome.answer is not None
             stored = msgspec.msgpack.decode(outcome.answer, type=StoredReply)
             await respond(
                 request, stored.status, headers | {"content-type": stored.content_type} | stored.headers, stored.body
             )
-        else:
-            await respond_stream(request, headers, outcome.value)
+
+    def _store_octets(self, value: Any) -> bytes:
+        return _store(in_octets_reply(self._operation, value))
+
+
+def in_octets_reply(operation: Operation, value: Any) -> Reply:
+    """One field of the response as the body, the others as headers: `certificate_serial` → x-miyun-certificate-serial.
+
+    Octets are base64 there; what is null is left out."""
+    headers = {}
+    for field in value.__struct_fields__:
+        if field == operation.octets_reply or (member := getattr(value, field)) is None:
+            continue
+        plain = msgspec.to_builtins(member)
+        text = plain if isinstance(plain, str) else _json.encode(plain).decode()
+        headers["x-miyun-" + field.replace("_", "-")] = text
+    return Reply(getattr(value, operation.octets_reply), OCTETS, headers=headers)
 
 
 class ProtocolRunner:
@@ -169,12 +197,10 @@ class ProtocolRunner:
         operation, route, scope = self._operation, self._route, request.scope
         query = arrival.query_of(scope)
         credential, content_sm3 = arrival.credential(scope, request.headers, query)
-        given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        given = _media_type(request.headers)
         if route.content_types and given not in route.content_types:
             raise UnsupportedMediaType(field="content-type", given=given, expected=", ".join(route.content_types))
-        content = await body.read(request.receive, request.headers, operation.max_body)
-        if content_sm3 is not None:
-            body.check_digest(content, content_sm3)
+        content = await body.read(request.receive, request.headers, operation.max_body, content_sm3)
         outcome = await self._pipeline.execute(
             operation,
             Arrival(
@@ -190,12 +216,17 @@ class ProtocolRunner:
 
 def check_content_type(operation: Operation, headers: Mapping[str, str], content: bytes) -> None:
     """Raises UnsupportedMediaType. A JSON body without a type is accepted; one with another type is not guessed."""
-    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = _media_type(headers)
     if operation.body == "json":
         if content and given not in ("", "application/json"):
-            raise UnsupportedMediaType(field="content-type", given=given, expected="application/json")
+            expected = f"application/json, {OCTETS}" if operation.octets else "application/json"
+            raise UnsupportedMediaType(field="content-type", given=given, expected=expected)
     elif operation.content_types != ("application/json",) and given not in operation.content_types:
         raise UnsupportedMediaType(field="content-type", given=given, expected=", ".join(operation.content_types))
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def outcome_headers(outcome: Outcome) -> dict[str, str]:
