@@ -108,8 +108,9 @@ def test_providers_agree_on_zuc(key: bytes, count: int, bearer: int, direction: 
 
 
 @few
-@given(d=scalars, k=scalars, e=st.binary(min_size=32, max_size=32), message=st.binary(min_size=1, max_size=200))
+@given(d=scalars, k=scalars, e=st.binary(min_size=32, max_size=32), message=st.binary(min_size=16, max_size=200))
 def test_providers_agree_on_sm2_with_a_given_nonce(d: bytes, k: bytes, e: bytes, message: bytes) -> None:
+    # One nonce in 256 gives a mask of one zero octet, which encryption refuses: hence messages of 16 octets or more.
     answers = set()
     for entry in providers():
         with using(entry):
