@@ -175,8 +175,9 @@ void sc_encode(uint8_t out[32], const sc *a);
 int sc_is_zero(const sc *a);
 void sc_add(sc *r, const sc *a, const sc *b);
 void sc_sub(sc *r, const sc *a, const sc *b);
-void sc_mul(sc *r, const sc *a, const sc *b);       /* plain in, plain out */
-void sc_inv(sc *r, const sc *a);
+void sc_enter(sc *r, const sc *a);                  /* into Montgomery form */
+void sc_mul_entered(sc *r, const sc *a, const sc *b); /* one factor entered: the product plain; both: entered */
+void sc_inv_entered(sc *r, const sc *a);
 void sc_add_one(sc *r, const sc *a);
 int sc_is_n_minus_1(const sc *a);
 
@@ -202,9 +203,21 @@ struct gm_engine;
 /* 32-byte scalars in 1..n-1; returns 0, or -1 without randomness. */
 int gm_scalar_random(sc *out, size_t count, int below_n_minus_1);
 void gm_sm2_za(uint8_t za[32], const uint8_t public_key[65], const uint8_t *id, size_t id_size);
-/* d in 1..n-2, one for all or one each; e as given; -1 without randomness */
-int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const sc *d, int one_key, const uint8_t (*e)[32],
-                     uint8_t (*r)[32], uint8_t (*s)[32]);
+/* What signing needs of a private key: (1 + d)^-1, in Montgomery form */
+struct gm_signer {
+    sc inverse;
+};
+void gm_sm2_signers(struct gm_signer *out, const sc *d, size_t count); /* d in 1..n-2; one inversion for each 64 */
+/* one signer for all or one each; e as given; -1 without randomness */
+int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const struct gm_signer *signer, int one_key,
+                     const uint8_t (*e)[32], uint8_t (*r)[32], uint8_t (*s)[32]);
+/* ---- sm2_nonces.c: nonces k with x1 of k*G, made for many signatures at once ---- */
+struct gm_nonce {
+    sc k;
+    uint8_t x1[32];
+};
+/* A nonce that nobody has had or will have; -1 without randomness */
+int gm_nonce_take(const struct gm_engine *engine, struct gm_nonce *out, size_t soon);
 /* For known-answer tests; 0 when the nonce does not serve */
 int gm_sm2_sign_with_nonce(const struct gm_engine *engine, const sc *d, const sc *k, const uint8_t e[32],
                            uint8_t r[32], uint8_t s[32]);
@@ -227,6 +240,7 @@ int gm_signature_decode(uint8_t r[32], uint8_t s[32], const uint8_t *der, size_t
 /* ---- engine.c: what a provider does in its own way ---- */
 struct gm_engine {
     const char *name;
+    int lanes; /* whether SM2 works on many scalars for the price of one */
     /* digests of prefix(+)message; the prefix (Z, or the HMAC pad) is the same for all or one per item */
     void (*sm3_many)(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
                      uint8_t (*out)[32]);
@@ -268,11 +282,14 @@ void gm_portable_multiply_many(size_t count, const sc *k, const affine *p, uint8
 void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],
                              const uint8_t (*s)[32], uint8_t *good);
 
-/* ---- ifma_base.c, ifma_multiply.c: need AVX-512 IFMA and VBMI ---- */
+/* ---- ifma_base.c, ifma_multiply.c, ifma_verify.c, ifma_keys.c: need AVX-512 IFMA and VBMI ---- */
+#define GM_COMB 7
 #define GM_COMB_WINDOWS 37
 #define GM_COMB_ENTRIES 64
 extern uint64_t (*gm_ifma_comb)[10][GM_COMB_ENTRIES]; /* [i][limb][j] of (2j+1) * 2^(7i) * G; 189 KB */
 void gm_ifma_setup(void);
+void gm_ifma_keys_setup(void);
+size_t gm_ifma_key_tables(size_t bytes); /* bounds the memory for tables of keys; how many there are */
 void gm_ifma_base_many(size_t count, const sc *k, uint8_t (*out)[64]);
 void gm_ifma_multiply_many(size_t count, const sc *k, const affine *p, uint8_t (*out)[64]);
 void gm_ifma_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],

@@ -11,32 +11,29 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define ENTRIES GM_COMB_ENTRIES
-#define WINDOWS GM_COMB_WINDOWS
-#define WIDTH 7
-
-uint64_t (*gm_ifma_comb)[10][ENTRIES];
+uint64_t (*gm_ifma_comb)[10][GM_COMB_ENTRIES];
 
 static void build(void)
 {
-    size_t groups = (WINDOWS + LANES - 1) / LANES;
-    affine8 *table = aligned_alloc(64, sizeof *table * ENTRIES * groups), bases[GROUPS];
-    fe8 *ratio = aligned_alloc(64, sizeof *ratio * ENTRIES * groups);
-    gm_ifma_comb = aligned_alloc(64, sizeof *gm_ifma_comb * WINDOWS);
+    gm_ifma_keys_setup();
+    size_t groups = (GM_COMB_WINDOWS + LANES - 1) / LANES;
+    affine8 *table = aligned_alloc(64, sizeof *table * GM_COMB_ENTRIES * groups), bases[GROUPS];
+    fe8 *ratio = aligned_alloc(64, sizeof *ratio * GM_COMB_ENTRIES * groups);
+    gm_ifma_comb = aligned_alloc(64, sizeof *gm_ifma_comb * GM_COMB_WINDOWS);
     if (!table || !ratio || !gm_ifma_comb)
         abort();
     for (size_t g = 0; g < groups; g++) {
         affine base[LANES];
         for (size_t lane = 0; lane < LANES; lane++) { /* 2^(7i) = 2^(5q + r) */
-            size_t bit = WIDTH * (LANES * g + lane < WINDOWS ? LANES * g + lane : 0);
+            size_t bit = GM_COMB * (LANES * g + lane < GM_COMB_WINDOWS ? LANES * g + lane : 0);
             base[lane] = gm_base_table[bit / 5][(1 << bit % 5) - 1];
         }
         gm_ifma_load(&bases[g], base, LANES);
     }
-    gm_ifma_odd_multiples(table, ratio, ENTRIES, bases, groups);
-    for (size_t window = 0; window < WINDOWS; window++)
-        for (size_t j = 0; j < ENTRIES; j++) {
-            const uint64_t *limbs = (const uint64_t *)&table[ENTRIES * (window / LANES) + j];
+    gm_ifma_odd_multiples(table, ratio, GM_COMB_ENTRIES, bases, groups);
+    for (size_t window = 0; window < GM_COMB_WINDOWS; window++)
+        for (size_t j = 0; j < GM_COMB_ENTRIES; j++) {
+            const uint64_t *limbs = (const uint64_t *)&table[GM_COMB_ENTRIES * (window / LANES) + j];
             for (size_t i = 0; i < 10; i++)
                 gm_ifma_comb[window][i][j] = limbs[LANES * i + window % LANES];
         }
@@ -52,7 +49,7 @@ void gm_ifma_setup(void)
 }
 
 /* Entry `index` of the window, without a secret in an address */
-INLINE void select_entry(affine8 *r, const uint64_t window[10][ENTRIES], __m512i index)
+INLINE void select_entry(affine8 *r, const uint64_t window[10][GM_COMB_ENTRIES], __m512i index)
 {
     const __mmask8 bit4 = _mm512_test_epi64_mask(index, all_lanes(16)), bit5 = _mm512_test_epi64_mask(index, all_lanes(32));
     fe8 *coordinate = &r->x;
@@ -75,19 +72,14 @@ TARGET static void chunk(size_t count, const sc *k, uint8_t (*out)[64])
     point8 acc[GROUPS];
     bits8 bits[GROUPS];
     __mmask8 even[GROUPS], failed[GROUPS];
-    for (size_t g = 0; g < groups; g++) {
-        sc lanes[LANES];
-        for (size_t lane = 0; lane < LANES; lane++)
-            lanes[lane] = k[LANES * g + lane < count ? LANES * g + lane : LANES * g];
-        even[g] = recode8(&bits[g], lanes, WIDTH * WINDOWS);
-        gm_wipe(lanes, sizeof lanes);
-    }
-    for (unsigned window = 0; window < WINDOWS; window++)
+    for (size_t g = 0; g < groups; g++)
+        even[g] = recode8(&bits[g], k + LANES * g, count - LANES * g, GM_COMB * GM_COMB_WINDOWS);
+    for (unsigned window = 0; window < GM_COMB_WINDOWS; window++)
         for (size_t g = 0; g < groups; g++) {
             __m512i index;
             affine8 entry;
-            __mmask8 negative = digit8(&index, &bits[g], WIDTH * window, WIDTH);
-            select_entry(&entry, (const uint64_t(*)[ENTRIES])gm_ifma_comb[window], index);
+            __mmask8 negative = digit8(&index, &bits[g], GM_COMB * window, GM_COMB);
+            select_entry(&entry, (const uint64_t(*)[GM_COMB_ENTRIES])gm_ifma_comb[window], index);
             if (window) {
                 add_affine8(&acc[g], &entry, negative, NULL);
             } else {

@@ -92,17 +92,18 @@ typedef struct {
     uint64_t v[5][LANES];
 } bits8; /* bit i of a lane set: b_i = 1 */
 
-/* total: width times windows, 256 to 319. Returns the lanes whose k was even. */
-static inline __mmask8 recode8(bits8 *r, const sc k[LANES], unsigned total)
+/* total: width times windows, 256 to 319. Lanes from `take` on repeat the first. Returns the lanes whose k was even. */
+static inline __mmask8 recode8(bits8 *r, const sc *k, size_t take, unsigned total)
 {
     static const sc zero = {{0}};
     unsigned even = 0;
-    for (int lane = 0; lane < LANES; lane++) {
+    for (size_t lane = 0; lane < LANES; lane++) {
+        const sc *number = &k[lane < take ? lane : 0];
         sc negated;
-        uint64_t keep = 0 - (k[lane].v[0] & 1), odd[5];
-        sc_sub(&negated, &zero, &k[lane]);
+        uint64_t keep = 0 - (number->v[0] & 1), odd[5];
+        sc_sub(&negated, &zero, number);
         for (int i = 0; i < 4; i++)
-            odd[i] = (k[lane].v[i] & keep) | (negated.v[i] & ~keep);
+            odd[i] = (number->v[i] & keep) | (negated.v[i] & ~keep);
         odd[4] = 0;
         for (int i = 0; i < 4; i++)
             r->v[i][lane] = odd[i] >> 1 | odd[i + 1] << 63;
@@ -139,5 +140,26 @@ void gm_ifma_inverses(fe8 *z, size_t groups); /* in place; none may be zero */
 void gm_ifma_odd_multiples(affine8 *table, fe8 *ratio, size_t entries, const affine8 *p, size_t groups);
 /* The coordinates x and y of up to GROUPS groups, y negated in those lanes; failed: Z is zero, the answer is not right */
 void gm_ifma_store(uint8_t (*out)[64], size_t count, const point8 *p, const __mmask8 *negative, __mmask8 *failed);
+
+/* ---- ifma_multiply.c, ifma_keys.c: 52 signed digits of five bits ---- */
+#define WINDOW 5
+#define WINDOWS 52
+#define WINDOW_ENTRIES 16
+
+/* k*P for up to GROUPS groups; public data, not constant time */
+void gm_ifma_multiply_public(point8 *sum, size_t count, const sc *k, const affine *p);
+
+/* Multiples of a public key that is used often: [i][j] of (2j+1) * 2^(5i) * P, ten limbs each; 67 KB */
+struct key_table {
+    uint64_t entries[WINDOWS][WINDOW_ENTRIES][10];
+    affine p;
+    struct key_table *next; /* in its bucket */
+    uint64_t used;
+    size_t holders;
+};
+
+/* The table of this key, held until it is released; NULL for a key that is not used often */
+const struct key_table *gm_ifma_key_table(const affine *p);
+void gm_ifma_key_release(const struct key_table *table);
 
 #endif

@@ -78,6 +78,7 @@ static void sm3_many(size_t count, const struct gm_bytes *prefix, int prefix_eac
 
 struct gm_engine gm_ipp_mb = {
     .name = "ipp-mb",
+    .lanes = 1,
     .sm3_many = sm3_many,
     .base_many = gm_ifma_base_many,
     .multiply_many = gm_ifma_multiply_many,

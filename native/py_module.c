@@ -112,6 +112,7 @@ PyMODINIT_FUNC PyInit__native(void)
 {
     if (!engine_type.tp_methods) {
         collect(gm_py_sm2_methods);
+        collect(gm_py_sm2_sign_methods);
         collect(gm_py_sm3_methods);
         collect(gm_py_sm4_methods);
         collect(gm_py_sm4_modes_methods);
@@ -120,7 +121,8 @@ PyMODINIT_FUNC PyInit__native(void)
         engine_type.tp_methods = all_methods;
     }
     PyObject *module = PyModule_Create(&definition);
-    if (!module || PyModule_AddType(module, &engine_type) || PyModule_AddType(module, &gm_py_sm3_type)) {
+    if (!module || PyModule_AddType(module, &engine_type) || PyModule_AddType(module, &gm_py_sm3_type) ||
+        PyModule_AddType(module, &gm_py_sm2_signer_type)) {
         Py_XDECREF(module);
         return NULL;
     }

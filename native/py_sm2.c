@@ -1,8 +1,6 @@
 #include "py.h"
 
-typedef uint8_t octets[32];
-
-static int wants(size_t size, size_t expected, const char *what)
+int gm_py_wants(size_t size, size_t expected, const char *what)
 {
     if (size == expected)
         return 0;
@@ -10,10 +8,9 @@ static int wants(size_t size, size_t expected, const char *what)
     return -1;
 }
 
-/* A private key or nonce in 1..n-1 (n-2 for keys) */
-static int scalar_from(sc *out, const uint8_t *data, size_t size, int is_key)
+int gm_py_scalar(sc *out, const uint8_t *data, size_t size, int is_key)
 {
-    if (wants(size, 32, "a scalar"))
+    if (gm_py_wants(size, 32, "a scalar"))
         return -1;
     if (sc_decode(out, data) && !(is_key && sc_is_n_minus_1(out)))
         return 0;
@@ -40,7 +37,7 @@ static PyObject *engine_public_key(PyObject *self, PyObject *argument)
     sc d;
     if (PyObject_GetBuffer(argument, &view, PyBUF_SIMPLE))
         return NULL;
-    int failed = scalar_from(&d, view.buf, (size_t)view.len, 0); /* also k*G of a nonce in tests */
+    int failed = gm_py_scalar(&d, view.buf, (size_t)view.len, 0); /* also k*G of a nonce in tests */
     PyBuffer_Release(&view);
     if (failed)
         return NULL;
@@ -108,7 +105,7 @@ static PyObject *engine_multiply(PyObject *self, PyObject *arguments)
     PyObject *out = NULL;
     if (!PyArg_ParseTuple(arguments, "y*y*", &scalar, &public_key))
         return NULL;
-    if (!scalar_from(&d, scalar.buf, (size_t)scalar.len, 0)) {
+    if (!gm_py_scalar(&d, scalar.buf, (size_t)scalar.len, 0)) {
         if (public_key.len != 65 || !gm_point_decode(&p, public_key.buf)) {
             out = Py_NewRef(Py_None);
         } else {
@@ -126,26 +123,7 @@ static PyObject *engine_multiply(PyObject *self, PyObject *arguments)
     return out;
 }
 
-static PyObject *signature_list(size_t count, const octets *r, const octets *s)
-{
-    PyObject *list = PyList_New((Py_ssize_t)count);
-    uint8_t der[GM_DER_MAX];
-    for (size_t i = 0; list && i < count; i++) {
-        size_t size = gm_signature_encode(der, r[i], s[i]);
-        PyObject *item = PyBytes_FromStringAndSize((const char *)der, (Py_ssize_t)size);
-        if (!item)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
-    }
-    return list;
-}
-
-struct work {
-    octets *e, *r, *s;
-};
-
-static int work_alloc(struct work *w, size_t count)
+int gm_py_work_alloc(struct work *w, size_t count)
 {
     w->e = gm_py_alloc(count, 32);
     w->r = gm_py_alloc(count, 32);
@@ -153,73 +131,11 @@ static int work_alloc(struct work *w, size_t count)
     return w->e && w->r && w->s ? 0 : -1;
 }
 
-static void work_free(struct work *w)
+void gm_py_work_free(struct work *w)
 {
     PyMem_RawFree(w->e);
     PyMem_RawFree(w->r);
     PyMem_RawFree(w->s);
-}
-
-/* sm2_sign([(d, e)]) */
-static PyObject *engine_sign(PyObject *self, PyObject *items)
-{
-    const struct gm_engine *engine = ((EngineObject *)self)->engine;
-    struct batch b;
-    struct work w;
-    PyObject *list = NULL;
-    if (batch_hold(&b, items, 2))
-        return NULL;
-    sc *d = gm_py_alloc(b.count, sizeof *d);
-    int failed = work_alloc(&w, b.count) || !d;
-    for (size_t i = 0; i < b.count && !failed; i++) {
-        failed = scalar_from(&d[i], b.bytes[2 * i].data, b.bytes[2 * i].size, 1) || wants(b.bytes[2 * i + 1].size, 32, "e");
-        if (!failed)
-            memcpy(w.e[i], b.bytes[2 * i + 1].data, 32);
-    }
-    if (!failed) {
-        int status;
-        Py_BEGIN_ALLOW_THREADS;
-        status = gm_sm2_sign_many(engine, b.count, d, 0, (const octets *)w.e, w.r, w.s);
-        Py_END_ALLOW_THREADS;
-        list = status ? gm_py_random_failed() : signature_list(b.count, (const octets *)w.r, (const octets *)w.s);
-    }
-    if (d)
-        gm_wipe(d, sizeof *d * b.count);
-    PyMem_RawFree(d);
-    work_free(&w);
-    batch_release(&b);
-    return list;
-}
-
-/* sm2_sign_messages(d, za, messages) */
-static PyObject *engine_sign_messages(PyObject *self, PyObject *arguments)
-{
-    const struct gm_engine *engine = ((EngineObject *)self)->engine;
-    Py_buffer key, za;
-    PyObject *messages, *list = NULL;
-    struct batch b;
-    struct work w;
-    sc d;
-    if (!PyArg_ParseTuple(arguments, "y*y*O", &key, &za, &messages))
-        return NULL;
-    int failed = wants((size_t)za.len, 32, "Z") || scalar_from(&d, key.buf, (size_t)key.len, 1);
-    if (!failed && !batch_hold(&b, messages, 1)) {
-        if (!work_alloc(&w, b.count)) {
-            struct gm_bytes prefix = {za.buf, 32};
-            int status;
-            Py_BEGIN_ALLOW_THREADS;
-            engine->sm3_many(b.count, &prefix, 0, b.bytes, w.e);
-            status = gm_sm2_sign_many(engine, b.count, &d, 1, (const octets *)w.e, w.r, w.s);
-            Py_END_ALLOW_THREADS;
-            list = status ? gm_py_random_failed() : signature_list(b.count, (const octets *)w.r, (const octets *)w.s);
-        }
-        work_free(&w);
-        batch_release(&b);
-    }
-    gm_wipe(&d, sizeof d);
-    PyBuffer_Release(&key);
-    PyBuffer_Release(&za);
-    return list;
 }
 
 static PyObject *verdicts(const uint8_t *good, size_t count)
@@ -260,7 +176,7 @@ static PyObject *verify(const struct gm_engine *engine, PyObject *items, const P
     octets *za = gm_py_alloc(b.count, 32);
     struct gm_bytes *prefix = gm_py_alloc(b.count, sizeof *prefix);
     struct gm_bytes *messages = gm_py_alloc(b.count, sizeof *messages);
-    if (!work_alloc(&w, b.count) && good && points && za && prefix && messages) {
+    if (!gm_py_work_alloc(&w, b.count) && good && points && za && prefix && messages) {
         Py_BEGIN_ALLOW_THREADS;
         if (id) {
             for (size_t i = 0; i < b.count; i++)
@@ -284,7 +200,7 @@ static PyObject *verify(const struct gm_engine *engine, PyObject *items, const P
     PyMem_RawFree(za);
     PyMem_RawFree(prefix);
     PyMem_RawFree(messages);
-    work_free(&w);
+    gm_py_work_free(&w);
     batch_release(&b);
     return list;
 }
@@ -308,7 +224,7 @@ static PyObject *engine_verify_messages(PyObject *self, PyObject *arguments)
 static PyObject *encrypt(PyObject *self, Py_buffer *public_key, Py_buffer *plaintext, const sc *nonce)
 {
     const struct gm_engine *engine = ((EngineObject *)self)->engine;
-    if (wants((size_t)public_key->len, 65, "the public key"))
+    if (gm_py_wants((size_t)public_key->len, 65, "the public key"))
         return NULL;
     PyObject *out = PyBytes_FromStringAndSize(NULL, plaintext->len + 97);
     if (!out)
@@ -344,7 +260,7 @@ static PyObject *engine_encrypt_kat(PyObject *self, PyObject *arguments)
     sc k;
     if (!PyArg_ParseTuple(arguments, "y*y*y*", &public_key, &plaintext, &nonce))
         return NULL;
-    if (!scalar_from(&k, nonce.buf, (size_t)nonce.len, 0))
+    if (!gm_py_scalar(&k, nonce.buf, (size_t)nonce.len, 0))
         out = encrypt(self, &public_key, &plaintext, &k);
     PyBuffer_Release(&public_key);
     PyBuffer_Release(&plaintext);
@@ -367,7 +283,7 @@ static PyObject *engine_decrypt(PyObject *self, PyObject *items)
     int failed = !list || !d || !in || !out || !good;
     for (size_t i = 0; i < b.count && !failed; i++) {
         in[i] = b.bytes[2 * i + 1];
-        failed = scalar_from(&d[i], b.bytes[2 * i].data, b.bytes[2 * i].size, 1);
+        failed = gm_py_scalar(&d[i], b.bytes[2 * i].data, b.bytes[2 * i].size, 1);
         PyObject *item = failed ? NULL : PyBytes_FromStringAndSize(NULL, in[i].size > 97 ? (Py_ssize_t)in[i].size - 97 : 0);
         failed |= !item;
         if (item) {
@@ -395,41 +311,15 @@ static PyObject *engine_decrypt(PyObject *self, PyObject *items)
     return list;
 }
 
-static PyObject *engine_sign_kat(PyObject *self, PyObject *arguments)
-{
-    Py_buffer key, digest, nonce;
-    PyObject *list = NULL;
-    sc d, k;
-    octets r, s;
-    if (!PyArg_ParseTuple(arguments, "y*y*y*", &key, &digest, &nonce))
-        return NULL;
-    if (!scalar_from(&d, key.buf, (size_t)key.len, 1) && !scalar_from(&k, nonce.buf, (size_t)nonce.len, 0) &&
-        !wants((size_t)digest.len, 32, "e")) {
-        if (gm_sm2_sign_with_nonce(((EngineObject *)self)->engine, &d, &k, digest.buf, r, s))
-            list = signature_list(1, (const octets *)&r, (const octets *)&s);
-        else
-            PyErr_SetString(PyExc_ValueError, "this nonce does not serve");
-    }
-    gm_wipe(&d, sizeof d);
-    gm_wipe(&k, sizeof k);
-    PyBuffer_Release(&key);
-    PyBuffer_Release(&digest);
-    PyBuffer_Release(&nonce);
-    return list;
-}
-
 PyMethodDef gm_py_sm2_methods[] = {
     {"sm2_public_key", engine_public_key, METH_O, "sm2_public_key(d) -> 04 x y"},
     {"sm2_generate", engine_generate, METH_O, "sm2_generate(n) -> [(d, public)]"},
     {"sm2_on_curve", engine_on_curve, METH_O, "sm2_on_curve(public) -> bool"},
     {"sm2_multiply", engine_multiply, METH_VARARGS, "sm2_multiply(d, public) -> d*P, or None off the curve"},
-    {"sm2_sign", engine_sign, METH_O, "sm2_sign([(d, e)]) -> [DER]"},
-    {"sm2_sign_messages", engine_sign_messages, METH_VARARGS, "sm2_sign_messages(d, za, messages) -> [DER]"},
     {"sm2_verify", engine_verify, METH_O, "sm2_verify([(public, e, DER)]) -> [bool]"},
     {"sm2_verify_messages", engine_verify_messages, METH_VARARGS, "sm2_verify_messages([(public, m, DER)], id)"},
     {"sm2_encrypt", engine_encrypt, METH_VARARGS, "sm2_encrypt(public, plaintext) -> raw, or None off the curve"},
     {"sm2_decrypt", engine_decrypt, METH_O, "sm2_decrypt([(d, raw)]) -> [plaintext or None]"},
-    {"sm2_sign_kat", engine_sign_kat, METH_VARARGS, "sm2_sign_kat(d, e, k) -> [DER], known-answer tests only"},
     {"sm2_encrypt_kat", engine_encrypt_kat, METH_VARARGS, "sm2_encrypt_kat(public, plaintext, k) -> raw"},
     {NULL, NULL, 0, NULL},
 };

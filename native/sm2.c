@@ -3,12 +3,12 @@
 
 int gm_scalar_random(sc *out, size_t count, int below_n_minus_1)
 {
-    uint8_t pool[32 * 16];
+    uint8_t pool[32 * GM_BATCH];
     size_t left = 0;
     int failed = 0;
     for (size_t i = 0; i < count && !failed;) {
         if (!left) {
-            left = count - i < 16 ? count - i : 16;
+            left = count - i < GM_BATCH ? count - i : GM_BATCH;
             failed = gm_random(pool, 32 * left);
             if (failed)
                 break;
@@ -50,17 +50,17 @@ void gm_sm2_za(uint8_t za[32], const uint8_t public_key[65], const uint8_t *id, 
     gm_sm3_final(&h, za);
 }
 
-/* GB/T 32918.2, 6.1, steps A4 to A6 from a nonce and its point; 0 when the nonce must be drawn again */
-static int sign_with(uint8_t r_out[32], uint8_t s_out[32], const uint8_t e[32], const sc *k, const uint8_t x1[32],
-                     const sc *inverse)
+/* GB/T 32918.2, 6.1, steps A4 to A6 from a nonce; 0 when the nonce must be drawn again */
+static int sign_with(uint8_t r_out[32], uint8_t s_out[32], const uint8_t e[32], const struct gm_nonce *nonce,
+                     const struct gm_signer *signer)
 {
     sc number, r, s, t;
-    sc_decode(&r, x1);
+    sc_decode(&r, nonce->x1);
     sc_decode(&number, e);
     sc_add(&r, &r, &number);
-    sc_add(&t, &r, k); /* r + k = n is refused */
+    sc_add(&t, &r, &nonce->k); /* r + k = n is refused */
     /* s = (k - r*d) / (1 + d) = (k + r) / (1 + d) - r */
-    sc_mul(&s, &t, inverse);
+    sc_mul_entered(&s, &t, &signer->inverse);
     sc_sub(&s, &s, &r);
     int good = !sc_is_zero(&r) & !sc_is_zero(&t) & !sc_is_zero(&s);
     sc_encode(r_out, &r);
@@ -69,66 +69,59 @@ static int sign_with(uint8_t r_out[32], uint8_t s_out[32], const uint8_t e[32], 
     return good;
 }
 
-/* Montgomery's trick for (1 + d)^-1 of up to GM_BATCH keys; d lies in 1..n-2, so no factor is zero */
-static void inverses(sc *out, const sc *d, size_t count)
+/* Montgomery's trick; d lies in 1..n-2, so no factor is zero */
+void gm_sm2_signers(struct gm_signer *out, const sc *d, size_t count)
 {
     sc sums[GM_BATCH], inverse;
-    for (size_t i = 0; i < count; i++) {
-        sc_add_one(&sums[i], &d[i]);
-        if (i)
-            sc_mul(&out[i], &out[i - 1], &sums[i]);
-        else
-            out[i] = sums[i];
+    while (count) {
+        size_t take = count < GM_BATCH ? count : GM_BATCH;
+        for (size_t i = 0; i < take; i++) {
+            sc_add_one(&sums[i], &d[i]);
+            sc_enter(&sums[i], &sums[i]);
+            if (i)
+                sc_mul_entered(&out[i].inverse, &out[i - 1].inverse, &sums[i]);
+            else
+                out[i].inverse = sums[i];
+        }
+        sc_inv_entered(&inverse, &out[take - 1].inverse);
+        for (size_t i = take - 1; i; i--) {
+            sc_mul_entered(&out[i].inverse, &inverse, &out[i - 1].inverse);
+            sc_mul_entered(&inverse, &inverse, &sums[i]);
+        }
+        out[0].inverse = inverse;
+        d += take, out += take, count -= take;
     }
-    sc_inv(&inverse, &out[count - 1]);
-    for (size_t i = count - 1; i; i--) {
-        sc_mul(&out[i], &inverse, &out[i - 1]);
-        sc_mul(&inverse, &inverse, &sums[i]);
-    }
-    out[0] = inverse;
     gm_wipe(sums, sizeof sums);
     gm_wipe(&inverse, sizeof inverse);
 }
 
-int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const sc *d, int one_key, const uint8_t (*e)[32],
-                     uint8_t (*r)[32], uint8_t (*s)[32])
+int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const struct gm_signer *signer, int one_key,
+                     const uint8_t (*e)[32], uint8_t (*r)[32], uint8_t (*s)[32])
 {
-    sc k[GM_BATCH], inverse[GM_BATCH];
-    uint8_t kg[GM_BATCH][64];
     int status = 0;
-    if (one_key && count)
-        inverses(inverse, d, 1);
-    while (count && !status) {
-        size_t take = count < GM_BATCH ? count : GM_BATCH;
-        if (!one_key)
-            inverses(inverse, d, take);
-        if ((status = gm_scalar_random(k, take, 0)))
-            break;
-        engine->base_many(take, k, kg);
-        for (size_t i = 0; i < take; i++)
-            while (!sign_with(r[i], s[i], e[i], &k[i], kg[i], &inverse[one_key ? 0 : i])) {
-                if ((status = gm_scalar_random(&k[i], 1, 0)))
-                    break;
-                engine->base_many(1, &k[i], &kg[i]);
-            }
-        d += one_key ? 0 : take;
-        e += take, r += take, s += take, count -= take;
+    for (size_t i = 0; i < count && !status; i++) {
+        struct gm_nonce nonce;
+        do
+            status = gm_nonce_take(engine, &nonce, count - i);
+        while (!status && !sign_with(r[i], s[i], e[i], &nonce, &signer[one_key ? 0 : i]));
+        gm_wipe(&nonce, sizeof nonce);
     }
-    gm_wipe(k, sizeof k);
-    gm_wipe(kg, sizeof kg);
-    gm_wipe(inverse, sizeof inverse);
     return status;
 }
 
 int gm_sm2_sign_with_nonce(const struct gm_engine *engine, const sc *d, const sc *k, const uint8_t e[32],
                            uint8_t r[32], uint8_t s[32])
 {
-    sc inverse;
+    struct gm_signer signer;
+    struct gm_nonce nonce = {.k = *k};
     uint8_t kg[1][64];
-    inverses(&inverse, d, 1);
+    gm_sm2_signers(&signer, d, 1);
     engine->base_many(1, k, kg);
-    int good = sign_with(r, s, e, k, kg[0], &inverse);
-    gm_wipe(&inverse, sizeof inverse);
+    memcpy(nonce.x1, kg[0], 32);
+    int good = sign_with(r, s, e, &nonce, &signer);
+    gm_wipe(&signer, sizeof signer);
+    gm_wipe(&nonce, sizeof nonce);
+    gm_wipe(kg, sizeof kg);
     return good;
 }
 

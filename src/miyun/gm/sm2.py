@@ -6,6 +6,8 @@ more than one operation waits.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 from miyun.gm import _check, ciphertext
 from miyun.gm.ciphertext import Encoding, convert_ciphertext
@@ -15,6 +17,17 @@ from miyun.gm.providers import provider
 from miyun.gm.providers.port import Buffer
 
 DEFAULT_ID = b"1234567812345678"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private key made ready by one provider, see `signer`."""
+
+    provider: str
+    ready: object = field(repr=False)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a private key is not pickled")
 
 
 def generate_private_key() -> bytes:
@@ -55,30 +68,48 @@ def message_digest(public: Buffer, message: Buffer, user_id: Buffer = DEFAULT_ID
     return provider().sm3(b"".join((za(public, user_id), _check.data(message, "message"))))
 
 
-def sign(d: Buffer, message: Buffer, user_id: Buffer = DEFAULT_ID, *, public: Buffer | None = None) -> bytes:
+def sign(d: Buffer | Signer, message: Buffer, user_id: Buffer = DEFAULT_ID, *, public: Buffer | None = None) -> bytes:
     """Sign a message. Give `public` when you have it: it saves a point multiplication."""
     return sign_many(d, (message,), user_id, public=public)[0]
 
 
 def sign_many(
-    d: Buffer, messages: Sequence[Buffer], user_id: Buffer = DEFAULT_ID, *, public: Buffer | None = None
+    d: Buffer | Signer, messages: Sequence[Buffer], user_id: Buffer = DEFAULT_ID, *, public: Buffer | None = None
 ) -> list[bytes]:
-    """Sign many messages with one key."""
-    d = _check.private_key(d)
+    """Sign many messages with one key. With a signer the public key must be given."""
     if public is None:
-        public = provider().sm2_public_key(d)
+        if isinstance(d, Signer):
+            raise InvalidInput("a signer does not know its public key: give it")
+        public = provider().sm2_public_key(_check.private_key(d))
     checked = [_check.data(message, "message") for message in messages]
-    return provider().sm2_sign_messages(d, za(public, user_id), checked)
+    return provider().sm2_sign_messages(_key(d), za(public, user_id), checked)
 
 
-def sign_digest(d: Buffer, e: Buffer) -> bytes:
+def signer(d: Buffer) -> Signer:
+    """The key made ready for the serving provider: its signing functions take it in the place of d.
+
+    What signing needs of d is computed once. A signer is as secret as d, and wiped with its last reference.
+    """
+    serving = provider()
+    return Signer(serving.name, serving.sm2_signer(_check.private_key(d)))
+
+
+def _key(d: Buffer | Signer) -> object:
+    if not isinstance(d, Signer):
+        return _check.private_key(d)
+    if d.provider != provider().name:
+        raise InvalidKey(f"the signer was made by the provider {d.provider}")
+    return d.ready
+
+
+def sign_digest(d: Buffer | Signer, e: Buffer) -> bytes:
     """Sign the 32-byte e."""
-    return provider().sm2_sign([(_check.private_key(d), _check.sized(e, 32, "e"))])[0]
+    return provider().sm2_sign([(_key(d), _check.sized(e, 32, "e"))])[0]
 
 
-def sign_digest_many(items: Sequence[tuple[Buffer, Buffer]]) -> list[bytes]:
+def sign_digest_many(items: Sequence[tuple[Buffer | Signer, Buffer]]) -> list[bytes]:
     """Sign (d, e) pairs; the keys may differ."""
-    return provider().sm2_sign([(_check.private_key(d), _check.sized(e, 32, "e")) for d, e in items])
+    return provider().sm2_sign([(_key(d), _check.sized(e, 32, "e")) for d, e in items])
 
 
 def verify(public: Buffer, message: Buffer, signature: Buffer, user_id: Buffer = DEFAULT_ID) -> None:
@@ -157,6 +188,7 @@ def decrypt_pairs(items: Sequence[tuple[Buffer, Buffer]], encoding: Encoding = "
 __all__ = [
     "DEFAULT_ID",
     "Encoding",
+    "Signer",
     "check_public_key",
     "convert_ciphertext",
     "decode_signature",
@@ -173,6 +205,7 @@ __all__ = [
     "sign_digest",
     "sign_digest_many",
     "sign_many",
+    "signer",
     "verify",
     "verify_digest",
     "verify_digest_many",

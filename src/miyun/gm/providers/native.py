@@ -6,11 +6,12 @@ ipp-mb   besides: SM2 by own kernels of 8 lanes (AVX-512 IFMA), SM3 by crypto_mb
 """
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from miyun.gm.errors import GmError, InvalidKey, ProviderUnavailable
 
-from .port import Buffer, Hash
+from .port import Buffer
 
 if TYPE_CHECKING:
     from miyun.gm._native import Engine
@@ -28,13 +29,13 @@ _NOTES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _engine(name: str) -> "tuple[Engine, type[Hash]]":
+def _engine(name: str) -> "tuple[Engine, ModuleType]":
     try:
         from miyun.gm import _native
     except ImportError as why:
         raise ProviderUnavailable(f"the C extension was not built or does not load ({why})") from None
     try:
-        return _native.Engine(name), _native.Sm3
+        return _native.Engine(name), _native
     except LookupError as why:
         raise ProviderUnavailable(str(why.args[0])) from None
 
@@ -43,11 +44,12 @@ class NativeProvider:
     """One engine of the extension. Most methods are the engine's own."""
 
     def __init__(self, name: str) -> None:
-        engine, self.sm3_new = _engine(name)
+        engine, native = _engine(name)
         self._engine = engine
         self.name = name
         self.notes = _NOTES[name]
         self.supplemented = _SUPPLEMENTED[name]
+        self.sm3_new = native.Sm3
         self.sm3 = engine.sm3
         self.sm3_many = engine.sm3_many
         self.hmac = engine.hmac
@@ -56,6 +58,7 @@ class NativeProvider:
         self.sm2_public_key = engine.sm2_public_key
         self.sm2_generate = engine.sm2_generate
         self.sm2_on_curve = engine.sm2_on_curve
+        self.sm2_signer = native.Sm2Signer
         self.sm2_sign = engine.sm2_sign
         self.sm2_sign_messages = engine.sm2_sign_messages
         self.sm2_verify = engine.sm2_verify

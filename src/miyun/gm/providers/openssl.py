@@ -9,6 +9,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 from miyun.gm import curve
 from miyun.gm.errors import GmError, InvalidInput, InvalidKey, SelfTestFailed
@@ -193,10 +194,13 @@ class OpenSslProvider:
             self._lib.EVP_PKEY_CTX_free(context)
             self._lib.EVP_PKEY_free(key)
 
-    def sm2_sign(self, items: Sequence[tuple[Buffer, Buffer]]) -> list[bytes]:
+    def sm2_signer(self, d: Buffer) -> bytes:
+        return bytes(d)
+
+    def sm2_sign(self, items: Sequence[tuple[Any, Buffer]]) -> list[bytes]:
         return [self._sign_with(d, [e])[0] for d, e in items]
 
-    def sm2_sign_messages(self, d: Buffer, za: bytes, messages: Sequence[Buffer]) -> list[bytes]:
+    def sm2_sign_messages(self, d: Any, za: bytes, messages: Sequence[Buffer]) -> list[bytes]:
         return self._sign_with(d, [self.sm3(za + bytes(message)) for message in messages])
 
     def _verify(self, public: Buffer, e: Buffer, signature: Buffer) -> bool:

@@ -49,11 +49,15 @@ class Provider(Protocol):
         """d·P as 04‖x‖y; InvalidKey when P is not on the curve."""
         ...
 
-    def sm2_sign(self, items: Sequence[tuple[Buffer, Buffer]]) -> list[bytes]:
-        """Sign (d, e) pairs."""
+    def sm2_signer(self, d: Buffer) -> object:
+        """What this provider takes in the place of d where a key signs again and again."""
         ...
 
-    def sm2_sign_messages(self, d: Buffer, za: bytes, messages: Sequence[Buffer]) -> list[bytes]:
+    def sm2_sign(self, items: Sequence[tuple[object, Buffer]]) -> list[bytes]:
+        """Sign (d, e) pairs; each d is a Buffer or from `sm2_signer`."""
+        ...
+
+    def sm2_sign_messages(self, d: object, za: bytes, messages: Sequence[Buffer]) -> list[bytes]:
         """Sign SM3(za‖message) of each message with one key."""
         ...
 
