@@ -193,6 +193,7 @@ void gm_point_encode(uint8_t public_key[65], const affine *a);
 void gm_point_mul_base(point *r, const sc *k);
 void gm_point_mul(point *r, const sc *k, const affine *p);
 void gm_point_to_affine(affine *r, const point *p, size_t count); /* none of them infinity */
+void gm_point_sum(point *r, const affine *p, size_t count);
 /* s*G + t*P; public data, not constant time */
 void gm_point_mul_add(point *r, const sc *s, const sc *t, const affine *p);
 
@@ -231,6 +232,9 @@ int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65],
  * wrong */
 void gm_sm2_decrypt_many(const struct gm_engine *engine, size_t count, const sc *d, const struct gm_bytes *in,
                          uint8_t *const *out, uint8_t *good);
+
+/* ---- sm2_check.c: NULL, or what is wrong with the engine's SM2; some milliseconds ---- */
+const char *gm_sm2_fault(const struct gm_engine *engine);
 
 /* ---- sm2_der.c ---- */
 #define GM_DER_MAX 72
@@ -288,6 +292,7 @@ void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[3
 #define GM_COMB_ENTRIES 64
 extern uint64_t (*gm_ifma_comb)[10][GM_COMB_ENTRIES]; /* [i][limb][j] of (2j+1) * 2^(7i) * G; 189 KB */
 void gm_ifma_setup(void);
+int gm_ifma_comb_sums(affine out[GM_COMB_WINDOWS]); /* the sum of each window's entries; 0 when one is malformed */
 void gm_ifma_keys_setup(void);
 size_t gm_ifma_key_tables(size_t bytes); /* bounds the memory for tables of keys; how many there are */
 void gm_ifma_base_many(size_t count, const sc *k, uint8_t (*out)[64]);

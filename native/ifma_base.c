@@ -105,4 +105,36 @@ void gm_ifma_base_many(size_t count, const sc *k, uint8_t (*out)[64])
         k += take, out += take, count -= take;
     }
 }
+
+TARGET int gm_ifma_comb_sums(affine out[GM_COMB_WINDOWS])
+{
+    enum { groups = (GM_COMB_WINDOWS + LANES - 1) / LANES };
+    static const __mmask8 none[GROUPS] = {0};
+    uint8_t bytes[GM_COMB_WINDOWS][64];
+    __mmask8 failed[GROUPS];
+    point8 sum[groups];
+    uint64_t above = 0;
+    for (unsigned g = 0; g < groups; g++)
+        for (unsigned j = 0; j < GM_COMB_ENTRIES; j++) {
+            uint64_t limbs[10][LANES];
+            affine8 entry;
+            for (unsigned i = 0; i < 10; i++)
+                for (unsigned lane = 0; lane < LANES; lane++)
+                    above |= limbs[i][lane] = gm_ifma_comb[(LANES * g + lane) % GM_COMB_WINDOWS][i][j];
+            memcpy(&entry, limbs, sizeof entry);
+            if (j) {
+                add_affine8(&sum[g], &entry, 0, NULL);
+            } else {
+                sum[g].x = entry.x;
+                sum[g].y = entry.y;
+                constant8(&sum[g].z, one52);
+            }
+        }
+    gm_ifma_store(bytes, GM_COMB_WINDOWS, sum, none, failed);
+    for (unsigned window = 0; window < GM_COMB_WINDOWS; window++) {
+        fe_decode(&out[window].x, bytes[window]);
+        fe_decode(&out[window].y, bytes[window] + 32);
+    }
+    return above <= MASK52;
+}
 #endif

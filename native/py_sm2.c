@@ -311,7 +311,53 @@ static PyObject *engine_decrypt(PyObject *self, PyObject *items)
     return list;
 }
 
+static PyObject *engine_fault(PyObject *self, PyObject *unused)
+{
+    const char *fault;
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS;
+    fault = gm_sm2_fault(((EngineObject *)self)->engine);
+    Py_END_ALLOW_THREADS;
+    return fault ? PyUnicode_FromString(fault) : Py_NewRef(Py_None);
+}
+
+/* The tables of multiples of G: where they are, for tests that damage them */
+static PyObject *engine_tables(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    PyObject *list = Py_BuildValue("[(Kn)]", (unsigned long long)(uintptr_t)gm_base_table,
+                                   (Py_ssize_t)(sizeof *gm_base_table * GM_WINDOWS));
+#ifdef GM_X86
+    if (list && ((EngineObject *)self)->engine->lanes) {
+        PyObject *comb = Py_BuildValue("(Kn)", (unsigned long long)(uintptr_t)gm_ifma_comb,
+                                       (Py_ssize_t)(sizeof *gm_ifma_comb * GM_COMB_WINDOWS));
+        if (!comb || PyList_Append(list, comb))
+            Py_CLEAR(list);
+        Py_XDECREF(comb);
+    }
+#endif
+    (void)self;
+    return list;
+}
+
+/* sm2_key_tables(bytes): how many there are */
+static PyObject *engine_key_tables(PyObject *self, PyObject *argument)
+{
+    size_t bytes = PyLong_AsSize_t(argument), count = 0;
+    if (PyErr_Occurred())
+        return NULL;
+#ifdef GM_X86
+    if (((EngineObject *)self)->engine->lanes)
+        count = gm_ifma_key_tables(bytes);
+#endif
+    (void)self, (void)bytes;
+    return PyLong_FromSize_t(count);
+}
+
 PyMethodDef gm_py_sm2_methods[] = {
+    {"sm2_fault", engine_fault, METH_NOARGS, "sm2_fault() -> what is wrong with SM2, or None"},
+    {"sm2_tables", engine_tables, METH_NOARGS, "sm2_tables() -> [(address, size)], for tests"},
+    {"sm2_key_tables", engine_key_tables, METH_O, "sm2_key_tables(bytes): bounds their memory, tells how many there are"},
     {"sm2_public_key", engine_public_key, METH_O, "sm2_public_key(d) -> 04 x y"},
     {"sm2_generate", engine_generate, METH_O, "sm2_generate(n) -> [(d, public)]"},
     {"sm2_on_curve", engine_on_curve, METH_O, "sm2_on_curve(public) -> bool"},

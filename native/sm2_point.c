@@ -163,6 +163,13 @@ void gm_point_mul_add(point *r, const sc *s, const sc *t, const affine *p)
     *r = acc;
 }
 
+void gm_point_sum(point *r, const affine *p, size_t count)
+{
+    *r = infinity;
+    while (count--)
+        point_add_affine(r, r, p++);
+}
+
 /* Montgomery's trick: one inversion for all */
 void gm_point_to_affine(affine *r, const point *p, size_t count)
 {

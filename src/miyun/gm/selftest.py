@@ -308,6 +308,13 @@ def _sm9_exchange() -> None:
     _same(second.finish(s_a), key)
 
 
+def _sm2_tables() -> None:
+    """Every entry of the tables and every lane, against the portable code."""
+    fault = provider().sm2_fault()
+    if fault:
+        raise ValueError(fault)
+
+
 def _sm2_pairwise() -> None:
     """A fresh key signs what it verifies and decrypts what it encrypts (GM/T 0028, 7.10.3.3)."""
     ((d, public),) = sm2.generate_many(1)
@@ -352,6 +359,7 @@ _TESTS: tuple[tuple[str, Callable[[], None]], ...] = (
     ("SM2 signature", _sm2_sign),
     ("SM2 encryption", _sm2_encrypt),
     ("SM2 key exchange", _sm2_exchange),
+    ("SM2 tables and lanes", _sm2_tables),
     ("SM2 pairwise consistency", _sm2_pairwise),
     ("SM9 signature", _sm9_sign),
     ("SM9 encryption", _sm9_encrypt),

@@ -64,6 +64,7 @@ class NativeProvider:
         self.sm2_verify = engine.sm2_verify
         self.sm2_verify_messages = engine.sm2_verify_messages
         self.sm2_decrypt = engine.sm2_decrypt
+        self.sm2_fault = engine.sm2_fault
         self.sm4_ecb = engine.sm4_ecb
         self.sm4_cbc = engine.sm4_cbc
         self.sm4_ctr = engine.sm4_ctr

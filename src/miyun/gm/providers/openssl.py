@@ -249,6 +249,9 @@ class OpenSslProvider:
             return self._portable.sm2_decrypt(items)
         return [composed.sm2_decrypt(self.sm3, self._multiply, bytes(d), bytes(item)) for d, item in items]
 
+    def sm2_fault(self) -> None:
+        return None
+
     def sm2_sign_kat(self, d: bytes, e: bytes, k: bytes) -> bytes:
         """Python's integers over libcrypto's k·G: checks the arithmetic that libcrypto signs with."""
         r = (int.from_bytes(e, "big") + int.from_bytes(self._multiply(k, None)[1:33], "big")) % curve.N
