@@ -11,6 +11,8 @@ static unsigned detect(void)
 {
     const char *limit = getenv("MIYUN_GM_ISA");
     unsigned found = READ_BEFORE | (limit && *limit ? LIMITED : 0);
+    if (found & LIMITED && strcmp(limit, "baseline") == 0)
+        return found;
     if (found & LIMITED && strcmp(limit, "avx2") != 0)
         return found | MISNAMED;
 #ifdef GM_X86
@@ -56,4 +58,4 @@ int gm_cpu_has(enum gm_cpu_feature feature) { return known() >> feature & 1; }
 
 int gm_cpu_limited(void) { return (known() & LIMITED) != 0; }
 
-const char *gm_cpu_misnamed(void) { return known() & MISNAMED ? "MIYUN_GM_ISA can only be avx2" : NULL; }
+const char *gm_cpu_misnamed(void) { return known() & MISNAMED ? "MIYUN_GM_ISA can only be avx2 or baseline" : NULL; }

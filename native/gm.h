@@ -20,7 +20,8 @@ struct gm_bytes {
     size_t size;
 };
 
-/* ---- cpu.c: all from GM_AVX512 on need AVX-512 F, BW, DQ and VL, GM_IFMA also VBMI; MIYUN_GM_ISA=avx2 hides them ---- */
+/* ---- cpu.c: all from GM_AVX512 on need AVX-512 F, BW, DQ and VL, GM_IFMA also VBMI; MIYUN_GM_ISA=avx2 hides
+ * those, MIYUN_GM_ISA=baseline hides all ---- */
 enum gm_cpu_feature { GM_PCLMUL, GM_AVX2, GM_AESNI, GM_ADX, GM_AVX512, GM_GFNI, GM_VPCLMUL, GM_IFMA };
 int gm_cpu_has(enum gm_cpu_feature feature);
 int gm_cpu_limited(void);
@@ -85,6 +86,9 @@ void gm_pbkdf2(const uint8_t *password, size_t password_size, const uint8_t *sal
                uint64_t iterations, uint8_t *out, size_t size);
 /* The KDF of GB/T 32918.4; returns 1 when the output is all zero */
 int gm_sm2_kdf(const uint8_t *z, size_t z_size, uint8_t *out, size_t size);
+
+/* ---- sm3_avx2.c: needs GM_AVX2; whole blocks into the state ---- */
+void gm_avx2_sm3(uint32_t v[8], const uint8_t *data, size_t blocks);
 
 /* ---- sm4.c: 8 bit slices of each round key, or the words of an own schedule ---- */
 struct gm_sm4 {
@@ -281,6 +285,9 @@ void gm_ipp_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], c
 
 void gm_portable_sm3_many(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
                           uint8_t (*out)[32]);
+/* the same, in lanes where the processor has them */
+void gm_sm3_many(size_t count, const struct gm_bytes *prefix, int prefix_each, const struct gm_bytes *items,
+                 uint8_t (*out)[32]);
 void gm_portable_base_many(size_t count, const sc *k, uint8_t (*out)[64]);
 void gm_portable_multiply_many(size_t count, const sc *k, const affine *p, uint8_t (*out)[64]);
 void gm_portable_verify_many(size_t count, const affine *p, const uint8_t (*e)[32], const uint8_t (*r)[32],

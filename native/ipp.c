@@ -36,7 +36,7 @@ const char *gm_ipp_setup(void)
 
 struct gm_engine gm_ipp = {
     .name = "ipp",
-    .sm3_many = gm_portable_sm3_many,
+    .sm3_many = gm_sm3_many,
     .base_many = gm_portable_base_many,
     .multiply_many = gm_ipp_multiply_many,
     .verify_many = gm_ipp_verify_many,

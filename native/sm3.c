@@ -1,5 +1,6 @@
 /* SM3 (GB/T 32905), HMAC, PBKDF2 and the KDF of GB/T 32918.4. */
 #include "gm.h"
+#include "sm3_constants.h"
 
 static inline uint32_t rotl(uint32_t x, unsigned n) { return x << (n & 31) | x >> (-n & 31); }
 static inline uint32_t p0(uint32_t x) { return x ^ rotl(x, 9) ^ rotl(x, 17); }
@@ -7,17 +8,6 @@ static inline uint32_t p1(uint32_t x) { return x ^ rotl(x, 15) ^ rotl(x, 23); }
 
 static const uint32_t initial[8] = {0x7380166f, 0x4914b2b9, 0x172442d7, 0xda8a0600,
                                     0xa96f30bc, 0x163138aa, 0xe38dee4d, 0xb0fb0e4e};
-
-/* T_j <<< j, the same for every block */
-static const uint32_t constants[64] = {
-    0x79cc4519, 0xf3988a32, 0xe7311465, 0xce6228cb, 0x9cc45197, 0x3988a32f, 0x7311465e, 0xe6228cbc,
-    0xcc451979, 0x988a32f3, 0x311465e7, 0x6228cbce, 0xc451979c, 0x88a32f39, 0x11465e73, 0x228cbce6,
-    0x9d8a7a87, 0x3b14f50f, 0x7629ea1e, 0xec53d43c, 0xd8a7a879, 0xb14f50f3, 0x629ea1e7, 0xc53d43ce,
-    0x8a7a879d, 0x14f50f3b, 0x29ea1e76, 0x53d43cec, 0xa7a879d8, 0x4f50f3b1, 0x9ea1e762, 0x3d43cec5,
-    0x7a879d8a, 0xf50f3b14, 0xea1e7629, 0xd43cec53, 0xa879d8a7, 0x50f3b14f, 0xa1e7629e, 0x43cec53d,
-    0x879d8a7a, 0x0f3b14f5, 0x1e7629ea, 0x3cec53d4, 0x79d8a7a8, 0xf3b14f50, 0xe7629ea1, 0xcec53d43,
-    0x9d8a7a87, 0x3b14f50f, 0x7629ea1e, 0xec53d43c, 0xd8a7a879, 0xb14f50f3, 0x629ea1e7, 0xc53d43ce,
-    0x8a7a879d, 0x14f50f3b, 0x29ea1e76, 0x53d43cec, 0xa7a879d8, 0x4f50f3b1, 0x9ea1e762, 0x3d43cec5};
 
 #define FF0(x, y, z) ((x) ^ (y) ^ (z))
 #define GG0(x, y, z) ((x) ^ (y) ^ (z))
@@ -28,7 +18,7 @@ static const uint32_t constants[64] = {
 #define ROUND(A, B, C, D, E, F, G, H, FF, GG, j)                                                                      \
     do {                                                                                                              \
         uint32_t a12 = rotl(A, 12);                                                                                   \
-        uint32_t ss1 = rotl(a12 + E + constants[j], 7);                                                               \
+        uint32_t ss1 = rotl(a12 + E + gm_sm3_constants[j], 7);                                                               \
         D += FF(A, B, C) + (ss1 ^ a12) + (w[(j) & 15] ^ w[((j) + 4) & 15]);                                           \
         H += GG(E, F, G) + ss1 + w[(j) & 15];                                                                         \
         B = rotl(B, 9);                                                                                               \
@@ -53,7 +43,7 @@ static const uint32_t constants[64] = {
     EX(j + 3)
 #define NOTHING(j) (void)0
 
-static void compress(uint32_t v[8], const uint8_t *data, size_t blocks)
+static void portable_compress(uint32_t v[8], const uint8_t *data, size_t blocks)
 {
     uint32_t w[16];
     for (; blocks; blocks--, data += 64) {
@@ -77,6 +67,17 @@ static void compress(uint32_t v[8], const uint8_t *data, size_t blocks)
         v[0] ^= a, v[1] ^= b, v[2] ^= c, v[3] ^= d, v[4] ^= e, v[5] ^= f, v[6] ^= g, v[7] ^= h;
     }
     gm_wipe(w, sizeof w);
+}
+
+static void compress(uint32_t v[8], const uint8_t *data, size_t blocks)
+{
+#ifdef GM_X86
+    if (gm_cpu_has(GM_AVX2)) {
+        gm_avx2_sm3(v, data, blocks);
+        return;
+    }
+#endif
+    portable_compress(v, data, blocks);
 }
 
 void gm_sm3_init(struct gm_sm3 *h)

@@ -1,8 +1,10 @@
 """The providers inside the C extension: portable C, and Intel's ipp-crypto where the CPU allows.
 
-ipp      SM2 verification and point multiplication by ippcp; SM4 by own kernels (AVX-512 with GFNI, else AVX2 with
-         AES-NI); the rest portable
-ipp-mb   besides: SM2 by own kernels of 8 lanes (AVX-512 IFMA), SM3 by crypto_mb on 16 lanes
+ipp      SM2 verification and point multiplication by ippcp; SM3 in lanes and SM4 by own kernels, for AVX-512 with GFNI
+         or for AVX2 with AES-NI; the rest portable
+ipp-mb   besides: SM2 by own kernels of 8 lanes (AVX-512 IFMA)
+
+`MIYUN_GM_ISA=avx2` keeps all of them to what a processor with AVX2 has, `baseline` to what every x86-64 has.
 """
 
 from collections.abc import Sequence
@@ -19,13 +21,13 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 _SUPPLEMENTED: dict[str, tuple[str, ...]] = {
     "portable": (),
-    "ipp": ("SM2 key generation and signing: portable", "SM3: portable", "SM4: own kernel", "SM9: portable"),
-    "ipp-mb": ("single SM3: portable", "SM4: own kernel", "SM9: portable"),
+    "ipp": ("SM2 key generation and signing: portable", "SM3 and SM4: own kernels", "SM9: portable"),
+    "ipp-mb": ("SM2, SM3 and SM4: own kernels", "SM9: portable"),
 }
 _NOTES: dict[str, tuple[str, ...]] = {
     "portable": ("constant-time C without tables; SM4-CBC encryption is slow, its blocks depend on one another",),
-    "ipp": ("Intel ipp-crypto, single buffer",),
-    "ipp-mb": ("8 lanes of SM2, Intel ipp-crypto with 16 of SM3; batches are much faster than single calls",),
+    "ipp": ("Intel ipp-crypto, single buffer, beside own kernels",),
+    "ipp-mb": ("8 lanes of SM2, 16 lanes of SM3; batches are much faster than single calls",),
 }
 
 
