@@ -314,13 +314,19 @@ struct gm_gcm {
     struct gm_ghash hash;
 };
 
+struct gm_gcm_item {
+    struct gm_bytes nonce, aad, in;
+    uint8_t *out; /* as long as in */
+    uint8_t tag[16];
+    int good; /* when decrypting: whether the tag, as far as it was given, was right; else out is wiped */
+};
+
 /* Ready for any message; fast for those of so many blocks */
 void gm_gcm_set_key(struct gm_gcm *g, const struct gm_engine *engine, const uint8_t key[16], size_t blocks);
-void gm_gcm_encrypt(const struct gm_gcm *g, struct gm_bytes nonce, struct gm_bytes aad, struct gm_bytes in,
-                    uint8_t *out, uint8_t tag[16]);
-/* 0 when the tag is wrong; then out is wiped */
-int gm_gcm_decrypt(const struct gm_gcm *g, struct gm_bytes nonce, struct gm_bytes aad, struct gm_bytes in,
-                   uint8_t *out, const uint8_t *tag, size_t tag_size);
+/* Puts out the tags */
+void gm_gcm_encrypt(const struct gm_gcm *g, struct gm_gcm_item *items, size_t count);
+/* Takes tags of that size */
+void gm_gcm_decrypt(const struct gm_gcm *g, struct gm_gcm_item *items, size_t count, size_t tag_size);
 
 /* ---- sm4_modes.c: one message each; out may not overlap in ---- */
 void gm_sm4_cfb(const struct gm_engine *engine, const uint8_t key[16], const uint8_t iv[16], const uint8_t *in,

@@ -115,6 +115,7 @@ PyMODINIT_FUNC PyInit__native(void)
         collect(gm_py_sm2_sign_methods);
         collect(gm_py_sm3_methods);
         collect(gm_py_sm4_methods);
+        collect(gm_py_gcm_methods);
         collect(gm_py_sm4_modes_methods);
         collect(gm_py_zuc_methods);
         collect(gm_py_sm9_methods);
@@ -122,7 +123,7 @@ PyMODINIT_FUNC PyInit__native(void)
     }
     PyObject *module = PyModule_Create(&definition);
     if (!module || PyModule_AddType(module, &engine_type) || PyModule_AddType(module, &gm_py_sm3_type) ||
-        PyModule_AddType(module, &gm_py_sm2_signer_type)) {
+        PyModule_AddType(module, &gm_py_sm2_signer_type) || PyModule_AddType(module, &gm_py_gcm_type)) {
         Py_XDECREF(module);
         return NULL;
     }

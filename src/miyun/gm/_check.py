@@ -1,5 +1,7 @@
 """Checks of arguments, so that providers can trust them."""
 
+from collections.abc import Sequence
+
 from miyun.gm.curve import N
 from miyun.gm.errors import InvalidInput, InvalidKey
 from miyun.gm.providers.port import Buffer
@@ -15,6 +17,15 @@ def data(value: Buffer, name: str = "data") -> Buffer:
     if isinstance(value, memoryview):
         return value.cast("B") if value.c_contiguous else value.tobytes()
     raise InvalidInput(f"{name} must be bytes, bytearray or memoryview, not {type(value).__name__}")
+
+
+PLAIN = frozenset((bytes, bytearray))
+"""What needs no further look"""
+
+
+def all_data(values: Sequence[Buffer], name: str = "item") -> Sequence[Buffer]:
+    """`data` of each of them; costs little where all are plain."""
+    return values if PLAIN.issuperset(map(type, values)) else [data(value, name) for value in values]
 
 
 def sized(value: Buffer, size: int, name: str) -> Buffer:

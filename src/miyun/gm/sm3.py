@@ -18,7 +18,7 @@ def digest(data: Buffer) -> bytes:
 
 def digest_many(items: Sequence[Buffer]) -> list[bytes]:
     """The digests of many independent byte strings, hashed side by side."""
-    return provider().sm3_many([_check.data(item, "item") for item in items])
+    return provider().sm3_many(_check.all_data(items))
 
 
 def new(data: Buffer = b"") -> Hash:
@@ -36,7 +36,7 @@ def hmac(key: Buffer, data: Buffer) -> bytes:
 
 def hmac_many(key: Buffer, items: Sequence[Buffer]) -> list[bytes]:
     """HMAC-SM3 of many byte strings under one key."""
-    return provider().hmac_many(_check.data(key, "key"), [_check.data(item, "item") for item in items])
+    return provider().hmac_many(_check.data(key, "key"), _check.all_data(items))
 
 
 def hmac_verify(key: Buffer, data: Buffer, tag: Buffer) -> None:

@@ -1,7 +1,9 @@
 """SM4 (GB/T 32907) in ECB, CBC, CTR (GB/T 17964) and GCM and CCM (GB/T 36624). Keys are 16 bytes."""
 
 from collections.abc import Sequence
-from typing import Literal
+from itertools import chain
+from operator import itemgetter
+from typing import Literal, NoReturn
 
 from miyun.gm import _check
 from miyun.gm.errors import DecryptionFailed, InvalidInput
@@ -75,14 +77,34 @@ def ctr(key: Buffer, iv: Buffer, data: Buffer) -> bytes:
     return provider().sm4_ctr(checked_key(key), _check.sized(iv, 16, "iv"), _check.data(data))
 
 
-def _triple(item: tuple[Buffer, Buffer, Buffer]) -> tuple[Buffer, Buffer, Buffer]:
+Triple = tuple[Buffer, Buffer, Buffer]
+"""nonce, data, associated data"""
+_NONCE, _DATA = itemgetter(0), itemgetter(1)
+
+
+def _triple(item: Triple) -> Triple:
     nonce, data, aad = item
+    if type(nonce) is type(data) is type(aad) is bytes and nonce and len(data) <= _GCM_LIMIT:
+        return item
     nonce, data, aad = _check.data(nonce, "nonce"), _check.data(data), _check.data(aad, "aad")
     if not len(nonce):
         raise InvalidInput("a GCM nonce has at least 1 byte; use 12")
     if len(data) > _GCM_LIMIT:
         raise InvalidInput("a GCM message has at most 2^36 - 32 bytes")
     return nonce, data, aad
+
+
+def _triples(items: Sequence[Triple]) -> Sequence[Triple]:
+    """Every item checked; without a step of Python for each where all are as they nearly always are."""
+    if (
+        {tuple}.issuperset(map(type, items))
+        and {3}.issuperset(map(len, items))
+        and _check.PLAIN.issuperset(map(type, chain.from_iterable(items)))
+        and all(map(_NONCE, items))
+        and max(map(len, map(_DATA, items)), default=0) <= _GCM_LIMIT
+    ):
+        return items
+    return [_triple(item) for item in items]
 
 
 def _tag_size(size: int) -> int:
@@ -104,16 +126,48 @@ def decrypt_gcm(key: Buffer, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag
     return plaintext
 
 
-def gcm_encrypt_many(key: Buffer, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int = 16) -> list[bytes]:
+def gcm_encrypt_many(key: Buffer, items: Sequence[Triple], tag_size: int = 16) -> list[bytes]:
     """Encrypt (nonce, data, aad) triples under one key."""
-    return provider().sm4_gcm_encrypt(checked_key(key), [_triple(item) for item in items], _tag_size(tag_size))
+    return provider().sm4_gcm_encrypt(checked_key(key), _triples(items), _tag_size(tag_size))
 
 
-def gcm_decrypt_many(
-    key: Buffer, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int = 16
-) -> list[bytes | None]:
+def gcm_decrypt_many(key: Buffer, items: Sequence[Triple], tag_size: int = 16) -> list[bytes | None]:
     """Decrypt (nonce, ciphertext‖tag, aad) triples; None in the place of each that fails."""
-    return provider().sm4_gcm_decrypt(checked_key(key), [_triple(item) for item in items], _tag_size(tag_size))
+    return provider().sm4_gcm_decrypt(checked_key(key), _triples(items), _tag_size(tag_size))
+
+
+class GcmKey:
+    """A key made ready once for many calls, of any number of threads: its schedule and the powers of its hash.
+
+    They live as long as this object and are wiped with it. It stays with the provider that served when it was made.
+    """
+
+    __slots__ = ("_ready",)
+
+    def __init__(self, key: Buffer) -> None:
+        self._ready = provider().sm4_gcm_key(checked_key(key))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a prepared key is not copied or pickled")
+
+    def encrypt_many(self, items: Sequence[Triple], tag_size: int = 16) -> list[bytes]:
+        """As `gcm_encrypt_many`."""
+        return self._ready.encrypt(_triples(items), _tag_size(tag_size))
+
+    def decrypt_many(self, items: Sequence[Triple], tag_size: int = 16) -> list[bytes | None]:
+        """As `gcm_decrypt_many`."""
+        return self._ready.decrypt(_triples(items), _tag_size(tag_size))
+
+    def encrypt(self, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag_size: int = 16) -> bytes:
+        """As `encrypt_gcm`."""
+        return self._ready.encrypt((_triple((nonce, data, aad)),), _tag_size(tag_size))[0]
+
+    def decrypt(self, nonce: Buffer, data: Buffer, aad: Buffer = b"", tag_size: int = 16) -> bytes:
+        """As `decrypt_gcm`."""
+        plaintext = self._ready.decrypt((_triple((nonce, data, aad)),), _tag_size(tag_size))[0]
+        if plaintext is None:
+            raise DecryptionFailed
+        return plaintext
 
 
 def _ccm(nonce: Buffer, data: Buffer, aad: Buffer, tag_size: int) -> tuple[Buffer, Buffer, Buffer]:

@@ -1,6 +1,7 @@
 """SM3, HMAC-SM3 and the modes of SM4."""
 
 import os
+import pickle
 
 import pytest
 
@@ -130,3 +131,33 @@ def test_wrong_sizes_are_named(provider: Provider) -> None:
 def test_decrypting_an_empty_padded_text_fails(provider: Provider) -> None:
     with pytest.raises(DecryptionFailed):
         sm4.decrypt_cbc(KEY, KEY, b"")
+
+
+def test_a_prepared_key_does_what_the_key_does(provider: Provider) -> None:
+    ready = sm4.GcmKey(bytearray(KEY))
+    items = [(bytes([i]) * (12 + i % 2), bytes(range(i)) * 7, b"aad"[: i % 4]) for i in range(70)]
+    sealed = sm4.gcm_encrypt_many(KEY, items)
+    assert ready.encrypt_many(items) == sealed
+    assert [ready.encrypt(*item, 12) for item in items] == [whole[:-4] for whole in sealed]
+    back = [(nonce, whole, aad) for (nonce, _, aad), whole in zip(items, sealed, strict=True)]
+    assert ready.decrypt_many([*back, (NONCE, b"short", b"")]) == [data for _, data, _ in items] + [None]
+    assert ready.decrypt(*back[69]) == items[69][1]
+    with pytest.raises(DecryptionFailed):
+        ready.decrypt(NONCE, sealed[69])
+    with pytest.raises(InvalidInput):
+        ready.encrypt(b"", b"data")
+    with pytest.raises(InvalidInput):
+        sm4.GcmKey(KEY[:15])
+    with pytest.raises(TypeError):
+        pickle.dumps(ready)
+
+
+def test_a_batch_is_checked_item_by_item(provider: Provider) -> None:
+    good = (NONCE, b"data", b"")
+    view = (memoryview(NONCE), memoryview(bytearray(b"0d1a2t3a"))[1::2], bytearray())
+    assert sm4.gcm_encrypt_many(KEY, [good, view])[0] == sm4.gcm_encrypt_many(KEY, (good, view))[1]
+    for bad in (("nonce is text", b"", b""), (b"", b"", b""), (NONCE, [1, 2], b"")):
+        with pytest.raises(InvalidInput):
+            sm4.gcm_encrypt_many(KEY, [good, bad])  # type: ignore[list-item]
+    with pytest.raises(InvalidInput):
+        sm3.digest_many([b"data", "text"])  # type: ignore[list-item]

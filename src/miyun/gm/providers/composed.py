@@ -5,7 +5,7 @@ integer arithmetic: slow and not constant time, which is why the fallback announ
 """
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from miyun.gm.curve import decode_point
 from miyun.gm.errors import InvalidKey
@@ -88,12 +88,18 @@ class Gcm:
         hashed = self._ghash(aad, ciphertext, _lengths(aad, ciphertext))
         return bytes(a ^ b for a, b in zip(hashed, self._ecb(j0), strict=True))
 
-    def encrypt(self, nonce: Buffer, data: Buffer, aad: Buffer, tag_size: int) -> bytes:
+    def encrypt(self, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int, /) -> list[bytes]:
+        return [self._encrypt(nonce, data, aad, tag_size) for nonce, data, aad in items]
+
+    def decrypt(self, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int, /) -> list[bytes | None]:
+        return [self._decrypt(nonce, data, aad, tag_size) for nonce, data, aad in items]
+
+    def _encrypt(self, nonce: Buffer, data: Buffer, aad: Buffer, tag_size: int) -> bytes:
         j0 = self._j0(nonce)
         ciphertext = self._ctr(j0, bytes(data))
         return ciphertext + self._tag(j0, aad, ciphertext)[:tag_size]
 
-    def decrypt(self, nonce: Buffer, data: Buffer, aad: Buffer, tag_size: int) -> bytes | None:
+    def _decrypt(self, nonce: Buffer, data: Buffer, aad: Buffer, tag_size: int) -> bytes | None:
         if len(data) < tag_size:
             return None
         ciphertext, tag = bytes(data[: len(data) - tag_size]), bytes(data[len(data) - tag_size :])

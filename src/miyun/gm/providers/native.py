@@ -72,6 +72,7 @@ class NativeProvider:
         self.sm4_ctr = engine.sm4_ctr
         self.sm4_gcm_encrypt = engine.sm4_gcm_encrypt
         self.sm4_gcm_decrypt = engine.sm4_gcm_decrypt
+        self.sm4_gcm_key = engine.sm4_gcm_key
         self.sm4_cfb = engine.sm4_cfb
         self.sm4_ofb = engine.sm4_ofb
         self.sm4_bc = engine.sm4_bc

@@ -15,7 +15,7 @@ from miyun.gm import curve
 from miyun.gm.errors import GmError, InvalidInput, InvalidKey, SelfTestFailed
 
 from . import composed, composed_modes, composed_sm9, composed_zuc, libcrypto
-from .port import Buffer, Hash, Provider
+from .port import Buffer, GcmKey, Hash, Provider
 
 _CHUNK = 1 << 30  # EVP_CipherUpdate counts in int
 
@@ -310,16 +310,17 @@ class OpenSslProvider:
     ) -> list[bytes]:
         if self._portable:
             return self._portable.sm4_gcm_encrypt(key, items, tag_size)
-        gcm = self._gcm(key)
-        return [gcm.encrypt(nonce, data, aad, tag_size) for nonce, data, aad in items]
+        return self._gcm(key).encrypt(items, tag_size)
 
     def sm4_gcm_decrypt(
         self, key: Buffer, items: Sequence[tuple[Buffer, Buffer, Buffer]], tag_size: int
     ) -> list[bytes | None]:
         if self._portable:
             return self._portable.sm4_gcm_decrypt(key, items, tag_size)
-        gcm = self._gcm(key)
-        return [gcm.decrypt(nonce, data, aad, tag_size) for nonce, data, aad in items]
+        return self._gcm(key).decrypt(items, tag_size)
+
+    def sm4_gcm_key(self, key: Buffer) -> GcmKey:
+        return self._portable.sm4_gcm_key(key) if self._portable else self._gcm(bytes(key))
 
     def sm4_cfb(self, key: Buffer, iv: Buffer, data: Buffer, encrypt: bool) -> bytes:
         return self._cipher(self._lib.EVP_sm4_cfb128(), key, iv, data, encrypt)

@@ -143,7 +143,7 @@ def _by_key(items: Sequence[tuple[OpenKey, Any, Any, Any]]) -> list[tuple[OpenKe
 def _encrypt(mode: CipherMode, key: OpenKey, items: list[tuple[bytes, bytes, bytes]]) -> list[bytes]:
     secret = key.secret
     if mode is CipherMode.SM4_GCM:
-        return sm4.gcm_encrypt_many(secret, items)
+        return key.gcm().encrypt_many(items)
     if mode is CipherMode.AES_256_GCM:
         return [intl.aes_gcm_encrypt(secret, iv, data, aad) for iv, data, aad in items]
     if mode is CipherMode.SM4_CBC:
@@ -154,9 +154,7 @@ def _encrypt(mode: CipherMode, key: OpenKey, items: list[tuple[bytes, bytes, byt
 def _decrypt(mode: CipherMode, key: OpenKey, items: list[tuple[bytes, bytes, bytes]]) -> list[bytes | None]:
     secret = key.secret
     if mode is CipherMode.SM4_GCM:
-        long_enough = [item if len(item[1]) >= 16 else None for item in items]
-        good = iter(sm4.gcm_decrypt_many(secret, [item for item in long_enough if item is not None]))
-        return [None if item is None else next(good) for item in long_enough]
+        return key.gcm().decrypt_many(items)
     if mode is CipherMode.AES_256_GCM:
         return [_or_none(intl.aes_gcm_decrypt, secret, iv, data, aad) for iv, data, aad in items]
     if mode is CipherMode.SM4_CBC:

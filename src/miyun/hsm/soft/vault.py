@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Final
 
-from miyun.gm import intl, kdf, rand, selftest, sm2, sm3
+from miyun.gm import intl, kdf, rand, selftest, sm2, sm3, sm4
 from miyun.gm.errors import DecryptionFailed, GmError
 from miyun.hsm.errors import InvalidRequest, MachineFailed, MachineLocked, UnknownKey
 from miyun.hsm.port import KeyAlgorithm, KeyBinding, MachineState, WrappedKey
@@ -46,12 +46,19 @@ class OpenKey:
     public: bytes | None
     _za: dict[bytes, bytes] = field(default_factory=dict)
     _parsed: intl.PrivateKey | None = None
+    _gcm: sm4.GcmKey | None = None
 
     def parsed(self) -> intl.PrivateKey:
         """The key of an international algorithm, parsed at its first use."""
         if self._parsed is None:
             self._parsed = intl.load_private(self.secret)
         return self._parsed
+
+    def gcm(self) -> sm4.GcmKey:
+        """An SM4 key made ready for GCM at its first use; wiped when this key is dropped and nobody works with it."""
+        if self._gcm is None:
+            self._gcm = sm4.GcmKey(self.secret)
+        return self._gcm
 
     def za(self, user_id: bytes) -> bytes:
         """Z_A of this SM2 key for an identity (GB/T 32918.2, 5.5)."""
