@@ -42,28 +42,24 @@ void fp_encode(uint8_t out[32], const fp *a)
         gm_store64(out + 24 - 8 * i, plain.v[i]);
 }
 
-/* (a + bu)(c + du) = ac + b(-2d) + (ad + bc)u */
-void fp2_mul(fp2 *r, const fp2 *x, const fp2 *y)
+static void minus_twice(fp *r, const fp *a)
 {
-    fp minus, t;
-    fp_add(&minus, &y->b, &y->b);
-    fp_neg(&minus, &minus);
-    fp_mul_add(&t, &x->a, &y->a, &x->b, &minus);
-    fp_mul_add(&r->b, &x->a, &y->b, &x->b, &y->a);
-    r->a = t;
+    fp_add(r, a, a);
+    fp_neg(r, r);
 }
 
-/* (a + bu)^2 = (a + b)(a - 2b) + ab + 2ab u */
-void fp2_sqr(fp2 *r, const fp2 *x)
+void fp2_factor_of(fp2_factor *r, const fp2 *x)
 {
-    fp s, t, ab;
-    fp_add(&s, &x->a, &x->b);
-    fp_sub(&t, &x->a, &x->b);
-    fp_sub(&t, &t, &x->b);
-    fp_mul(&ab, &x->a, &x->b);
-    fp_mul(&s, &s, &t);
-    fp_add(&r->a, &s, &ab);
-    fp_add(&r->b, &ab, &ab);
+    r->a = x->a;
+    r->b = x->b;
+    minus_twice(&r->minus, &x->b);
+}
+
+void fp2_factor_times_u(fp2_factor *r, const fp2_factor *y)
+{
+    r->a = y->minus;
+    r->b = y->a;
+    minus_twice(&r->minus, &y->a);
 }
 
 void fp2_mul_fp(fp2 *r, const fp2 *x, const fp *k)

@@ -22,10 +22,31 @@ static const fp fp_one = {{0x1a9064d81caeba83ULL, 0xde0d6cb4e5851124ULL, 0x29fc5
 
 #define UNROLL _Pragma("GCC unroll 8")
 
-/* t + carry * 2^256, less p if it is not below p */
-static inline void fp_reduce_once(uint64_t r[4], const uint64_t t[4], uint64_t carry)
+static inline void fp_add(fp *r, const fp *a, const fp *b)
 {
-    uint64_t s[4], borrow = 0;
+#if GM_X86
+    uint64_t t0 = a->v[0], t1 = a->v[1], t2 = a->v[2], t3 = a->v[3], s0, s1, s2, s3, carry = 0;
+    __asm__("addq %[b0], %[t0]\n\tadcq %[b1], %[t1]\n\tadcq %[b2], %[t2]\n\tadcq %[b3], %[t3]\n\tadcq $0, %[carry]\n\t"
+            "movq %[t0], %[s0]\n\tmovq %[t1], %[s1]\n\tmovq %[t2], %[s2]\n\tmovq %[t3], %[s3]\n\t"
+            "subq %[p0], %[s0]\n\tsbbq %[p1], %[s1]\n\tsbbq %[p2], %[s2]\n\tsbbq %[p3], %[s3]\n\tsbbq $0, %[carry]\n\t"
+            "cmovncq %[s0], %[t0]\n\tcmovncq %[s1], %[t1]\n\tcmovncq %[s2], %[t2]\n\tcmovncq %[s3], %[t3]"
+            : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [carry] "+&r"(carry), [s0] "=&r"(s0),
+              [s1] "=&r"(s1), [s2] "=&r"(s2), [s3] "=&r"(s3)
+            : [b0] "m"(b->v[0]), [b1] "m"(b->v[1]), [b2] "m"(b->v[2]), [b3] "m"(b->v[3]), [p0] "m"(sm9_p[0]),
+              [p1] "m"(sm9_p[1]), [p2] "m"(sm9_p[2]), [p3] "m"(sm9_p[3])
+            : "cc");
+    r->v[0] = t0;
+    r->v[1] = t1;
+    r->v[2] = t2;
+    r->v[3] = t3;
+#else
+    uint64_t t[4], s[4], carry = 0, borrow = 0;
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        u128 c = (u128)a->v[i] + b->v[i] + carry;
+        t[i] = (uint64_t)c;
+        carry = (uint64_t)(c >> 64);
+    }
     UNROLL
     for (int i = 0; i < 4; i++) {
         u128 d = (u128)t[i] - sm9_p[i] - borrow;
@@ -35,23 +56,27 @@ static inline void fp_reduce_once(uint64_t r[4], const uint64_t t[4], uint64_t c
     uint64_t keep = 0 - (borrow & (carry ^ 1));
     UNROLL
     for (int i = 0; i < 4; i++)
-        r[i] = (t[i] & keep) | (s[i] & ~keep);
-}
-
-static inline void fp_add(fp *r, const fp *a, const fp *b)
-{
-    uint64_t t[4], carry = 0;
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        u128 c = (u128)a->v[i] + b->v[i] + carry;
-        t[i] = (uint64_t)c;
-        carry = (uint64_t)(c >> 64);
-    }
-    fp_reduce_once(r->v, t, carry);
+        r->v[i] = (t[i] & keep) | (s[i] & ~keep);
+#endif
 }
 
 static inline void fp_sub(fp *r, const fp *a, const fp *b)
 {
+#if GM_X86
+    uint64_t t0 = a->v[0], t1 = a->v[1], t2 = a->v[2], t3 = a->v[3], s0 = SM9_P0, s1 = SM9_P1, s2 = SM9_P2, s3 = SM9_P3;
+    uint64_t zero = 0;
+    __asm__("subq %[b0], %[t0]\n\tsbbq %[b1], %[t1]\n\tsbbq %[b2], %[t2]\n\tsbbq %[b3], %[t3]\n\t"
+            "cmovncq %[zero], %[s0]\n\tcmovncq %[zero], %[s1]\n\tcmovncq %[zero], %[s2]\n\tcmovncq %[zero], %[s3]\n\t"
+            "addq %[s0], %[t0]\n\tadcq %[s1], %[t1]\n\tadcq %[s2], %[t2]\n\tadcq %[s3], %[t3]"
+            : [t0] "+&r"(t0), [t1] "+&r"(t1), [t2] "+&r"(t2), [t3] "+&r"(t3), [s0] "+&r"(s0), [s1] "+&r"(s1), [s2] "+&r"(s2),
+              [s3] "+&r"(s3)
+            : [b0] "m"(b->v[0]), [b1] "m"(b->v[1]), [b2] "m"(b->v[2]), [b3] "m"(b->v[3]), [zero] "r"(zero)
+            : "cc");
+    r->v[0] = t0;
+    r->v[1] = t1;
+    r->v[2] = t2;
+    r->v[3] = t3;
+#else
     uint64_t t[4], borrow = 0, carry = 0;
     UNROLL
     for (int i = 0; i < 4; i++) {
@@ -65,79 +90,33 @@ static inline void fp_sub(fp *r, const fp *a, const fp *b)
         r->v[i] = (uint64_t)c;
         carry = (uint64_t)(c >> 64);
     }
+#endif
 }
-
-/* t[0..5] += a * b */
-static inline void fp_row(uint64_t t[6], uint64_t a, const uint64_t b[4])
-{
-    uint64_t carry = 0;
-    UNROLL
-    for (int j = 0; j < 4; j++) {
-        u128 c = (u128)a * b[j] + t[j] + carry;
-        t[j] = (uint64_t)c;
-        carry = (uint64_t)(c >> 64);
-    }
-    u128 c = (u128)t[4] + carry;
-    t[4] = (uint64_t)c;
-    t[5] += (uint64_t)(c >> 64);
-}
-
-/* t = (t + m*p) / 2^64 with the m that makes it whole */
-static inline void fp_shift(uint64_t t[6])
-{
-    uint64_t m = t[0] * SM9_P_INVERSE;
-    u128 c = (u128)m * sm9_p[0] + t[0];
-    UNROLL
-    for (int j = 1; j < 4; j++) {
-        c = (u128)m * sm9_p[j] + t[j] + (uint64_t)(c >> 64);
-        t[j - 1] = (uint64_t)c;
-    }
-    c = (u128)t[4] + (uint64_t)(c >> 64);
-    t[3] = (uint64_t)c;
-    t[4] = t[5] + (uint64_t)(c >> 64);
-    t[5] = 0;
-}
-
-/* a*b / R */
-static inline void fp_mul(fp *r, const fp *a, const fp *b)
-{
-    uint64_t t[6] = {0};
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        fp_row(t, b->v[i], a->v);
-        fp_shift(t);
-    }
-    fp_reduce_once(r->v, t, t[4]);
-}
-
-/* (a*b + c*d) / R with one reduction: below 2.5 p before it ends */
-static inline void fp_mul_add(fp *r, const fp *a, const fp *b, const fp *c, const fp *d)
-{
-    uint64_t t[6] = {0}, s[4];
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        fp_row(t, b->v[i], a->v);
-        fp_row(t, d->v[i], c->v);
-        fp_shift(t);
-    }
-    /* once where it is 2^256 or more, and once where it is p or more */
-    uint64_t borrow = 0, mask = 0 - t[4];
-    UNROLL
-    for (int i = 0; i < 4; i++) {
-        u128 x = (u128)t[i] - (sm9_p[i] & mask) - borrow;
-        s[i] = (uint64_t)x;
-        borrow = (uint64_t)(x >> 64) & 1;
-    }
-    fp_reduce_once(r->v, s, t[4] ^ borrow);
-}
-
-static inline void fp_sqr(fp *r, const fp *a) { fp_mul(r, a, a); }
 
 static inline void fp_neg(fp *r, const fp *a)
 {
     const fp zero = {{0}};
     fp_sub(r, &zero, a);
 }
+
+/* ---- sm9_dot.c: sums of products, each with one reduction ---- */
+/* A factor in F_p2 as the sums want it: `minus` is -2b, since (a + bu)(c + du) = ac - 2bd + (ad + bc)u */
+typedef struct {
+    fp a, b, minus;
+} fp2_factor;
+
+void fp_mul(fp *r, const fp *a, const fp *b); /* a*b / R */
+void fp2_mul(fp2 *r, const fp2 *x, const fp2 *y);
+void fp2_sqr(fp2 *r, const fp2 *x);
+/* (a + b*v)^2 with v^2 = u; no output may be an input */
+void fp4_sqr(fp2 *ra, fp2 *rb, const fp2 *a, const fp2 *b);
+/* x0*y0 + x1*y1 + x2*y2; r may be none of the x */
+void fp2_dot(fp2 *r, const fp2 *x0, const fp2_factor *y0, const fp2 *x1, const fp2_factor *y1, const fp2 *x2,
+             const fp2_factor *y2);
+/* whether the CPU has the instructions that speed these up, and uses them; for tests of both ways */
+int sm9_use_adx(int wanted);
+
+static inline void fp_sqr(fp *r, const fp *a) { fp_mul(r, a, a); }
 
 /* ---- sm9_fp.c ---- */
 void fp_inv(fp *r, const fp *a);
@@ -184,8 +163,8 @@ static inline void fp2_select(fp2 *r, const fp2 *x, const fp2 *y, uint64_t mask)
 
 static inline int fp2_is_zero(const fp2 *x) { return fp_is_zero(&x->a) & fp_is_zero(&x->b); }
 
-void fp2_mul(fp2 *r, const fp2 *x, const fp2 *y);
-void fp2_sqr(fp2 *r, const fp2 *x);
+void fp2_factor_of(fp2_factor *r, const fp2 *x);
+void fp2_factor_times_u(fp2_factor *r, const fp2_factor *y);
 void fp2_mul_fp(fp2 *r, const fp2 *x, const fp *k);
 void fp2_mul_u(fp2 *r, const fp2 *x); /* times u, the non-residue of the tower */
 void fp2_inv(fp2 *r, const fp2 *x);

@@ -37,46 +37,19 @@ static void fp6_mul_s(fp6 *r, const fp6 *x)
     fp2_mul_u(&r->c[0], &t);
 }
 
-/* (a + b)(c + d) - ac - bd, of which the last two are at hand */
-static void cross(fp2 *r, const fp2 *a, const fp2 *b, const fp2 *c, const fp2 *d, const fp2 *ac, const fp2 *bd)
-{
-    fp2 s, t;
-    fp2_add(&s, a, b);
-    fp2_add(&t, c, d);
-    fp2_mul(&s, &s, &t);
-    fp2_sub(&s, &s, ac);
-    fp2_sub(r, &s, bd);
-}
-
 static void fp6_mul(fp6 *r, const fp6 *x, const fp6 *y)
 {
-    fp2 d0, d1, d2, t0, t1, t2;
-    fp2_mul(&d0, &x->c[0], &y->c[0]);
-    fp2_mul(&d1, &x->c[1], &y->c[1]);
-    fp2_mul(&d2, &x->c[2], &y->c[2]);
-    cross(&t0, &x->c[1], &x->c[2], &y->c[1], &y->c[2], &d1, &d2);
-    cross(&t1, &x->c[0], &x->c[1], &y->c[0], &y->c[1], &d0, &d1);
-    cross(&t2, &x->c[0], &x->c[2], &y->c[0], &y->c[2], &d0, &d2);
-    fp2_mul_u(&t0, &t0);
-    fp2_add(&r->c[0], &d0, &t0);
-    fp2_mul_u(&d2, &d2);
-    fp2_add(&r->c[1], &t1, &d2);
-    fp2_add(&r->c[2], &t2, &d1);
-}
-
-/* times a + b*s */
-static void fp6_mul_short(fp6 *r, const fp6 *x, const fp2 *a, const fp2 *b)
-{
-    fp2 d0, d1, t0, t1, t2;
-    fp2_mul(&d0, &x->c[0], a);
-    fp2_mul(&d1, &x->c[1], b);
-    cross(&t1, &x->c[0], &x->c[1], a, b, &d0, &d1);
-    fp2_mul(&t0, &x->c[2], b);
-    fp2_mul(&t2, &x->c[2], a);
-    fp2_mul_u(&t0, &t0);
-    fp2_add(&r->c[0], &d0, &t0);
-    r->c[1] = t1;
-    fp2_add(&r->c[2], &t2, &d1);
+    fp2_factor y0, y1, y2, uy1, uy2;
+    fp6 t;
+    fp2_factor_of(&y0, &y->c[0]);
+    fp2_factor_of(&y1, &y->c[1]);
+    fp2_factor_of(&y2, &y->c[2]);
+    fp2_factor_times_u(&uy1, &y1);
+    fp2_factor_times_u(&uy2, &y2);
+    fp2_dot(&t.c[0], &x->c[0], &y0, &x->c[1], &uy2, &x->c[2], &uy1);
+    fp2_dot(&t.c[1], &x->c[0], &y1, &x->c[1], &y0, &x->c[2], &uy2);
+    fp2_dot(&t.c[2], &x->c[0], &y2, &x->c[1], &y1, &x->c[2], &y0);
+    *r = t;
 }
 
 static void halves(fp6 *even, fp6 *odd, const fp12 *x)
@@ -131,22 +104,16 @@ void fp12_sqr(fp12 *r, const fp12 *x)
 
 void fp12_mul_line(fp12 *r, const fp12 *x, const fp2 *c0, const fp2 *c2, const fp2 *c3)
 {
-    fp6 a, b, ac, bd;
-    fp2 sum;
-    halves(&a, &b, x);
-    fp6_mul_short(&ac, &a, c0, c2);
-    fp2_mul(&bd.c[1], &b.c[0], c3); /* times c3*s */
-    fp2_mul(&bd.c[2], &b.c[1], c3);
-    fp2_mul(&bd.c[0], &b.c[2], c3);
-    fp2_mul_u(&bd.c[0], &bd.c[0]);
-    fp6_add(&a, &a, &b);
-    fp2_add(&sum, c2, c3);
-    fp6_mul_short(&a, &a, c0, &sum);
-    fp6_sub(&a, &a, &ac);
-    fp6_sub(&a, &a, &bd);
-    fp6_mul_s(&bd, &bd);
-    fp6_add(&ac, &ac, &bd);
-    join(r, &ac, &a);
+    fp2_factor y0, y2, y3, uy2, uy3;
+    fp12 t;
+    fp2_factor_of(&y0, c0);
+    fp2_factor_of(&y2, c2);
+    fp2_factor_of(&y3, c3);
+    fp2_factor_times_u(&uy2, &y2);
+    fp2_factor_times_u(&uy3, &y3);
+    for (int i = 0; i < 6; i++)
+        fp2_dot(&t.c[i], &x->c[i], &y0, &x->c[(i + 4) % 6], i < 2 ? &uy2 : &y2, &x->c[(i + 3) % 6], i < 3 ? &uy3 : &y3);
+    *r = t;
 }
 
 void fp12_conjugate(fp12 *r, const fp12 *x)
@@ -212,20 +179,6 @@ void fp12_frobenius(fp12 *r, const fp12 *x, int times)
                 fp2_mul_fp(&r->c[i], &r->c[i], &frobenius[i - 1]);
         }
     }
-}
-
-/* (a + b*v)^2 with v^2 = u */
-static void fp4_sqr(fp2 *ra, fp2 *rb, const fp2 *a, const fp2 *b)
-{
-    fp2 aa, bb, s;
-    fp2_sqr(&aa, a);
-    fp2_sqr(&bb, b);
-    fp2_add(&s, a, b);
-    fp2_sqr(&s, &s);
-    fp2_sub(&s, &s, &aa);
-    fp2_sub(rb, &s, &bb);
-    fp2_mul_u(&bb, &bb);
-    fp2_add(ra, &aa, &bb);
 }
 
 static void three_less_two(fp2 *r, const fp2 *t, const fp2 *x) /* 3t - 2x */
