@@ -70,7 +70,7 @@ class WrappedKey:
 
 @dataclass(frozen=True, slots=True)
 class CipherItem:
-    """`iv` empty on encryption asks the machine for a fresh one. `data` on decryption is ciphertext ‖ tag."""
+    """`iv` is empty on encryption: the machine draws it. `data` on decryption is ciphertext ‖ tag."""
 
     data: bytes
     iv: bytes = b""

@@ -66,9 +66,9 @@ def sign_items(
 
 def encrypt_items(key: OpenKey, mode: CipherMode, items: Sequence[CipherItem]) -> list[CryptItem]:
     size = _check_cipher(key, mode, items)
-    if any(item.iv and len(item.iv) != size for item in items):
-        raise InvalidRequest("iv", f"{size} octets for {mode}, or none for a fresh one")
-    return [(key, item.iv or rand.token(size), item.data, item.aad) for item in items]
+    if any(item.iv for item in items):  # one that repeats under a key would give the plaintexts away
+        raise InvalidRequest("iv", "none on encryption: the machine draws a fresh one")
+    return [(key, rand.token(size), item.data, item.aad) for item in items]
 
 
 def decrypt_items(key: OpenKey, mode: CipherMode, items: Sequence[CipherItem]) -> list[CryptItem]:
