@@ -21,7 +21,7 @@ from typing import Any, Self
 import msgspec
 import uvicorn
 import uvloop
-from benchmarks.load.client import Target
+from benchmarks.load.client import Request, Target
 from litestar import Litestar, post
 
 from miyun.core.settings import FOLDERS, load
@@ -88,6 +88,21 @@ async def serve(home: str, number: int) -> None:
     await uvicorn.Server(config).serve(sockets=[listening])
 
 
+def bare_json(count: int) -> list[Request]:
+    body = b"{}"
+    head = f"POST /json HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return [(head.encode() + body,)] * count
+
+
+def bare_transfer(count: int, size: int) -> list[Request]:
+    body = bytes(size)
+    head = (
+        f"POST /transfer HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: {size}\r\n"
+        f"x-miyun-content-sm3: {sm3.digest(body).hex()}\r\nx-miyun-nonce: 0123456789\r\n\r\n"
+    )
+    return [(head.encode(), body)] * count
+
+
 class Bare:
     """`with Bare(workers=2) as bare:` the listener and its bare workers."""
 
@@ -114,6 +129,8 @@ class Bare:
         deadline = time.monotonic() + 60
         while True:
             try:
+                for number in range(self._workers):
+                    Target(unix=web_socket(Path(self._home.name) / "run", number)).connect().close()
                 self.target.connect().close()
                 return self
             except (OSError, ValueError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load.client import Request, Target
-from benchmarks.load.prepared import Caller, encoded
+from benchmarks.load.prepared import OCTETS, Caller, encoded
 from tests.platform import App, RunningPlatform, Tenant, code, spec
 
 from miyun.core.operation import Role
@@ -44,6 +44,10 @@ class Subject:
     def timestamp(self, count: int) -> list[Request]:
         body = encoded({"digest": DIGEST, "hash_algorithm": "SM3", "policy": "sm2"})
         return self.caller.requests(count, "POST", "/v1/timestamp/tokens", body)
+
+    def encrypt(self, count: int, size: int) -> list[Request]:
+        target = f"/v1/encryption/encrypt?key={self.key}"
+        return self.caller.requests(count, "POST", target, bytes(size), content_type=OCTETS)
 
     def encrypt_json(self, count: int, size: int) -> list[Request]:
         body = encoded({"key": self.key, "plaintext": base64.b64encode(bytes(size)).decode()})

@@ -204,6 +204,7 @@ def test_health_metrics_description_and_reference_are_served(platform: RunningPl
             "parts": {"vsm": "ok", "ledger": "ok", "database": "ok", "setup": "ok"},
         }
         metrics = http.get("/metrics").text
+        assert "miyun_vsm_operations_total" in metrics and 'miyun_calls_running{worker="1"}' in metrics
         assert 'miyun_worker_up{worker="0"} 1' in metrics and 'miyun_worker_up{worker="1"} 1' in metrics
         assert 'operation="timestamp.issue",outcome="ok"' in metrics
         described = http.get("/openapi.json").json()

@@ -26,12 +26,21 @@ import msgspec
 
 from miyun.core.access import Authenticated, Authenticator, Credential, Entitled, Entitlements, Internal
 from miyun.core.clock import Clock
-from miyun.core.errors import InternalError, MiyunError, PermissionDenied, QuotaExceeded, Unauthenticated, Unavailable
+from miyun.core.errors import (
+    InternalError,
+    MiyunError,
+    Overloaded,
+    PermissionDenied,
+    QuotaExceeded,
+    Unauthenticated,
+    Unavailable,
+)
 from miyun.core.i18n import Locale
 from miyun.core.ledger.port import Admission, Entry, Ledger, QuotaAsk, Receipt, Settled, Ticket
 from miyun.core.ledger.record import hour_of
 from miyun.core.operation import Call, Operation, Principal, Role
 from miyun.core.registry import Registry
+from miyun.core.turns import Turns
 
 log = logging.getLogger("miyun.pipeline")
 
@@ -73,6 +82,7 @@ class _Progress:
     entitled: Entitled | None = None
     call: Call | None = None
     ticket: Ticket | None = None
+    turn: str | None = None  # whose place among the running calls this one has
     unasked: Admission | None = None  # executed, and the ledger was not asked yet
     in_doubt: bool = False  # the handler may have had an effect that is not recorded
 
@@ -89,6 +99,7 @@ class Pipeline:
         entitlements: Entitlements,
         ledger: Ledger,
         clock: Clock,
+        turns: Turns | None = None,
     ) -> None:
         self.registry = registry
         self.services = services
@@ -97,6 +108,7 @@ class Pipeline:
         self._entitlements = entitlements
         self._ledger = ledger
         self._clock = clock
+        self.turns = turns
         self._spent: dict[str, int] = {}  # quota account → the hour in which it was exhausted
 
     async def execute(
@@ -106,7 +118,11 @@ class Pipeline:
         now = self._clock.now()
         progress = _Progress()
         try:
-            outcome = await self._run(operation, arrival, encode, now, progress)
+            try:
+                outcome = await self._run(operation, arrival, encode, now, progress)
+            finally:
+                if progress.turn is not None and self.turns is not None:
+                    self.turns.give(progress.turn)
         except MiyunError as error:
             await self._refuse(operation, arrival, now, progress, error)
             raise
@@ -136,6 +152,10 @@ class Pipeline:
         authorise(operation, authenticated)
         entitled = await self._entitle(operation, arrival, principal, now)
         progress.entitled = entitled
+        if self.turns is not None and operation.body != "stream":  # a stream comes as slowly as its sender likes
+            owner = (entitled.tenant if entitled else principal.tenant) or principal.id
+            await self.turns.take(owner)
+            progress.turn = owner
         request = arrival.decode()
         call = progress.call = Call(
             principal=principal,
@@ -303,13 +323,15 @@ class Pipeline:
     ) -> None:
         """Record the refusal. A failing ledger must not hide the first error from the caller."""
         self.counters[operation.id, error.code] += 1
-        principal = progress.principal
+        principal, call = progress.principal, progress.call
         try:
             await self._ask_late(progress)
             if progress.ticket is not None:
                 await self._ledger.release(progress.ticket, in_doubt=progress.in_doubt)
             if principal is None or not _is_recorded(operation) or (_is_nobody(principal) and _is_noise(error)):
                 return  # anonymous noise is counted, not recorded: the ledger is not a target for floods
+            if isinstance(error, Overloaded) and call is None:
+                return  # turned away at the door: a record of each would be the load that it was turned away for
             outcome = "failed" if error.status >= 500 else "refused"
             entry = self._entry(operation, arrival, now, progress, outcome=outcome, code=error.code)
             await self._ledger.append(entry)

@@ -32,6 +32,7 @@ from miyun.core.registry import Registry
 from miyun.core.settings import Settings, host_and_port
 from miyun.core.storage import Database
 from miyun.core.tenancy.applications.store import ApplicationStore
+from miyun.core.turns import Turns
 from miyun.delivery.operations import OPERATIONS as DELIVERY_OPERATIONS
 from miyun.delivery.performance import Gatherer
 from miyun.delivery.recording import PerformanceService
@@ -275,6 +276,7 @@ async def assemble(
         entitlements=core.entitlements,
         ledger=ledger,
         clock=clock,
+        turns=Turns() if process == "web" else None,
     )
     return Platform(
         settings=settings,

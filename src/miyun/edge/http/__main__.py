@@ -52,6 +52,7 @@ async def serve(settings: Settings, worker: int, token: bytes) -> None:
             protocols=assembly.PROTOCOLS,
             mounts=(lambda web: console_routes(web.pipeline, platform.rehearsing),),
             worker=worker,
+            machine=platform.machine.counters,
             neighbours=[web_socket(run, other) for other in range(settings.server.workers) if other != worker],
             url=settings.url,
             extra={"platform": platform},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Web:
     protocols: Sequence[ProtocolRoute] = ()
     mounts: Sequence[Mount] = ()
     worker: int = 0
+    machine: Callable[[], Awaitable[Mapping[str, Any]]] | None = None  # what the VSM counts, for /metrics
     neighbours: Sequence[Path] = ()  # the other workers' sockets
     concurrency: int = 512
     url: str = "https://127.0.0.1:8600"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from importlib import resources
@@ -15,6 +17,7 @@ from miyun.edge.http.arrival import headers_of
 from miyun.edge.http.body import Receive
 from miyun.edge.http.errors import MethodNotAllowed
 from miyun.edge.http.routes import Endpoint, Request, Scope, Send, request_id, respond
+from miyun.hsm.errors import MachineError
 
 if TYPE_CHECKING:
     from miyun.edge.http.app import Web
@@ -38,7 +41,11 @@ def pages(web: Web) -> dict[str, Endpoint]:
         return 200, {"content-type": _JSON}, b'{"alive":true}'
 
     async def all_metrics() -> tuple[int, Mapping[str, str], bytes]:
-        text = await metrics.everywhere(metrics.local(web.pipeline, web.worker), web.neighbours)
+        own = metrics.local(web.pipeline, web.worker)
+        if web.machine is not None:
+            with contextlib.suppress(MachineError, TimeoutError):  # the workers' numbers do not depend on it
+                own += metrics.machine(await asyncio.wait_for(web.machine(), metrics.NEIGHBOUR_SECONDS))
+        text = await metrics.everywhere(own, web.neighbours)
         return 200, {"content-type": metrics.MEDIA_TYPE}, text.encode()
 
     async def own_metrics() -> tuple[int, Mapping[str, str], bytes]:

@@ -212,7 +212,9 @@ class Server:
             )
         return lane
 
-    def _submit(self, lane: Lane, connection: Connection, request_id: int, items: Sequence[Any], units: int) -> None:
+    def _submit(
+        self, lane: Lane, connection: Connection, request_id: int, key: OpenKey, items: Sequence[Any], units: int
+    ) -> None:
         def done(outcome: list[Any] | Exception) -> None:
             self._in_flight -= 1
             if isinstance(outcome, Exception):
@@ -221,7 +223,7 @@ class Server:
                 connection.reply(request_id, outcome)
 
         self._in_flight += 1
-        lane.submit(Job(items, units, done))
+        lane.submit(Job(items, units, done, key.binding.tenant))
 
     def _thread(self, connection: Connection, request_id: int, function: Callable[[], Any]) -> None:
         """For single, slow work."""
@@ -270,6 +272,9 @@ class Server:
                 "deepest_queue": lane.counters.deepest,
                 "waiting": lane.depth,
                 "threaded": lane.counters.threaded,
+                "waited_seconds": lane.counters.waited,
+                "longest_wait_seconds": lane.counters.longest,
+                "busy_seconds": lane.counters.busy,
             }
             for (opcode, kind), lane in self._lanes.items()
         }
@@ -303,19 +308,19 @@ class Server:
         scheme = request.scheme
         items = kernels.sign_items(key, scheme, request.items, prehashed=request.prehashed, user_id=request.user_id)
         lane = self._lane(Opcode.SIGN, scheme, lambda: kernels.sign_kernel(scheme))
-        self._submit(lane, connection, request_id, items, len(items))
+        self._submit(lane, connection, request_id, key, items, len(items))
 
     def _encrypt(self, connection: Connection, request_id: int, request: frames.Cipher) -> None:
         key, mode = self._vault.use(request.handle, request.wrapped), request.mode
         items = kernels.encrypt_items(key, mode, _cipher_items(request.items))
         lane = self._lane(Opcode.ENCRYPT, mode, lambda: kernels.encrypt_kernel(mode))
-        self._submit(lane, connection, request_id, items, _octets(items))
+        self._submit(lane, connection, request_id, key, items, _octets(items))
 
     def _decrypt(self, connection: Connection, request_id: int, request: frames.Cipher) -> None:
         key, mode = self._vault.use(request.handle, request.wrapped), request.mode
         items = kernels.decrypt_items(key, mode, _cipher_items(request.items))
         lane = self._lane(Opcode.DECRYPT, mode, lambda: kernels.decrypt_kernel(mode))
-        self._submit(lane, connection, request_id, items, _octets(items))
+        self._submit(lane, connection, request_id, key, items, _octets(items))
 
     def _public_decrypt(self, connection: Connection, request_id: int, request: frames.PublicDecrypt) -> None:
         _check_count(request.items)
@@ -328,7 +333,7 @@ class Server:
             raise errors.InvalidRequest("encoding", str(error)) from None
         encoding = request.encoding
         lane = self._lane(Opcode.PUBLIC_DECRYPT, encoding, lambda: kernels.public_decrypt_kernel(encoding))
-        self._submit(lane, connection, request_id, [(key, item) for item in request.items], len(request.items))
+        self._submit(lane, connection, request_id, key, [(key, item) for item in request.items], len(request.items))
 
     def _mac(self, connection: Connection, request_id: int, request: frames.Mac) -> None:
         _check_count(request.items)
@@ -337,7 +342,7 @@ class Server:
             raise errors.InvalidRequest("key", f"a MAC needs an HMAC-SM3 key, not {key.algorithm}")
         lane = self._lane(Opcode.MAC, "", lambda: kernels.mac_kernel)
         units = sum(len(item) + _ITEM_OCTETS for item in request.items)
-        self._submit(lane, connection, request_id, [(key, item) for item in request.items], units)
+        self._submit(lane, connection, request_id, key, [(key, item) for item in request.items], units)
 
     def _wrap_new(self, connection: Connection, request_id: int, request: frames.WrapNew) -> None:
         key = _symmetric(self._vault.use(request.handle, request.wrapped))
