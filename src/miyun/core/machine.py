@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from miyun.core.errors import (
     DecryptionFailed,
@@ -39,10 +37,14 @@ def of_machine(error: errors.MachineError) -> MiyunError:
             return InternalError()
 
 
-@contextmanager
-def machine_errors() -> Iterator[None]:
+class machine_errors:
     """Around calls of a machine."""
-    try:
-        yield
-    except errors.MachineError as error:
-        raise of_machine(error) from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, errors.MachineError):
+            raise of_machine(error) from error

@@ -89,6 +89,8 @@ class TenancyEntitlements:
         if instance is not None:
             named = _named(snapshot.usable, instance)
             fitting = tuple(u for u in fitting if u is named)
+        if len(fitting) == 1 and fitting[0].open_for(now, quota_free=operation.quota_free):
+            return fitting[0]
         usable = [u for u in fitting if u.open_for(now, quota_free=operation.quota_free)]
         if not usable:
             raise NotEntitled(service=operation.offering)

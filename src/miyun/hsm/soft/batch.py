@@ -63,15 +63,23 @@ _Piece = tuple[Job, int, int]
 
 
 class Lane:
-    """`kernel(items)` answers one result per item, in order; it may run in any thread."""
+    """`kernel(items)` answers one result per item, in order; it may run in any thread. `side_by_side`: so many units
+    cost it as much as one."""
 
     def __init__(
-        self, kernel: Callable[[list[Any]], list[Any]], pool: Executor, *, workers: int, seconds_per_unit: float
+        self,
+        kernel: Callable[[list[Any]], list[Any]],
+        pool: Executor,
+        *,
+        workers: int,
+        seconds_per_unit: float,
+        side_by_side: int = 1,
     ) -> None:
         self._kernel = kernel
         self._pool = pool
         self._workers = workers
-        self._cost = seconds_per_unit
+        self._cost = seconds_per_unit  # of `side_by_side` units
+        self._width = side_by_side
         self._loop = asyncio.get_running_loop()
         self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()  # by owner, whose turn is next first
         self._waiting_items = 0
@@ -116,10 +124,10 @@ class Lane:
             self._start()
 
     def _gather(self) -> tuple[list[_Piece], int, float]:
-        """The next batch, how many items it has, and its cost in units."""
+        """The next batch, how many items it has, and its cost."""
         pieces: list[_Piece] = []
         items, units = 0, 0.0
-        waiting, cost, now = self._waiting, self._cost, time.perf_counter()
+        waiting, cost, now = self._waiting, self._cost / self._width, time.perf_counter()
         while waiting and items < MAX_ITEMS and units * cost < LONGEST:
             owner, queue = next(iter(waiting.items()))
             room = FULL_LANES
@@ -142,7 +150,7 @@ class Lane:
                 waiting.move_to_end(owner)
             else:
                 del waiting[owner]
-        return pieces, items, units
+        return pieces, items, -(-units // self._width)
 
     def _begun(self, waited: float) -> None:
         self.counters.jobs += 1

@@ -19,9 +19,9 @@ from miyun.gm.ciphertext import check_encoding
 from miyun.gm.errors import GmError
 from miyun.gm.providers import provider
 from miyun.hsm import errors
-from miyun.hsm.port import CipherItem, KeyAlgorithm, MachineState, MachineStatus
+from miyun.hsm.port import CipherItem, KeyAlgorithm, MachineState, MachineStatus, SignScheme
 from miyun.hsm.soft import backup, frames, kernels
-from miyun.hsm.soft.batch import Job, Lane
+from miyun.hsm.soft.batch import FULL_LANES, Job, Lane
 from miyun.hsm.soft.channel import Channel
 from miyun.hsm.soft.frames import Opcode, Outcome
 from miyun.hsm.soft.vault import OpenKey, UnknownHandle, Vault
@@ -208,7 +208,11 @@ class Server:
         if lane is None:
             costly = opcode in (Opcode.SIGN, Opcode.PUBLIC_DECRYPT)
             lane = self._lanes[opcode, kind] = Lane(
-                kernel(), self._pool, workers=self._workers, seconds_per_unit=_PER_SIGNATURE if costly else _PER_OCTET
+                kernel(),
+                self._pool,
+                workers=self._workers,
+                seconds_per_unit=_PER_SIGNATURE if costly else _PER_OCTET,
+                side_by_side=FULL_LANES if kind == SignScheme.SM2_SM3 else 1,
             )
         return lane
 

@@ -43,7 +43,9 @@ class KeyRecords:
             if found is None:
                 raise NotFound("alias", alias, field=field)
             name = found
-        record = await self._records.load((tenant, name), lambda: asyncio.to_thread(self._store.find, tenant, name))
+        record = self._records.get((tenant, name))
+        if record is None:
+            record = await self._records.load((tenant, name), lambda: asyncio.to_thread(self._store.find, tenant, name))
         if record is None:
             raise NotFound("key", reference, field=field)
         return record
