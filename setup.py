@@ -33,27 +33,25 @@ def _located(distribution: str, ending: str) -> Path | None:
     return None
 
 
-def _ipp() -> tuple[list[str], list[str]] | None:
-    """Include directories and static archives of ipp-crypto, when it can be linked here."""
+def _ipp() -> tuple[str, str] | None:
+    """Include directory and static archive of ipp-crypto, when it can be linked here."""
     if os.environ.get("MIYUN_BUILD_IPP", "1") == "0" or platform.machine() not in ("x86_64", "AMD64"):
         return None
-    archives = [_located("ipp-crypto-static", name) for name in ("libcrypto_mb.a", "libippcp.a")]
+    archive = _located("ipp-crypto-static", "libippcp.a")
     header = _located("ipp-crypto-include", "include/ippcp.h")
-    if header is None or None in archives:
+    if header is None or archive is None:
         return None
-    # The aggregator's own ippcp.h forwards to a path that is not installed: its folder must come second.
-    return [str(header.parent), str(header.parent / "aggregator")], [str(path) for path in archives]
+    return str(header.parent), str(archive)
 
 
 def _extension() -> Extension:
     ipp = _ipp()
-    includes, archives = ipp or ([], [])
     return Extension(
         "miyun.gm._native",
         sources=PORTABLE + (IPP if ipp else []),
         depends=HEADERS,
-        include_dirs=["native", *includes],
-        define_macros=[("GM_WITH_IPP", "1"), ("BN_OPENSSL_DISABLE", "1")] if ipp else [],
+        include_dirs=["native", ipp[0]] if ipp else ["native"],
+        define_macros=[("GM_WITH_IPP", "1")] if ipp else [],
         extra_compile_args=[
             "-std=gnu11",
             "-O2",
@@ -64,7 +62,7 @@ def _extension() -> Extension:
             "-fstack-protector-strong",
             "-D_GNU_SOURCE",
         ],
-        extra_objects=archives,
+        extra_objects=[ipp[1]] if ipp else [],
         extra_link_args=["-pthread", "-Wl,--exclude-libs,ALL", "-Wl,-z,relro,-z,now,-z,noexecstack", "-s"],
         optional=True,
     )

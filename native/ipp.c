@@ -3,7 +3,6 @@
 
 #include <ippcp.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 static const char *setup_failed;
 
@@ -41,13 +40,3 @@ struct gm_engine gm_ipp = {
     .multiply_many = gm_ipp_multiply_many,
     .verify_many = gm_ipp_verify_many,
 };
-
-/* The archives' twins for OpenSSL types are never called; these names only satisfy the linker. */
-#define UNREACHABLE(name)                                                                                             \
-    void name(void);                                                                                                  \
-    void name(void) { abort(); }
-UNREACHABLE(BN_bin2bn)
-UNREACHABLE(BN_bn2lebinpad)
-UNREACHABLE(BN_is_word)
-UNREACHABLE(BN_num_bits)
-UNREACHABLE(ECDSA_SIG_get0)

@@ -44,7 +44,7 @@ static size_t point_size(int group)
     return 0;
 }
 
-static PyObject *octets(const uint8_t *data, size_t size)
+static PyObject *octet_string(const uint8_t *data, size_t size)
 {
     return PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)size);
 }
@@ -98,7 +98,7 @@ static PyObject *engine_extract(PyObject *self, PyObject *arguments)
         sm9_setup();
         status = sm9_extract(group, s, id, key);
         Py_END_ALLOW_THREADS;
-        result = answer(status, octets(key, size));
+        result = answer(status, octet_string(key, size));
     }
     gm_wipe(key, sizeof key);
     release(&held);
@@ -134,7 +134,7 @@ static PyObject *engine_sign(PyObject *self, PyObject *arguments)
         sm9_setup();
         status = sm9_sign(public_key, key, message, nonce, signature);
         Py_END_ALLOW_THREADS;
-        result = answer(status, octets(signature, sizeof signature));
+        result = answer(status, octet_string(signature, sizeof signature));
     }
     release(&held);
     return result;
@@ -220,7 +220,7 @@ static PyObject *engine_decapsulate(PyObject *self, PyObject *arguments)
         Py_BEGIN_ALLOW_THREADS;
         status = sm9_decapsulate(key, c, w);
         Py_END_ALLOW_THREADS;
-        result = answer(status, octets(w, sizeof w));
+        result = answer(status, octet_string(w, sizeof w));
     }
     gm_wipe(w, sizeof w);
     release(&held);
