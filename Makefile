@@ -12,7 +12,9 @@ $(UV):
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: $(UV) pyproject.toml uv.lock setup.py $(wildcard native/*)
+	rm -f src/miyun/gm/_native.*.so
 	$(UV) sync --quiet --reinstall-package miyun
+	@.venv/bin/python -m miyun.gm.providers
 	touch $@
 
 .venv/.assets: .venv/.installed deploy/assets.sh
