@@ -216,13 +216,6 @@ void gm_sm2_signers(struct gm_signer *out, const sc *d, size_t count); /* d in 1
 /* one signer for all or one each; e as given; -1 without randomness */
 int gm_sm2_sign_many(const struct gm_engine *engine, size_t count, const struct gm_signer *signer, int one_key,
                      const uint8_t (*e)[32], uint8_t (*r)[32], uint8_t (*s)[32]);
-/* ---- sm2_nonces.c: nonces k with x1 of k*G, made for many signatures at once ---- */
-struct gm_nonce {
-    sc k;
-    uint8_t x1[32];
-};
-/* A nonce that nobody has had or will have; -1 without randomness */
-int gm_nonce_take(const struct gm_engine *engine, struct gm_nonce *out, size_t soon);
 /* For known-answer tests; 0 when the nonce does not serve */
 int gm_sm2_sign_with_nonce(const struct gm_engine *engine, const sc *d, const sc *k, const uint8_t e[32],
                            uint8_t r[32], uint8_t s[32]);
@@ -230,12 +223,25 @@ int gm_sm2_sign_with_nonce(const struct gm_engine *engine, const sc *d, const sc
 int gm_sm2_verify_scalars(sc *s, sc *t, const uint8_t r_in[32], const uint8_t s_in[32]);
 /* Whether x(R) + e = r, mod n, for R = s*G + t*P in homogeneous coordinates */
 int gm_sm2_verify_point(const point *p, const uint8_t r_in[32], const uint8_t e[32]);
-int gm_sm2_encrypt(const struct gm_engine *engine, const uint8_t public_key[65], const uint8_t *in, size_t size,
-                   const sc *nonce, uint8_t *out);
-/* out[i] has room for size - 97 bytes where size is above 97; good[i]: 0 when the ciphertext is
- * wrong */
-void gm_sm2_decrypt_many(const struct gm_engine *engine, size_t count, const sc *d, const struct gm_bytes *in,
-                         uint8_t *const *out, uint8_t *good);
+
+/* ---- sm2_nonces.c: nonces k with x1 of k*G, made for many signatures at once ---- */
+struct gm_nonce {
+    sc k;
+    uint8_t x1[32];
+};
+/* A nonce that nobody has had or will have; `soon` will be taken at once; -1 without randomness */
+int gm_nonce_take(const struct gm_engine *engine, struct gm_nonce *out, size_t soon);
+
+/* ---- sm2_cipher.c ---- */
+struct gm_ciphertext {
+    uint8_t c1[65], c3[32]; /* C1 as 04 x y */
+};
+/* One nonce for one message in known-answer tests, else NULL; -1 without randomness, or when that nonce does not serve */
+int gm_sm2_encrypt_many(const struct gm_engine *engine, size_t count, const affine *p, const sc *nonce,
+                        const struct gm_bytes *in, struct gm_ciphertext *out, uint8_t *const *c2);
+/* good[i] tells which are to be tried, and then which were right; the plaintext has the size of C2 */
+void gm_sm2_decrypt_many(const struct gm_engine *engine, size_t count, const sc *d, const struct gm_ciphertext *in,
+                         const struct gm_bytes *c2, uint8_t *const *out, uint8_t *good);
 
 /* ---- sm2_check.c: NULL, or what is wrong with the engine's SM2; some milliseconds ---- */
 const char *gm_sm2_fault(const struct gm_engine *engine);
@@ -244,6 +250,11 @@ const char *gm_sm2_fault(const struct gm_engine *engine);
 #define GM_DER_MAX 72
 size_t gm_signature_encode(uint8_t *out, const uint8_t r[32], const uint8_t s[32]);
 int gm_signature_decode(uint8_t r[32], uint8_t s[32], const uint8_t *der, size_t size);
+enum gm_encoding { GM_ASN1, GM_C1C3C2, GM_C1C2C3 }; /* GM/T 0009; raw, as in GB/T 32918.4 and in its draft */
+size_t gm_ciphertext_size(const struct gm_ciphertext *c, size_t size, enum gm_encoding encoding); /* of C2: `size` */
+void gm_ciphertext_encode(uint8_t *out, const struct gm_ciphertext *c, struct gm_bytes c2, enum gm_encoding encoding);
+/* 0 when malformed. The raw encodings come with the prefix 04 or without; c2 points into the data. */
+int gm_ciphertext_decode(struct gm_ciphertext *c, struct gm_bytes *c2, struct gm_bytes data, enum gm_encoding encoding);
 
 /* ---- engine.c: what a provider does in its own way ---- */
 struct gm_engine {

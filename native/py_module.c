@@ -113,6 +113,7 @@ PyMODINIT_FUNC PyInit__native(void)
     if (!engine_type.tp_methods) {
         collect(gm_py_sm2_methods);
         collect(gm_py_sm2_sign_methods);
+        collect(gm_py_sm2_cipher_methods);
         collect(gm_py_sm3_methods);
         collect(gm_py_sm4_methods);
         collect(gm_py_gcm_methods);

@@ -221,96 +221,6 @@ static PyObject *engine_verify_messages(PyObject *self, PyObject *arguments)
     return list;
 }
 
-static PyObject *encrypt(PyObject *self, Py_buffer *public_key, Py_buffer *plaintext, const sc *nonce)
-{
-    const struct gm_engine *engine = ((EngineObject *)self)->engine;
-    if (gm_py_wants((size_t)public_key->len, 65, "the public key"))
-        return NULL;
-    PyObject *out = PyBytes_FromStringAndSize(NULL, plaintext->len + 97);
-    if (!out)
-        return NULL;
-    uint8_t *to = (uint8_t *)PyBytes_AS_STRING(out);
-    int status;
-    Py_BEGIN_ALLOW_THREADS;
-    status = gm_sm2_encrypt(engine, public_key->buf, plaintext->buf, (size_t)plaintext->len, nonce, to);
-    Py_END_ALLOW_THREADS;
-    if (!status)
-        return out;
-    Py_DECREF(out);
-    if (status == -1)
-        return gm_py_random_failed();
-    return Py_NewRef(Py_None); /* not a point of the curve */
-}
-
-static PyObject *engine_encrypt(PyObject *self, PyObject *arguments)
-{
-    Py_buffer public_key, plaintext;
-    if (!PyArg_ParseTuple(arguments, "y*y*", &public_key, &plaintext))
-        return NULL;
-    PyObject *out = encrypt(self, &public_key, &plaintext, NULL);
-    PyBuffer_Release(&public_key);
-    PyBuffer_Release(&plaintext);
-    return out;
-}
-
-static PyObject *engine_encrypt_kat(PyObject *self, PyObject *arguments)
-{
-    Py_buffer public_key, plaintext, nonce;
-    PyObject *out = NULL;
-    sc k;
-    if (!PyArg_ParseTuple(arguments, "y*y*y*", &public_key, &plaintext, &nonce))
-        return NULL;
-    if (!gm_py_scalar(&k, nonce.buf, (size_t)nonce.len, 0))
-        out = encrypt(self, &public_key, &plaintext, &k);
-    PyBuffer_Release(&public_key);
-    PyBuffer_Release(&plaintext);
-    PyBuffer_Release(&nonce);
-    return out;
-}
-
-/* sm2_decrypt([(d, raw 04 x y C3 C2)]) */
-static PyObject *engine_decrypt(PyObject *self, PyObject *items)
-{
-    const struct gm_engine *engine = ((EngineObject *)self)->engine;
-    struct batch b;
-    if (batch_hold(&b, items, 2))
-        return NULL;
-    PyObject *list = PyList_New((Py_ssize_t)b.count);
-    sc *d = gm_py_alloc(b.count, sizeof *d);
-    struct gm_bytes *in = gm_py_alloc(b.count, sizeof *in);
-    uint8_t **out = gm_py_alloc(b.count, sizeof *out);
-    uint8_t *good = gm_py_alloc(b.count, 1);
-    int failed = !list || !d || !in || !out || !good;
-    for (size_t i = 0; i < b.count && !failed; i++) {
-        in[i] = b.bytes[2 * i + 1];
-        failed = gm_py_scalar(&d[i], b.bytes[2 * i].data, b.bytes[2 * i].size, 1);
-        PyObject *item = failed ? NULL : PyBytes_FromStringAndSize(NULL, in[i].size > 97 ? (Py_ssize_t)in[i].size - 97 : 0);
-        failed |= !item;
-        if (item) {
-            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
-            out[i] = (uint8_t *)PyBytes_AS_STRING(item);
-        }
-    }
-    if (!failed) {
-        Py_BEGIN_ALLOW_THREADS;
-        gm_sm2_decrypt_many(engine, b.count, d, in, out, good);
-        Py_END_ALLOW_THREADS;
-        for (size_t i = 0; i < b.count; i++)
-            if (!good[i])
-                PyList_SetItem(list, (Py_ssize_t)i, Py_NewRef(Py_None));
-    }
-    if (d)
-        gm_wipe(d, sizeof *d * b.count);
-    PyMem_RawFree(d);
-    PyMem_RawFree(in);
-    PyMem_RawFree(out);
-    PyMem_RawFree(good);
-    batch_release(&b);
-    if (failed)
-        Py_CLEAR(list);
-    return list;
-}
-
 static PyObject *engine_fault(PyObject *self, PyObject *unused)
 {
     const char *fault;
@@ -364,8 +274,5 @@ PyMethodDef gm_py_sm2_methods[] = {
     {"sm2_multiply", engine_multiply, METH_VARARGS, "sm2_multiply(d, public) -> d*P, or None off the curve"},
     {"sm2_verify", engine_verify, METH_O, "sm2_verify([(public, e, DER)]) -> [bool]"},
     {"sm2_verify_messages", engine_verify_messages, METH_VARARGS, "sm2_verify_messages([(public, m, DER)], id)"},
-    {"sm2_encrypt", engine_encrypt, METH_VARARGS, "sm2_encrypt(public, plaintext) -> raw, or None off the curve"},
-    {"sm2_decrypt", engine_decrypt, METH_O, "sm2_decrypt([(d, raw)]) -> [plaintext or None]"},
-    {"sm2_encrypt_kat", engine_encrypt_kat, METH_VARARGS, "sm2_encrypt_kat(public, plaintext, k) -> raw"},
     {NULL, NULL, 0, NULL},
 };

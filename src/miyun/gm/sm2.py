@@ -149,13 +149,20 @@ def verify_digest_many(items: Sequence[tuple[Buffer, Buffer, Buffer]]) -> list[b
 
 def encrypt(public: Buffer, plaintext: Buffer, encoding: Encoding = "asn1") -> bytes:
     """Encrypt at least one byte. Encodings: "asn1" (GM/T 0009), "c1c3c2", "c1c2c3" (raw, with the 04 prefix)."""
+    return encrypt_many(((public, plaintext),), encoding)[0]
+
+
+def encrypt_many(items: Sequence[tuple[Buffer, Buffer]], encoding: Encoding = "asn1") -> list[bytes]:
+    """Encrypt (public, plaintext) pairs; the keys may differ. InvalidKey when one is not a point of the curve."""
     ciphertext.check_encoding(encoding)
-    plaintext = _check.data(plaintext, "plaintext")
-    if not len(plaintext):
+    checked = [(_check.public_key(public), _check.data(plaintext, "plaintext")) for public, plaintext in items]
+    if not all(len(plaintext) for _, plaintext in checked):
         raise InvalidInput("SM2 encrypts at least one byte")
-    check_public_key(public)
-    raw = provider().sm2_encrypt(_check.public_key(public), plaintext)
-    return convert_ciphertext(raw, "c1c3c2", encoding)
+    results = provider().sm2_encrypt(checked, encoding)
+    encrypted = [result for result in results if result is not None]
+    if len(encrypted) < len(results):
+        raise InvalidKey("the SM2 public key is not a point of the curve")
+    return encrypted
 
 
 def decrypt(d: Buffer, data: Buffer, encoding: Encoding = "asn1") -> bytes:
@@ -175,14 +182,8 @@ def decrypt_many(d: Buffer, items: Sequence[Buffer], encoding: Encoding = "asn1"
 def decrypt_pairs(items: Sequence[tuple[Buffer, Buffer]], encoding: Encoding = "asn1") -> list[bytes | None]:
     """Decrypt (d, ciphertext) pairs; the keys may differ. None in the place of each that fails."""
     ciphertext.check_encoding(encoding)
-    raw: list[tuple[Buffer, bytes] | None] = []
-    for d, item in items:
-        try:
-            raw.append((_check.private_key(d), convert_ciphertext(_check.data(item, "ciphertext"), encoding, "c1c3c2")))
-        except InvalidInput:
-            raw.append(None)
-    good = iter(provider().sm2_decrypt([pair for pair in raw if pair is not None]))
-    return [None if pair is None else next(good) for pair in raw]
+    checked = [(_check.private_key(d), _check.data(item, "ciphertext")) for d, item in items]
+    return provider().sm2_decrypt(checked, encoding)
 
 
 __all__ = [
@@ -197,6 +198,7 @@ __all__ = [
     "decrypt_pairs",
     "encode_signature",
     "encrypt",
+    "encrypt_many",
     "generate_many",
     "generate_private_key",
     "message_digest",

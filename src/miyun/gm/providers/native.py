@@ -65,6 +65,7 @@ class NativeProvider:
         self.sm2_sign_messages = engine.sm2_sign_messages
         self.sm2_verify = engine.sm2_verify
         self.sm2_verify_messages = engine.sm2_verify_messages
+        self.sm2_encrypt = engine.sm2_encrypt
         self.sm2_decrypt = engine.sm2_decrypt
         self.sm2_fault = engine.sm2_fault
         self.sm4_ecb = engine.sm4_ecb
@@ -93,9 +94,6 @@ class NativeProvider:
     def sm2_multiply(self, d: Buffer, public: Buffer) -> bytes:
         return _on_curve(self._engine.sm2_multiply(d, public))
 
-    def sm2_encrypt(self, public: Buffer, plaintext: Buffer) -> bytes:
-        return _on_curve(self._engine.sm2_encrypt(public, plaintext))
-
     def sm2_sign_kat(self, d: bytes, e: bytes, k: bytes) -> bytes:
         try:
             signatures: Sequence[bytes] = self._engine.sm2_sign_kat(d, e, k)
@@ -104,7 +102,7 @@ class NativeProvider:
         return signatures[0]
 
     def sm2_encrypt_kat(self, public: bytes, plaintext: bytes, k: bytes) -> bytes:
-        return _on_curve(self._engine.sm2_encrypt_kat(public, plaintext, k))
+        return _on_curve(self._engine.sm2_encrypt_kat([(public, plaintext)], k)[0])
 
     def sm9_master(self, group: int, s: Buffer | None) -> tuple[bytes, bytes]:
         return _of_sm9(self._engine.sm9_master(group, s))

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from miyun.gm import curve
+from miyun.gm import ciphertext, curve
 from miyun.gm.errors import GmError, InvalidInput, InvalidKey, SelfTestFailed
 
 from . import composed, composed_modes, composed_sm9, composed_zuc, libcrypto
@@ -234,20 +234,30 @@ class OpenSslProvider:
     def _za(self, public: Buffer, user_id: Buffer) -> bytes:
         return self.sm3((8 * len(user_id)).to_bytes(2, "big") + bytes(user_id) + curve.PARAMETERS + bytes(public)[1:])
 
-    def sm2_encrypt(self, public: Buffer, plaintext: Buffer) -> bytes:
+    def sm2_encrypt(self, items: Sequence[tuple[Buffer, Buffer]], encoding: Any) -> list[bytes | None]:
         if self._portable:
-            return self._portable.sm2_encrypt(public, plaintext)
-        while True:
-            ciphertext = composed.sm2_encrypt(
-                self.sm3, self._multiply, bytes(public), bytes(plaintext), _random_scalar(curve.N - 1)
-            )
-            if ciphertext is not None:
-                return ciphertext
+            return self._portable.sm2_encrypt(items, encoding)
+        return [self._encrypt(bytes(public), bytes(plaintext), encoding) for public, plaintext in items]
 
-    def sm2_decrypt(self, items: Sequence[tuple[Buffer, Buffer]]) -> list[bytes | None]:
+    def _encrypt(self, public: bytes, plaintext: bytes, encoding: ciphertext.Encoding) -> bytes | None:
+        if not self.sm2_on_curve(public):
+            return None
+        while True:
+            raw = composed.sm2_encrypt(self.sm3, self._multiply, public, plaintext, _random_scalar(curve.N - 1))
+            if raw is not None:
+                return ciphertext.convert_ciphertext(raw, "c1c3c2", encoding)
+
+    def sm2_decrypt(self, items: Sequence[tuple[Buffer, Buffer]], encoding: Any) -> list[bytes | None]:
         if self._portable:
-            return self._portable.sm2_decrypt(items)
-        return [composed.sm2_decrypt(self.sm3, self._multiply, bytes(d), bytes(item)) for d, item in items]
+            return self._portable.sm2_decrypt(items, encoding)
+        return [self._decrypt(bytes(d), item, encoding) for d, item in items]
+
+    def _decrypt(self, d: bytes, item: Buffer, encoding: ciphertext.Encoding) -> bytes | None:
+        try:
+            raw = ciphertext.convert_ciphertext(item, encoding, "c1c3c2")
+        except InvalidInput:
+            return None
+        return composed.sm2_decrypt(self.sm3, self._multiply, d, raw)
 
     def sm2_fault(self) -> None:
         return None

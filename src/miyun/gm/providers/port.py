@@ -76,8 +76,11 @@ class Provider(Protocol):
         """Verify (public, message, signature) triples under one user ID."""
         ...
 
-    def sm2_encrypt(self, public: Buffer, plaintext: Buffer) -> bytes: ...
-    def sm2_decrypt(self, items: Sequence[tuple[Buffer, Buffer]]) -> list[bytes | None]:
+    def sm2_encrypt(self, items: Sequence[tuple[Buffer, Buffer]], encoding: str) -> list[bytes | None]:
+        """Encrypt (public, plaintext) pairs to one of the encodings of `ciphertext`; None for a point off the curve."""
+        ...
+
+    def sm2_decrypt(self, items: Sequence[tuple[Buffer, Buffer]], encoding: str) -> list[bytes | None]:
         """Decrypt (d, ciphertext) pairs; None where the ciphertext is wrong."""
         ...
 

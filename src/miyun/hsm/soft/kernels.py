@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from miyun.gm import intl, rand, sm2, sm3, sm4
-from miyun.gm.errors import DecryptionFailed, GmError, InvalidInput
+from miyun.gm.errors import DecryptionFailed, InvalidInput
 from miyun.hsm.errors import InvalidRequest
 from miyun.hsm.port import CipherItem, CipherMode, KeyAlgorithm, SignScheme
 from miyun.hsm.soft.vault import OpenKey
@@ -170,17 +170,7 @@ def _or_none(function: Callable[..., bytes], *arguments: Any) -> bytes | None:
 
 
 def public_decrypt_kernel(encoding: str) -> Callable[[list[tuple[OpenKey, bytes]]], list[bytes | None]]:
-    def kernel(items: list[tuple[OpenKey, bytes]]) -> list[bytes | None]:
-        results: list[bytes | None] = []
-        for _, group in groupby(items, lambda item: id(item[0])):
-            run = list(group)
-            try:
-                results += sm2.decrypt_many(run[0][0].secret, [data for _, data in run], encoding)  # type: ignore[arg-type]
-            except GmError:
-                results += [None] * len(run)
-        return results
-
-    return kernel
+    return lambda items: sm2.decrypt_pairs([(key.secret, data) for key, data in items], encoding)  # type: ignore[arg-type]
 
 
 def mac_kernel(items: list[tuple[OpenKey, bytes]]) -> list[bytes]:
