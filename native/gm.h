@@ -207,7 +207,9 @@ struct gm_engine;
 
 /* 32-byte scalars in 1..n-1; returns 0, or -1 without randomness. */
 int gm_scalar_random(sc *out, size_t count, int below_n_minus_1);
-void gm_sm2_za(uint8_t za[32], const uint8_t public_key[65], const uint8_t *id, size_t id_size);
+/* What Z hashes before the coordinates of the key; id_size + GM_ZA_PREFIX octets, which is returned */
+#define GM_ZA_PREFIX 130
+size_t gm_sm2_za_prefix(uint8_t *out, const uint8_t *id, size_t id_size);
 /* What signing needs of a private key: (1 + d)^-1, in Montgomery form */
 struct gm_signer {
     sc inverse;

@@ -146,21 +146,36 @@ static PyObject *verdicts(const uint8_t *good, size_t count)
     return list;
 }
 
-/* Z of every item; neighbours with one key share it. Public data. */
-static void zas(const struct batch *b, const Py_buffer *id, octets *za, struct gm_bytes *prefix)
+/* e of every item; neighbours with one key share its Z. Public data. Returns 0, or -1 without memory. */
+static int digests(const struct gm_engine *engine, const struct batch *b, const Py_buffer *id, octets *e)
 {
-    const uint8_t *last = NULL;
-    for (size_t i = 0; i < b->count; i++) {
-        const uint8_t *key = b->bytes[3 * i].data;
-        if (b->bytes[3 * i].size != 65)
-            memset(za[i], 0, 32);
-        else if (last && memcmp(last, key, 65) == 0)
-            memcpy(za[i], za[i - 1], 32);
-        else
-            gm_sm2_za(za[i], key, id->buf, (size_t)id->len);
-        last = b->bytes[3 * i].size == 65 ? key : NULL;
-        prefix[i] = (struct gm_bytes){za[i], 32};
+    size_t distinct = 0;
+    uint8_t *before = PyMem_RawMalloc((size_t)id->len + GM_ZA_PREFIX);
+    octets *za = PyMem_RawMalloc(32 * b->count + 1);
+    struct gm_bytes *keys = PyMem_RawMalloc(sizeof *keys * b->count + 1);
+    struct gm_bytes *prefix = PyMem_RawMalloc(sizeof *prefix * b->count + 1);
+    struct gm_bytes *messages = PyMem_RawMalloc(sizeof *messages * b->count + 1);
+    int failed = !before || !za || !keys || !prefix || !messages;
+    for (size_t i = 0; i < b->count && !failed; i++) {
+        struct gm_bytes key = b->bytes[3 * i];
+        key = key.size == 65 ? (struct gm_bytes){key.data + 1, 64} : (struct gm_bytes){(const uint8_t *)"", 0};
+        struct gm_bytes last = distinct ? keys[distinct - 1] : key;
+        if (!distinct || last.size != key.size || memcmp(last.data, key.data, key.size))
+            keys[distinct++] = key;
+        prefix[i] = (struct gm_bytes){za[distinct - 1], 32};
+        messages[i] = b->bytes[3 * i + 1];
     }
+    if (!failed) {
+        struct gm_bytes shared = {before, gm_sm2_za_prefix(before, id->buf, (size_t)id->len)};
+        engine->sm3_many(distinct, &shared, 0, keys, za);
+        engine->sm3_many(b->count, prefix, 1, messages, e);
+    }
+    PyMem_RawFree(before);
+    PyMem_RawFree(za);
+    PyMem_RawFree(keys);
+    PyMem_RawFree(prefix);
+    PyMem_RawFree(messages);
+    return failed ? -1 : 0;
 }
 
 /* (public, e, signature) triples, or (public, message, signature) with a user ID */
@@ -173,33 +188,30 @@ static PyObject *verify(const struct gm_engine *engine, PyObject *items, const P
         return NULL;
     uint8_t *good = gm_py_alloc(b.count, 1);
     affine *points = gm_py_alloc(b.count, sizeof *points);
-    octets *za = gm_py_alloc(b.count, 32);
-    struct gm_bytes *prefix = gm_py_alloc(b.count, sizeof *prefix);
-    struct gm_bytes *messages = gm_py_alloc(b.count, sizeof *messages);
-    if (!gm_py_work_alloc(&w, b.count) && good && points && za && prefix && messages) {
+    if (!gm_py_work_alloc(&w, b.count) && good && points) {
+        int failed;
         Py_BEGIN_ALLOW_THREADS;
-        if (id) {
-            for (size_t i = 0; i < b.count; i++)
-                messages[i] = b.bytes[3 * i + 1];
-            zas(&b, id, za, prefix);
-            engine->sm3_many(b.count, prefix, 1, messages, w.e);
-        }
+        failed = id && digests(engine, &b, id, w.e);
         for (size_t i = 0; i < b.count; i++) {
             struct gm_bytes key = b.bytes[3 * i], middle = b.bytes[3 * i + 1], der = b.bytes[3 * i + 2];
-            good[i] = key.size == 65 && (id || middle.size == 32) &&
-                      gm_signature_decode(w.r[i], w.s[i], der.data, der.size) && gm_point_decode(&points[i], key.data);
+            good[i] = (id || middle.size == 32) && gm_signature_decode(w.r[i], w.s[i], der.data, der.size) &&
+                      key.size == 65;
+            if (!good[i])
+                continue;
+            /* neighbours with one key share its point */
+            if (i && good[i - 1] && memcmp(key.data, b.bytes[3 * i - 3].data, 65) == 0)
+                points[i] = points[i - 1];
+            else
+                good[i] = (uint8_t)gm_point_decode(&points[i], key.data);
             if (good[i] && !id)
                 memcpy(w.e[i], middle.data, 32);
         }
         engine->verify_many(b.count, points, (const octets *)w.e, (const octets *)w.r, (const octets *)w.s, good);
         Py_END_ALLOW_THREADS;
-        list = verdicts(good, b.count);
+        list = failed ? PyErr_NoMemory() : verdicts(good, b.count);
     }
     PyMem_RawFree(good);
     PyMem_RawFree(points);
-    PyMem_RawFree(za);
-    PyMem_RawFree(prefix);
-    PyMem_RawFree(messages);
     gm_py_work_free(&w);
     batch_release(&b);
     return list;

@@ -38,16 +38,13 @@ static const uint8_t parameters[128] = {
     0xbc, 0x37, 0x36, 0xa2, 0xf4, 0xf6, 0x77, 0x9c, 0x59, 0xbd, 0xce, 0xe3, 0x6b, 0x69, 0x21, 0x53, 0xd0, 0xa9, 0x87, 0x7c,
     0xc6, 0x2a, 0x47, 0x40, 0x02, 0xdf, 0x32, 0xe5, 0x21, 0x39, 0xf0, 0xa0};
 
-void gm_sm2_za(uint8_t za[32], const uint8_t public_key[65], const uint8_t *id, size_t id_size)
+size_t gm_sm2_za_prefix(uint8_t *out, const uint8_t *id, size_t id_size)
 {
-    struct gm_sm3 h;
-    uint8_t bits[2] = {(uint8_t)(id_size * 8 >> 8), (uint8_t)(id_size * 8)};
-    gm_sm3_init(&h);
-    gm_sm3_update(&h, bits, 2);
-    gm_sm3_update(&h, id, id_size);
-    gm_sm3_update(&h, parameters, sizeof parameters);
-    gm_sm3_update(&h, public_key + 1, 64);
-    gm_sm3_final(&h, za);
+    out[0] = (uint8_t)(id_size * 8 >> 8);
+    out[1] = (uint8_t)(id_size * 8);
+    memcpy(out + 2, id, id_size);
+    memcpy(out + 2 + id_size, parameters, sizeof parameters);
+    return 2 + id_size + sizeof parameters;
 }
 
 /* GB/T 32918.2, 6.1, steps A4 to A6 from a nonce; 0 when the nonce must be drawn again */
