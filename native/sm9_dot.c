@@ -2,10 +2,6 @@
  * or, where the CPU has them, MULX with the two carry chains of ADX. */
 #include "sm9_fp.h"
 
-#if GM_X86
-#include <cpuid.h>
-#endif
-
 #define INLINE static inline __attribute__((always_inline))
 
 typedef void row(uint64_t t[6], uint64_t a, const uint64_t b[4]);
@@ -148,8 +144,7 @@ __attribute__((constructor)) static void detect(void) { sm9_use_adx(1); }
 
 int sm9_use_adx(int wanted)
 {
-    unsigned a, b = 0, c, d;
-    adx = wanted && __get_cpuid_count(7, 0, &a, &b, &c, &d) && b >> 8 & 1 && b >> 19 & 1; /* BMI2, ADX */
+    adx = wanted && gm_cpu_has(GM_ADX);
     return adx;
 }
 
