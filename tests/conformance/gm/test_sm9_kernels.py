@@ -31,7 +31,7 @@ class Kernel(ctypes.CDLL):
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Kernel:
     library = tmp_path_factory.mktemp("sm9") / "sm9.so"
-    sources = [*sorted(NATIVE.glob("sm9*.c")), NATIVE / "sm3.c", NATIVE / "memory.c", NATIVE / "cpu.c"]
+    sources = [*NATIVE.glob("sm9*.c"), *NATIVE.glob("sm3*.c"), NATIVE / "memory.c", NATIVE / "cpu.c"]
     options = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-shared", "-fPIC", "-pthread"]
     subprocess.run(["gcc", *options, "-o", library, *sources], check=True, timeout=120)
     loaded = Kernel(str(library))
