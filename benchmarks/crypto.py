@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import crypto_sm2
+import crypto_sm9
 import crypto_symmetric
 from crypto_native import mbx
 from crypto_openssl import openssl
@@ -31,6 +32,7 @@ def races() -> Iterator[Race]:
     peer = openssl()
     yield from crypto_sm2.rows(peer)
     yield from crypto_symmetric.rows(peer)
+    yield from crypto_sm9.rows()
 
 
 def main() -> None:
