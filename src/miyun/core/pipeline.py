@@ -121,8 +121,7 @@ class Pipeline:
             try:
                 outcome = await self._run(operation, arrival, encode, now, progress)
             finally:
-                if progress.turn is not None and self.turns is not None:
-                    self.turns.give(progress.turn)
+                self._end_turn(progress)
         except MiyunError as error:
             await self._refuse(operation, arrival, now, progress, error)
             raise
@@ -195,6 +194,7 @@ class Pipeline:
         keep = answer if operation.idempotent and not operation.secret_response and not call.private else None
         entry = self._entry(operation, arrival, now, progress, outcome="ok", request=request, value=value)
         quota = admission.quota if admission else None
+        self._end_turn(progress)  # what waits for the disk hinders nobody here
         if settles is not None:
             progress.unasked = None
             settled = await self._settle(settles, entry, now)
@@ -213,6 +213,11 @@ class Pipeline:
             used=ticket.used if ticket and quota else None,
             limit=quota.limit if quota else None,
         )
+
+    def _end_turn(self, progress: _Progress) -> None:
+        if progress.turn is not None and self.turns is not None:
+            self.turns.give(progress.turn)
+            progress.turn = None
 
     def _may_settle(self, operation: Operation, admission: Admission, now: datetime) -> bool:
         """Not with an idempotency key, and not when the quota is known to be used up: that would compute in vain."""

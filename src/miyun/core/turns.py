@@ -1,7 +1,7 @@
 """Whose call runs next in this process: at once while there is room, in turns between owners when there is not.
 
-What runs inside a process waits there for its processor, for the ledger and for the cryptographic machine: too many at
-a time only make each of them slow. So a few run and the others wait here, where an owner's long queue is its own: the
+What runs inside a process waits there for its processor and for the cryptographic machine: too many at a time only make
+each of them slow. So a few run and the others wait here, where an owner's long queue is its own: the
 next place goes to the owner whose turn it is, and an owner that has less than its share need not wait at all.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 from miyun.core.errors import Overloaded
 
 WIDTH: Final = 16  # calls that run at a time
-WAITING: Final = 128  # calls of one owner that wait
+WAITING: Final = 256  # calls of one owner that wait
 ALL_WAITING: Final = 384
 
 

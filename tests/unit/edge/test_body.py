@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from miyun.core.errors import TooLarge
+from miyun.core.errors import Overloaded, TooLarge
 from miyun.edge.http import body
 
 
@@ -55,3 +55,18 @@ def test_a_sender_that_falls_silent_is_not_waited_for(monkeypatch: pytest.Monkey
 
 def test_a_body_within_its_limit_arrives_whole() -> None:
     assert asyncio.run(body.read(Sender(4), {}, 4096)) == bytes(4096)
+
+
+def test_large_bodies_find_a_bounded_room_and_small_ones_always_fit() -> None:
+    room = body.Room(1_000_000)
+    large, small = {"content-length": "600000"}, {"content-length": "1000"}
+    with room.held(large, 4_000_000):
+        with pytest.raises(Overloaded) as refused, room.held(large, 4_000_000):
+            pass
+        assert refused.value.retry_after == 1
+        with pytest.raises(Overloaded), room.held({"transfer-encoding": "chunked"}, 4_000_000):
+            pass
+        with room.held(small, 4_000_000):
+            pass
+    with room.held(large, 4_000_000):
+        pass

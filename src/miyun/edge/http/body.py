@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from typing import Any
 
-from miyun.core.errors import InvalidArgument, TooLarge
+from miyun.core.errors import InvalidArgument, Overloaded, TooLarge
 from miyun.core.i18n import Text
 from miyun.edge.http.errors import ClientGone, ContentMismatch, RequestTimeout
 from miyun.gm import sm3
@@ -19,6 +19,8 @@ Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
 CHUNK_SECONDS = 30.0
 LINGER_SECONDS = 5.0
 LINGER_OCTETS = 64 * 1024 * 1024
+ROOM = 256 * 1024 * 1024
+SMALL = 64 * 1024  # bodies up to it are always taken: their number is bounded
 SLOWEST = 8 * 1024  # octets a second, beyond the patience for a first chunk: else a trickle holds a place for hours
 
 
@@ -101,6 +103,25 @@ def _check(digest: bytes, expected: str) -> None:
         )
     if not hmac.compare_digest(digest.hex().encode(), expected.lower().encode()):
         raise ContentMismatch
+
+
+class Room:
+    """Memory for the bodies of one worker's requests: a large one for which none is left is told to come back."""
+
+    def __init__(self, octets: int = ROOM) -> None:
+        self._left = octets
+
+    @contextlib.contextmanager
+    def held(self, headers: Mapping[str, str], limit: int) -> Iterator[None]:
+        """While a request lives. Without a declared length its limit counts. Raises Overloaded."""
+        size = min(declared_length(headers) or (limit if "transfer-encoding" in headers else 0), limit)
+        if size > self._left and size > SMALL:
+            raise Overloaded(retry_after=1)
+        self._left -= size
+        try:
+            yield
+        finally:
+            self._left += size
 
 
 class _Waiting:

@@ -55,8 +55,9 @@ class Paths:
         self, pipeline: Pipeline, operations: Sequence[Operation], protocols: Sequence[ProtocolRoute] = ()
     ) -> None:
         methods: dict[str, dict[str, Callable[[Request], Awaitable[None]]]] = {}
+        room = body.Room()
         for operation in operations:
-            runner = OperationRunner(pipeline, operation)
+            runner = OperationRunner(pipeline, operation, room)
             methods.setdefault("/v1" + operation.path, {})[operation.method] = runner
         for route in protocols:
             operation = pipeline.registry.operation(route.operation_id)
@@ -95,8 +96,9 @@ def request_id(scope: Scope) -> str:
 class OperationRunner:
     """Runs one operation for /v1 requests, in JSON or, where it declares so, with an octet string as its body."""
 
-    def __init__(self, pipeline: Pipeline, operation: Operation) -> None:
+    def __init__(self, pipeline: Pipeline, operation: Operation, room: body.Room) -> None:
         self._pipeline = pipeline
+        self._room = room
         self._operation = operation
         self._binding = Binding(operation)
         self._octets = Binding(operation, octets=True) if operation.octets else None
@@ -105,6 +107,13 @@ class OperationRunner:
         ]
 
     async def __call__(self, request: Request) -> None:
+        if self._operation.body == "stream":
+            await self._run(request)
+            return
+        with self._room.held(request.headers, self._operation.max_body):
+            await self._run(request)
+
+    async def _run(self, request: Request) -> None:
         operation, scope = self._operation, request.scope
         query = arrival.query_of(scope)
         credential, content_sm3 = arrival.credential(scope, request.headers, query)
