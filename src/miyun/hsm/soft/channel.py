@@ -203,11 +203,10 @@ def _from_memfd(descriptor: int, size: int) -> bytes:
     # Sealed, so that the peer cannot change or cut it while it is read; F_GET_SEALS fails on anything but a memfd.
     if size > MAX_BULK or fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & _SEALS != _SEALS:
         raise BrokenFrame
-    body = bytearray(size)
-    position = 0
-    while position < size:
-        read = os.preadv(descriptor, [memoryview(body)[position:]], position)
-        if read == 0:
+    body = os.pread(descriptor, size, 0)
+    while len(body) < size:
+        more = os.pread(descriptor, size - len(body), len(body))
+        if not more:
             raise BrokenFrame
-        position += read
-    return bytes(body)
+        body += more
+    return body

@@ -332,5 +332,5 @@ def _error(code: int, body: bytes) -> errors.MachineError:
     return _ERRORS.get(code, errors.MachineUnavailable)(refusal.reason)
 
 
-def _triples(items: Sequence[CipherItem]) -> list[tuple[bytes, bytes, bytes]]:
+def _triples(items: Sequence[CipherItem]) -> list[tuple[Any, bytes, bytes]]:
     return [(item.data, item.iv, item.aad) for item in items]

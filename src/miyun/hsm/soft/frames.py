@@ -113,7 +113,7 @@ class Sign(Use, frozen=True):
 
 class Cipher(Use, frozen=True):
     mode: CipherMode
-    items: list[tuple[bytes, bytes, bytes]]  # (data, iv, aad)
+    items: list[tuple[memoryview, bytes, bytes]]  # (data, iv, aad); the data stays where the frame lies
 
 
 class PublicDecrypt(Use, frozen=True):

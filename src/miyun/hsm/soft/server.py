@@ -399,7 +399,7 @@ def _check_count(items: Sequence[Any]) -> None:
         raise errors.InvalidRequest("items", f"1 to {MAX_ITEMS}")
 
 
-def _cipher_items(items: Sequence[tuple[bytes, bytes, bytes]]) -> list[CipherItem]:
+def _cipher_items(items: Sequence[tuple[Any, bytes, bytes]]) -> list[CipherItem]:
     _check_count(items)
     return [CipherItem(data, iv, aad) for data, iv, aad in items]
 
