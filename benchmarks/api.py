@@ -1,6 +1,6 @@
 """The platform's API under load: 64 connections in a closed loop, over TLS, through the platform as it is started.
 
-    python benchmarks/api.py [--json] [--seconds 3] [--rounds 3] [--workers 2] [--only api.sign,api.noop]
+    python benchmarks/api.py [--json] [--seconds 3] [--rounds 3] [--workers 2] [--only REGEX] [--write]
 
 Load client, platform and peers share this machine. Every row is measured in `--rounds` rounds that take turns with
 those of its peers, and the best round of each counts. Rows and their peers:
@@ -14,15 +14,12 @@ those of its peers, and the best round of each counts. Rows and their peers:
 - api.recovery: seconds until half of the usual rate is answered again after that
 - api.fair: another tenant's p50 at 80 % of its load alone over that beside a flood of 64 connections
 
-Times of processors are in `cpu`: microseconds of each process for one request.
+Notes tell percentiles and the processors' time of each process for one request.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform as machine
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,35 +33,11 @@ from benchmarks.load import tokens
 from benchmarks.load.bare import Bare, bare_json, bare_transfer
 from benchmarks.load.client import Aside, Load, Request, Result, Target
 from benchmarks.load.scene import Scene, Subject, cpu_seconds, resident, scene
+from report import Row, deliver, parser
 
 CONNECTIONS = 64
 OCTETS = 1 << 20
-FORMAT = frozenset({"name", "unit", "miyun", "peers", "best_ratio"})
 MAX_RATE = 8000  # requests prepared for each second of a run
-
-
-@dataclass(slots=True)
-class Row:
-    """`miyun` and `peers` in `unit`, more is better."""
-
-    name: str
-    unit: str
-    miyun: float
-    peers: dict[str, float] = field(default_factory=dict)
-    more: dict[str, Any] = field(default_factory=dict)
-
-    def shown(self) -> dict[str, Any]:
-        best = max(self.peers.values(), default=0.0)
-        ratio = round(self.miyun / best, 3) if best else None
-        rounded = {name: round(value, 3) for name, value in self.peers.items()}
-        return {
-            "name": self.name,
-            "unit": self.unit,
-            "miyun": round(self.miyun, 3),
-            "peers": rounded,
-            "best_ratio": ratio,
-            **self.more,
-        }
 
 
 @dataclass(slots=True)
@@ -108,6 +81,10 @@ class Run:
         self.subject, self.other = place.subjects
         self.pids = place.platform.pids()
         self.rows: list[Row] = []
+        self.notes: list[str] = []
+
+    def note(self, name: str, **facts: object) -> None:
+        self.notes.append(f"{name}: " + ", ".join(f"{key} {value}" for key, value in facts.items()))
 
     def side(self, name: str, requests: Callable[[int], Sequence[Request]], **more: Any) -> Side:
         return Side(name, self.place.target, requests, self.pids, **more)
@@ -119,15 +96,15 @@ class Run:
         for _ in range(self.rounds):
             for side in (own, *peers):
                 side.round(self.seconds)
-        more = {
-            "p50_ms": round(own.best.percentile(50) * 1e3, 2),
-            "p99_ms": round(own.best.percentile(99) * 1e3, 2),
-            "cpu": own.cpu,
-            "cpu_sum": sum(own.cpu.values()),
-            "peers_cpu_sum": {peer.name: sum(peer.cpu.values()) for peer in peers},
-        }
-        row = Row(own.name, unit, own.rate, {peer.name: peer.rate for peer in peers}, more)
+        row = Row(own.name, unit, own.rate, {peer.name: peer.rate for peer in peers})
         self.rows.append(row)
+        self.note(
+            own.name,
+            p50=f"{own.best.percentile(50) * 1e3:.1f} ms",
+            p99=f"{own.best.percentile(99) * 1e3:.1f} ms",
+            processors=f"{sum(own.cpu.values())} µs a request {own.cpu}",
+            peers={peer.name: f"{sum(peer.cpu.values())} µs" for peer in peers},
+        )
         return row
 
     # rows
@@ -157,7 +134,7 @@ class Run:
             "transfer", self.bare.target, lambda n: bare_transfer(n, OCTETS), self.bare.pids(), worth=OCTETS, most=1000
         )
         row = self.compare("B/s", octets, bare, as_json)
-        row.more["json"] = row.peers.pop("json")
+        self.note(octets.name, as_json=f"{row.peers.pop('json'):.0f} B/s")
 
     def latency(self) -> None:
         top = self.side("api.sign", self.subject.sign)
@@ -179,8 +156,8 @@ class Run:
             if best is None or quotient < best[0]:
                 best = (quotient, result.percentile(50), result.percentile(99))
         assert best is not None
-        more = {"p50_ms": round(best[1] * 1e3, 2), "p99_ms": round(best[2] * 1e3, 2), "p99_over_p50": round(best[0], 2)}
-        self.rows.append(Row("api.latency.80", "1", 1 / best[0], {"a quarter": 0.25}, more))
+        self.rows.append(Row("api.latency.80", "1", 1 / best[0], {"a quarter": 0.25}))
+        self.note("api.latency.80", p50=f"{best[1] * 1e3:.1f} ms", p99=f"{best[2] * 1e3:.1f} ms")
 
     def overload(self) -> None:
         usual = self.side("64 connections", self.subject.sign)
@@ -196,14 +173,15 @@ class Run:
             pause=1.0,
         ).run()
         grown = sum(resident(self.pids).values()) - memory
-        more = {
-            "statuses": {str(status): count for status, count in sorted(flood.statuses.items())},
-            "without_retry_after": flood.without_retry_after,
-            "broken": flood.broken,
-            "grown_MiB": round(grown / 2**20, 1),
-            "p99_ms": round(flood.percentile(99) * 1e3, 1),
-        }
-        self.rows.append(Row("api.overload", "ops/s", flood.rate, {usual.name: usual.rate}, more))
+        self.rows.append(Row("api.overload", "ops/s", flood.rate, {usual.name: usual.rate}))
+        self.note(
+            "api.overload",
+            answers=dict(sorted(flood.statuses.items())),
+            without_retry_after=flood.without_retry_after,
+            broken=flood.broken,
+            memory=f"{grown / 2**20:+.1f} MiB in all processes",
+            p99=f"{flood.percentile(99) * 1e3:.0f} ms",
+        )
         back = Load(self.place.target, self.subject.sign(int(MAX_RATE * 4)), connections=CONNECTIONS, seconds=4.0).run()
         whole = [sum(1 for at in back.ended if tenth <= at * 10 < tenth + 5) for tenth in range(36)]
         recovered = next((i / 10 for i, count in enumerate(whole) if count >= usual.rate * 0.9 * 0.5), None)
@@ -223,13 +201,13 @@ class Run:
                 beside.append(self._at(self.other, alone.rate * 0.2, seconds))
                 flooded = flood.result()
         quiet, loud = min(r.percentile(50) for r in usual), min(r.percentile(50) for r in beside)
-        more = {
-            "p50_ms_at_80": round(quiet * 1e3, 2),
-            "p50_ms_beside_flood": round(loud * 1e3, 2),
-            "quotient": round(loud / quiet, 2),
-            "flood_rate": round(flooded.rate),
-        }
-        self.rows.append(Row("api.fair", "1", quiet / loud, {"two thirds": 2 / 3}, more))
+        self.rows.append(Row("api.fair", "1", quiet / loud, {"two thirds": 2 / 3}))
+        self.note(
+            "api.fair",
+            p50_at_80_percent=f"{quiet * 1e3:.1f} ms",
+            beside_the_flood=f"{loud * 1e3:.1f} ms",
+            flood=f"{flooded.rate:.0f}/s",
+        )
 
     def _flood(self, seconds: float) -> Load:
         return Load(self.place.target, self.subject.sign(int(4000 * seconds)), connections=64, seconds=seconds)
@@ -251,39 +229,18 @@ PARTS: dict[str, Callable[[Run], None]] = {
 }
 
 
-def measure(seconds: float, rounds: int, workers: int, only: Sequence[str]) -> list[dict[str, Any]]:
-    with scene(workers=workers, tenants=2) as place, Bare(workers=workers) as bare:
-        run = Run(place, bare, seconds, rounds)
-        for name in only:
-            PARTS[name](run)
-        return [row.shown() for row in run.rows]
-
-
-def about() -> dict[str, Any]:
-    return {
-        "machine": machine.machine(),
-        "system": machine.platform(),
-        "cpus": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 1),
-    }
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only", default=",".join(PARTS), help="comma separated")
-    given = parser.parse_args()
-    rows = measure(given.seconds, given.rounds, given.workers, given.only.split(","))
-    if given.json:
-        print(json.dumps({"machine": about(), "rows": rows}, ensure_ascii=False, indent=1))
-        return
-    for row in rows:
-        peers = ", ".join(f"{name} {value:,.2f}" for name, value in row["peers"].items())
-        print(f"{row['name']:22} {row['miyun']:>16,.2f} {row['unit']:13} × {row['best_ratio']}  ({peers})")
-        print(" " * 22, {name: value for name, value in row.items() if name not in FORMAT})
+    arguments = parser(__doc__)
+    arguments.add_argument("--seconds", type=float, default=3.0)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--workers", type=int, default=2)
+    given = arguments.parse_args()
+    wanted = [part for name, part in PARTS.items() if re.search(given.only, name)]
+    with scene(workers=given.workers, tenants=2) as place, Bare(workers=given.workers) as bare:
+        run = Run(place, bare, given.seconds, given.rounds)
+        for part in wanted:
+            part(run)
+    deliver("api", run.rows, run.notes, given)
 
 
 if __name__ == "__main__":
