@@ -101,6 +101,7 @@ class Sidecar:
         self.delta = Delta()
         self._flushing: Delta | None = None
         self._names: dict[Name, int] = {}
+        self._pruned = 0  # the hour in which old quota was last deleted
 
     def close(self) -> None:
         self._query.close()
@@ -154,7 +155,9 @@ class Sidecar:
                 "INSERT OR REPLACE INTO quota VALUES (?,?,?)",
                 [(account, window, settled) for (account, window), settled in delta.quota.items()],
             )
-            write.execute('DELETE FROM quota WHERE "window" < ?', (int(now) - 7 * 86400,))
+            hour = int(now) // 3600
+            if hour != self._pruned:  # reads the whole table, which grows with accounts and hours
+                write.execute('DELETE FROM quota WHERE "window" < ?', (int(now) - 7 * 86400,))
             if delta.nonces:
                 write.execute("INSERT INTO nonce VALUES (?,?)", (delta.nonces_expire, bytes(delta.nonces)))
             write.execute("DELETE FROM nonce WHERE expires < ?", (int(now),))
@@ -175,6 +178,7 @@ class Sidecar:
                 (FORMAT, mark.size, mark.link, mark.position.segment, mark.position.offset, mark.root, mark.horizon),
             )
             write.execute("COMMIT")
+            self._pruned = hour
         except BaseException:
             self._names.clear()  # numbers given in the failed transaction do not exist
             if write.in_transaction:
