@@ -38,6 +38,7 @@ class Belongings:
         self.platform, self.tenant, self.app = platform, tenant, app
         self._clients = clients
         self._known: dict[Role, Client] = {}
+        self._opened = ""
         self.made: set[str] = {tenant.id, tenant.contract, app.id, app.access_key}
         self.made |= {*tenant.instances.values(), *app.bindings.values()}
 
@@ -104,6 +105,8 @@ class Belongings:
     def application(self, operation_id: str) -> str:
         if operation_id.startswith("strong_auth."):
             return self.app.id
+        if operation_id == "kms.key.disallow" and self._opened:  # made with the key
+            return self._opened
         system = self.client(Role.TENANT_SYSTEM)
         return str(system.call("tenant.application.create", name=f"应用{secrets.token_hex(3)}")["application"])
 
@@ -175,9 +178,15 @@ class Belongings:
         elif operation_id in ("signature.signer.create", "kms.key.public"):
             algorithm, usage = "SM2", "sign"
         security = self.client(Role.TENANT_SECURITY)
-        key = str(security.call("kms.key.create", algorithm=algorithm, usage=usage, label="测试")["key"])
+        made = security.call(
+            "kms.key.create", algorithm=algorithm, usage=usage, label="测试", applications=[self.app.id]
+        )
+        key = str(made["key"])
         if operation_id == "kms.key.enable":
             security.call("kms.key.disable", key=key)
+        elif operation_id == "kms.key.disallow":
+            self._opened = self.application("")
+            security.call("kms.key.allow", key=key, application=self._opened)
         elif operation_id == "kms.key.cancel_deletion":
             security.call("kms.key.schedule_deletion", key=key, days=30)
         return key
@@ -189,7 +198,12 @@ class Belongings:
 
     def signer(self, operation_id: str) -> str:
         security = self.client(Role.TENANT_SECURITY)
-        made = security.call("signature.signer.create", name=f"s{secrets.token_hex(4)}", subject={"CN": "审批"})
+        made = security.call(
+            "signature.signer.create",
+            name=f"s{secrets.token_hex(4)}",
+            subject={"CN": "审批"},
+            applications=[self.app.id],
+        )
         if operation_id == "signature.signer.enable":
             security.call("signature.signer.disable", signer=made["signer"])
         return str(made["signer"])

@@ -130,7 +130,9 @@ class StandInKeys:
         self.keys: dict[tuple[str, str], list[WrappedKey]] = {}
         self.states: dict[tuple[str, str], str] = {}
 
-    async def create(self, tenant: str, algorithm: str, usage: str, *, label: str, owner: str) -> KeyInfo:
+    async def create(
+        self, tenant: str, algorithm: str, usage: str, *, label: str, owner: str, applications: Sequence[str] = ()
+    ) -> KeyInfo:
         key = f"key_{len(self.keys)}"
         self.keys[tenant, key] = []
         self.states[tenant, key] = "enabled"
@@ -169,6 +171,15 @@ class StandInKeys:
         except KeyError:
             raise NotFound("key", ref.key) from None
         return versions[(ref.version or len(versions)) - 1]
+
+
+class AnyApplications:
+    """Every tenant has whatever application is named, but for those called "app_foreign…"."""
+
+    async def get(self, tenant: str, application: str) -> object:
+        if application.startswith("app_foreign"):
+            raise NotFound("application", application)
+        return application
 
 
 @dataclass

@@ -34,11 +34,15 @@ def client(platform: RunningPlatform, app_a: App) -> Any:
 
 
 @pytest.fixture(scope="module")
-def key(platform: RunningPlatform, tenant_a: Tenant) -> str:
-    """An SM4 key of the tenant: applications use keys, people make them."""
+def key(platform: RunningPlatform, tenant_a: Tenant, app_a: App) -> str:
+    """An SM4 key of the tenant: applications use keys, people make them and open them."""
     seat = platform.person(Role.TENANT_SECURITY, tenant_a)
     with platform.session(seat) as officer:
-        return str(officer.call("kms.key.create", algorithm="SM4", usage="encrypt", label="接口测试")["key"])
+        return str(
+            officer.call("kms.key.create", algorithm="SM4", usage="encrypt", label="接口测试", applications=[app_a.id])[
+                "key"
+            ]
+        )
 
 
 def text(value: bytes) -> str:

@@ -59,12 +59,13 @@ class Memory:
         self.seat = platform.person(Role.TENANT_SECURITY, self.tenant)
         self.audit = platform.person(Role.TENANT_AUDIT, self.tenant)
         with platform.session(self.seat) as security, platform.client(self.app) as client:
-            self.key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="人事")["key"]
+            mine = {"applications": [self.app.id]}
+            self.key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="人事", **mine)["key"]
             self.ciphertext = self.encrypt(client)
             security.call("kms.key.rotate", key=self.key)
             self.newer = self.encrypt(client)
             self.signer: dict[str, Any] = security.call(
-                "signature.signer.create", name="approval", subject={"CN": "审批"}
+                "signature.signer.create", name="approval", subject={"CN": "审批"}, **mine
             )
             self.public = parse_spki(
                 base64.b64decode(client.call("kms.key.public", key=self.signer["key"])["public_key"])

@@ -353,6 +353,10 @@ class _KmsDataKey(_Group):
 
 
 class _KmsKey(_Group):
+    def allow(self, *, key: str, application: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Open a key to an application. 允许应用使用密钥。"""
+        return self._client.call('kms.key.allow', key=key, application=application, charge_to=charge_to, idempotency_key=idempotency_key)
+
     def backup(self, *, key: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Back up a key. 备份密钥。"""
         return self._client.call('kms.key.backup', key=key, charge_to=charge_to, idempotency_key=idempotency_key)
@@ -361,13 +365,17 @@ class _KmsKey(_Group):
         """Cancel a scheduled deletion. 取消销毁计划。"""
         return self._client.call('kms.key.cancel_deletion', key=key, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def create(self, *, algorithm: str, usage: str, label: str, description: str | None = None, rotation_days: int | None = None, alias: str | None = None, tags: Mapping[str, Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+    def create(self, *, algorithm: str, usage: str, label: str, description: str | None = None, rotation_days: int | None = None, alias: str | None = None, tags: Mapping[str, Any] | None = None, applications: Sequence[Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Create a key. 创建密钥。"""
-        return self._client.call('kms.key.create', algorithm=algorithm, usage=usage, label=label, description=description, rotation_days=rotation_days, alias=alias, tags=tags, charge_to=charge_to, idempotency_key=idempotency_key)
+        return self._client.call('kms.key.create', algorithm=algorithm, usage=usage, label=label, description=description, rotation_days=rotation_days, alias=alias, tags=tags, applications=applications, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def disable(self, *, key: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Disable a key. 停用密钥。"""
         return self._client.call('kms.key.disable', key=key, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def disallow(self, *, key: str, application: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Close a key to an application. 收回应用对密钥的使用。"""
+        return self._client.call('kms.key.disallow', key=key, application=application, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def enable(self, *, key: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Enable a key. 启用密钥。"""
@@ -377,9 +385,9 @@ class _KmsKey(_Group):
         """Look at a key. 查看密钥。"""
         return self._client.call('kms.key.get', key=key, charge_to=charge_to)
 
-    def import_(self, *, algorithm: str, usage: str, label: str, enveloped: bytes | str, description: str | None = None, tags: Mapping[str, Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+    def import_(self, *, algorithm: str, usage: str, label: str, enveloped: bytes | str, description: str | None = None, tags: Mapping[str, Any] | None = None, applications: Sequence[Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Import a key. 导入密钥。"""
-        return self._client.call('kms.key.import', algorithm=algorithm, usage=usage, label=label, enveloped=enveloped, description=description, tags=tags, charge_to=charge_to, idempotency_key=idempotency_key)
+        return self._client.call('kms.key.import', algorithm=algorithm, usage=usage, label=label, enveloped=enveloped, description=description, tags=tags, applications=applications, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def list(self, *, state: str | None = None, algorithm: str | None = None, text: str | None = None, tag: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List keys. 列出密钥。"""
@@ -405,9 +413,9 @@ class _KmsKey(_Group):
         """Get the transport key for imports. 取得导入用传输公钥。"""
         return self._client.call('kms.key.transport', charge_to=charge_to)
 
-    def update(self, *, key: str, label: str | None = None, description: str | None = None, rotation_days: int | None = None, min_decryption_version: int | None = None, tags: Mapping[str, Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+    def update(self, *, key: str, label: str | None = None, description: str | None = None, rotation_days: int | None = None, min_decryption_version: int | None = None, tags: Mapping[str, Any] | None = None, reopen_versions: bool | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Change a key's attributes. 修改密钥属性。"""
-        return self._client.call('kms.key.update', key=key, label=label, description=description, rotation_days=rotation_days, min_decryption_version=min_decryption_version, tags=tags, charge_to=charge_to, idempotency_key=idempotency_key)
+        return self._client.call('kms.key.update', key=key, label=label, description=description, rotation_days=rotation_days, min_decryption_version=min_decryption_version, tags=tags, reopen_versions=reopen_versions, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def versions(self, *, key: str, charge_to: str | None = None) -> Any:
         """List a key's versions. 列出密钥版本。"""
@@ -529,9 +537,9 @@ class _SignatureCms(_Group):
 
 
 class _SignatureSigner(_Group):
-    def create(self, *, name: str, subject: Mapping[str, Any], algorithm: str | None = None, template: str | None = None, days: int | None = None, key: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+    def create(self, *, name: str, subject: Mapping[str, Any], algorithm: str | None = None, template: str | None = None, days: int | None = None, key: str | None = None, applications: Sequence[Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Make a signer: key and certificate in one call. 建立签名者（密钥与证书一步完成）。"""
-        return self._client.call('signature.signer.create', name=name, subject=subject, algorithm=algorithm, template=template, days=days, key=key, charge_to=charge_to, idempotency_key=idempotency_key)
+        return self._client.call('signature.signer.create', name=name, subject=subject, algorithm=algorithm, template=template, days=days, key=key, applications=applications, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def disable(self, *, signer: str, charge_to: str | None = None) -> Any:
         """Disable a signer. 停用签名者。"""
@@ -940,10 +948,12 @@ OPERATIONS: Mapping[str, Operation] = {
     'kms.data_key.generate': Operation('kms.data_key.generate', 'POST', '/kms/keys/{key}/data-keys', ('key',), (), 'json', 'json', 'application/json', False),
     'kms.data_key.rewrap': Operation('kms.data_key.rewrap', 'POST', '/kms/keys/{key}/data-keys/rewrap', ('key',), (), 'json', 'json', 'application/json', False),
     'kms.data_key.unwrap': Operation('kms.data_key.unwrap', 'POST', '/kms/keys/{key}/data-keys/unwrap', ('key',), (), 'json', 'json', 'application/json', False),
+    'kms.key.allow': Operation('kms.key.allow', 'PUT', '/kms/keys/{key}/applications/{application}', ('key', 'application'), (), 'json', 'json', 'application/json', True),
     'kms.key.backup': Operation('kms.key.backup', 'POST', '/kms/keys/{key}/backup', ('key',), (), 'json', 'json', 'application/json', True),
     'kms.key.cancel_deletion': Operation('kms.key.cancel_deletion', 'DELETE', '/kms/keys/{key}/deletion', ('key',), (), 'json', 'json', 'application/json', True),
     'kms.key.create': Operation('kms.key.create', 'POST', '/kms/keys', (), (), 'json', 'json', 'application/json', True),
     'kms.key.disable': Operation('kms.key.disable', 'POST', '/kms/keys/{key}/disable', ('key',), (), 'json', 'json', 'application/json', True),
+    'kms.key.disallow': Operation('kms.key.disallow', 'DELETE', '/kms/keys/{key}/applications/{application}', ('key', 'application'), (), 'json', 'json', 'application/json', True),
     'kms.key.enable': Operation('kms.key.enable', 'POST', '/kms/keys/{key}/enable', ('key',), (), 'json', 'json', 'application/json', True),
     'kms.key.get': Operation('kms.key.get', 'GET', '/kms/keys/{key}', ('key',), (), 'json', 'json', 'application/json', False),
     'kms.key.import': Operation('kms.key.import', 'POST', '/kms/keys/import', (), (), 'json', 'json', 'application/json', True),

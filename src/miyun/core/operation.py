@@ -142,6 +142,11 @@ class Call:
     private: bool = False  # set by the handler: this answer holds data of the caller's, never stored for replay
     units: int | None = None  # set by the handler when the meter cannot be told from request and response
 
+    @property
+    def application(self) -> str | None:
+        """The application that calls; None for people and for the platform itself."""
+        return self.principal.application if self.principal.role is Role.APPLICATION else None
+
     def require_tenant(self) -> str:
         assert self.tenant is not None, "the pipeline resolves the tenant before a tenant operation runs"
         return self.tenant

@@ -10,11 +10,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class KeyRef:
-    """A key of a tenant in the key directory; `version` None means the current one."""
+    """A key of a tenant in the key directory; `version` None means the current one. `application`: on whose behalf it
+    is asked for; a key that was not made for it, nor opened to it, is not found. None: a room's own, or a person."""
 
     tenant: str
     key: str
     version: int | None = None
+    application: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,12 @@ class KeyInfo:
 class KeyDirectory(Protocol):
     """Implemented by `kms`. All raise NotFound for a foreign tenant's key and KeyNotEnabled for a wrong state."""
 
-    async def create(self, tenant: str, algorithm: str, usage: str, *, label: str, owner: str) -> KeyInfo: ...
+    async def create(
+        self, tenant: str, algorithm: str, usage: str, *, label: str, owner: str, applications: Sequence[str] = ()
+    ) -> KeyInfo:
+        """`owner`: the room or application that it is made for; `applications` may use it besides."""
+        ...
+
     async def info(self, ref: KeyRef) -> KeyInfo: ...
     async def sign(
         self,
@@ -109,8 +116,8 @@ class Stamper(Protocol):
 class SignerDirectory(Protocol):
     """Implemented by `signature`: a named key with its certificate, ready to sign."""
 
-    async def make(self, tenant: str, *, name: str, subject: Mapping[str, str], at: datetime) -> str:
-        """The signer's name. Raises AlreadyExists."""
+    async def make(self, tenant: str, *, name: str, subject: Mapping[str, str], application: str, at: datetime) -> str:
+        """The signer's name; `application` may sign by it. Raises AlreadyExists."""
         ...
 
 
@@ -127,6 +134,14 @@ class BindingInfo:
     application: str
     instance: str
     offering: str
+
+
+class ApplicationDirectory(Protocol):
+    """Implemented by `core.tenancy`: the applications that a tenant has."""
+
+    async def get(self, tenant: str, application: str) -> object:
+        """Raises NotFound, also for another tenant's."""
+        ...
 
 
 class Bindings(Protocol):

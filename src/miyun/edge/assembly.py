@@ -217,7 +217,9 @@ async def assemble(
     strong_auth = StrongAuthService(
         store=StrongAuthStore(database), issuer=issuer, bindings=core.applications, clock=clock
     )
-    kms = KmsService(store=KmsStore(database), machine=machine, clock=clock, ledger=ledger)
+    kms = KmsService(
+        store=KmsStore(database), machine=machine, clock=clock, ledger=ledger, applications=core.applications
+    )
     encryption = EncryptionService(keys=kms.directory, ledger=ledger, spool=settings.folder("data"))
     signatures = SignatureStore(database)
     signature = SignatureService(store=signatures, keys=kms.directory, issuer=issuer, clock=clock, ledger=ledger)

@@ -71,7 +71,7 @@ def test_a_locked_machine_serves_nothing_until_enough_operators_came(
     credential = platform.basic(tenant, app, "timestamp", "timestamp.rfc3161")
     security = platform.person(Role.TENANT_SECURITY, tenant)
     with platform.session(security) as session, platform.client(app) as client:
-        key = session.call("kms.key.create", algorithm="SM4", usage="encrypt", label="甲")["key"]
+        key = session.call("kms.key.create", algorithm="SM4", usage="encrypt", label="甲", applications=[app.id])["key"]
         ciphertext = client.call("encryption.encrypt", key=key, plaintext=DIGEST)["ciphertext"]
         before = client.call("timestamp.issue", digest=DIGEST, hash_algorithm="SM3")
 

@@ -90,6 +90,7 @@ def test_an_imported_key_that_signs_and_decrypts_is_in_the_vsm_only(
                 usage=usage,
                 label="自带",
                 enveloped=base64.b64encode(sm2.encrypt(transport, material)).decode(),
+                applications=[app_a.id],
             )["key"]
         signer = security.call(
             "signature.signer.create", name=f"s{secrets.token_hex(4)}", subject={"CN": "签"}, key=keys["sign"]

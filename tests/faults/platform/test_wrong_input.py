@@ -204,9 +204,15 @@ def test_expired_and_revoked_credentials(platform: RunningPlatform, tenant_a: Te
 
 def test_wrong_keys_and_altered_ciphertexts(platform: RunningPlatform, tenant_a: Tenant, app_a: App) -> None:
     with platform.session(platform.person(Role.TENANT_SECURITY, tenant_a)) as security, platform.client(app_a) as app:
-        key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="甲")["key"]
-        other = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="乙")["key"]
-        signing = security.call("kms.key.create", algorithm="SM2", usage="sign", label="丙")["key"]
+        key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="甲", applications=[app_a.id])[
+            "key"
+        ]
+        other = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="乙", applications=[app_a.id])[
+            "key"
+        ]
+        signing = security.call("kms.key.create", algorithm="SM2", usage="sign", label="丙", applications=[app_a.id])[
+            "key"
+        ]
         made = base64.b64decode(app.call("encryption.encrypt", key=key, plaintext=DIGEST)["ciphertext"])
         altered = made[:-1] + bytes([made[-1] ^ 1])
         texts = set()

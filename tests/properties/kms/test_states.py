@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from tests.standin import HandClock, StandInLedger, call_of, database_in
+from tests.standin import AnyApplications, HandClock, StandInLedger, call_of, database_in
 from tests.vsm import Vsm
 
 from miyun.core.errors import FailedPrecondition, InvalidArgument
@@ -38,6 +38,7 @@ def lives(vsm: Vsm) -> type[RuleBasedStateMachine]:
                     machine=self.machine,
                     clock=self.clock,
                     ledger=StandInLedger(),  # type: ignore[arg-type]
+                    applications=AnyApplications(),
                 )
 
             self.kms: KmsService = self.do(make())

@@ -115,6 +115,68 @@ def test_people_of_one_tenant_cannot_enter_another(
             assert refused.value.code == "GrantRequired"
 
 
+FOR_APPLICATIONS = [
+    pytest.param(op, field, id=f"{op.id}-{field}")
+    for op in OPERATIONS.values()
+    if Role.APPLICATION in op.roles
+    for field in op.tenant_fields
+    if field in ("key", "new_key", "signer")
+]
+# A signature is verified by whoever holds it: a signer's certificate is public within its tenant.
+PUBLIC_WITHIN = {
+    ("signature.verify", "signer"),
+    ("signature.batch.verify", "signer"),
+    ("signature.signer.get", "signer"),
+}
+
+
+@pytest.fixture(scope="module")
+def neighbour(platform: RunningPlatform, tenant_a: Tenant, clients: ExitStack) -> Belongings:
+    """Another application of the same tenant, bound to the same services."""
+    return Belongings(platform, tenant_a, platform.application(tenant_a, "邻居"), clients)
+
+
+@pytest.mark.parametrize(("operation", "field"), FOR_APPLICATIONS)
+def test_keys_of_another_application_of_the_tenant_are_refused(
+    operation: Operation, field: str, mine: Belongings, neighbour: Belongings
+) -> None:
+    whole = mine.values(operation)
+    body = mine.body(operation, whole)
+    values = whole | {name: neighbour.make(name, operation.id) for name in operation.tenant_fields if name != field}
+    if (operation.id, field) in PUBLIC_WITHIN:
+        call(neighbour, Role.APPLICATION, operation, values, body=body)
+        return
+    with pytest.raises((NotFound, PermissionDenied)) as refused:
+        call(neighbour, Role.APPLICATION, operation, values, body=body)
+    assert refused.value.status in (403, 404)
+    call(mine, Role.APPLICATION, operation, whole, body=body)  # and its owner is served
+
+
+@pytest.mark.parametrize("name", ["encryption.envelope.decrypt", "encryption.stream.decrypt"])
+def test_what_was_encrypted_for_another_application_names_a_key_in_vain(
+    name: str, mine: Belongings, neighbour: Belongings
+) -> None:
+    operation = OPERATIONS[name]
+    whole = mine.values(operation)
+    body = mine.body(operation, whole)
+    del whole["key"]
+    with pytest.raises(NotFound):
+        call(neighbour, Role.APPLICATION, operation, whole, body=body)
+    call(mine, Role.APPLICATION, operation, whole, body=body)
+
+
+def test_a_key_is_opened_to_an_application_and_closed_again(mine: Belongings, neighbour: Belongings) -> None:
+    security = mine.client(Role.TENANT_SECURITY)
+    key, theirs = mine.make("key"), neighbour.client(Role.APPLICATION)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            theirs.call("encryption.encrypt", key=key, plaintext="")
+        opened = security.call("kms.key.allow", key=key, application=neighbour.app.id)
+        assert opened["applications"] == sorted([mine.app.id, neighbour.app.id])
+        theirs.call("encryption.encrypt", key=key, plaintext="")
+        security.call("kms.key.disallow", key=key, application=neighbour.app.id)
+
+
 def test_no_list_shows_anything_of_another_tenant(mine: Belongings, theirs: Belongings) -> None:
     for field in FACTORIES:
         theirs.make(field)

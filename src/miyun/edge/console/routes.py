@@ -50,6 +50,7 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.GET, "/console/keys", services.keys, False),
     (HttpMethod.POST, "/console/keys", services.key_create, False),
     (HttpMethod.GET, "/console/keys/{key:str}", services.key, False),
+    (HttpMethod.POST, "/console/keys/{key:str}/applications", services.key_application, False),
     (HttpMethod.POST, "/console/keys/{key:str}/{verb:str}", services.key_verb, False),
     (HttpMethod.GET, "/console/certificates", services.certificates, False),
     (HttpMethod.GET, "/console/ledger", audit.ledger, False),

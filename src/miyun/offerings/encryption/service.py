@@ -45,7 +45,9 @@ class EncryptionService:
         mode = _mode(call, info, request.mode, compatibility=request.compatibility)
         if mode in COMPATIBILITY_MODES and request.associated_data:
             raise _no_associated_data(mode)
-        (body,) = await self.keys.encrypt(_ref(call, info), mode, [(request.plaintext, b"", request.associated_data)])
+        (body,) = await self.keys.encrypt(
+            _ref(call, info.key, info.version), mode, [(request.plaintext, b"", request.associated_data)]
+        )
         if request.raw or mode in COMPATIBILITY_MODES:
             iv, ciphertext = body[: IV_SIZES[mode]], body[IV_SIZES[mode] :]
         else:
@@ -65,7 +67,7 @@ class EncryptionService:
         if mode in COMPATIBILITY_MODES and request.associated_data:
             raise _no_associated_data(mode)
         version, body = _body(mode, request.ciphertext, request.iv, request.version)
-        ref = KeyRef(call.require_tenant(), info.key, version)
+        ref = _ref(call, info.key, version)
         (plaintext,) = await self.keys.decrypt(ref, mode, [(body, request.associated_data)])
         if plaintext is None:
             raise DecryptionFailed
@@ -79,7 +81,9 @@ class EncryptionService:
         info = await self._info(call, request.key)
         mode = _mode(call, info, request.mode)
         bodies = await self.keys.encrypt(
-            _ref(call, info), mode, [(item.plaintext, b"", item.associated_data) for item in request.items]
+            _ref(call, info.key, info.version),
+            mode,
+            [(item.plaintext, b"", item.associated_data) for item in request.items],
         )
         return m.CiphertextBatch(
             key=info.key,
@@ -98,7 +102,7 @@ class EncryptionService:
         items = [(item.ciphertext, None, None) for item in request.items]
 
         async def decrypt(version: int | None, chosen: Sequence[int], bodies: Sequence[bytes]) -> list[bytes | None]:
-            ref = KeyRef(call.require_tenant(), info.key, version)
+            ref = _ref(call, info.key, version)
             pairs = zip(bodies, chosen, strict=True)
             return await self.keys.decrypt(ref, mode, [(b, request.items[i].associated_data) for b, i in pairs])
 
@@ -118,7 +122,7 @@ class EncryptionService:
         mode = _mode(call, info, request.mode, compatibility=True)
         target = info
         if request.new_key is not None:
-            target = await self.keys.info(KeyRef(call.require_tenant(), request.new_key))
+            target = await self.keys.info(_ref(call, request.new_key))
             call.resource["new_key"] = target.key
             if target.algorithm not in DEFAULT_MODES:
                 raise _needs_symmetric("new_key")
@@ -127,8 +131,8 @@ class EncryptionService:
         async def rewrap(version: int | None, chosen: Sequence[int], bodies: Sequence[bytes]) -> list[bytes | None]:
             picked = [request.items[index] for index in chosen]
             return await self.keys.rewrap(
-                KeyRef(call.require_tenant(), info.key, version),
-                _ref(call, target),
+                _ref(call, info.key, version),
+                _ref(call, target.key, target.version),
                 mode,
                 [(body, item.associated_data) for body, item in zip(bodies, picked, strict=True)],
                 [i.associated_data if i.new_associated_data is None else i.new_associated_data for i in picked],
@@ -154,7 +158,9 @@ class EncryptionService:
 
     async def envelope_encrypt(self, call: Call, request: m.EnvelopeEncryptRequest) -> m.EnvelopeView:
         info = await self._info(call, request.key)
-        header, segments = await streaming.begin(self.keys, call.require_tenant(), info, request.associated_data)
+        header, segments = await streaming.begin(
+            self.keys, _ref(call, info.key, info.version), info, request.associated_data
+        )
         envelope = await asyncio.to_thread(streaming.encrypt_whole, header, segments, request.plaintext)
         return m.EnvelopeView(key=info.key, version=info.version, envelope=envelope)
 
@@ -166,7 +172,7 @@ class EncryptionService:
         except (BadHeader, Incomplete):
             raise not_a_container("envelope") from None
         info, (segments,) = await streaming.resume(
-            self.keys, call.require_tenant(), header, request.associated_data, key=request.key
+            self.keys, _ref(call, request.key or header.key, header.version), header, request.associated_data
         )
         call.resource["key"] = info.key
         plaintext = await asyncio.to_thread(streaming.decrypt_whole, header, segments, request.envelope[size:])
@@ -174,7 +180,9 @@ class EncryptionService:
 
     async def stream_encrypt(self, call: Call, request: m.StreamEncryptRequest) -> AsyncIterator[bytes]:
         info = await self._info(call, request.key)
-        header, segments = await streaming.begin(self.keys, call.require_tenant(), info, request.associated_data)
+        header, segments = await streaming.begin(
+            self.keys, _ref(call, info.key, info.version), info, request.associated_data
+        )
         spool = Spool(self._spool_folder)
         try:
             await spool.fill(streaming.encrypt_stream(header, segments, _incoming(call)))
@@ -190,7 +198,7 @@ class EncryptionService:
         body = _incoming(call)
         header, rest = await streaming.read_header(body, field="body")
         info, (check, decrypt) = await streaming.resume(
-            self.keys, call.require_tenant(), header, request.associated_data, key=request.key, passes=2
+            self.keys, _ref(call, request.key or header.key, header.version), header, request.associated_data, passes=2
         )
         call.resource["key"] = info.key
         spool = Spool(self._spool_folder)
@@ -220,7 +228,7 @@ class EncryptionService:
         if info.algorithm != KeyAlgorithm.SM2:
             raise _needs_sm2()
         version = info.version if request.version is None else request.version
-        ref = KeyRef(call.require_tenant(), info.key, version)
+        ref = _ref(call, info.key, version)
         # C3 authenticates the plaintext, so at most one encoding can succeed.
         candidates = _SM2_ENCODINGS if request.encoding == "auto" else (request.encoding,)
         for encoding in candidates:
@@ -231,13 +239,13 @@ class EncryptionService:
         raise DecryptionFailed
 
     async def _info(self, call: Call, reference: str) -> KeyInfo:
-        info = await self.keys.info(KeyRef(call.require_tenant(), reference))
+        info = await self.keys.info(_ref(call, reference))
         call.resource["key"] = info.key
         return info
 
 
-def _ref(call: Call, info: KeyInfo) -> KeyRef:
-    return KeyRef(call.require_tenant(), info.key, info.version)
+def _ref(call: Call, key: str, version: int | None = None) -> KeyRef:
+    return KeyRef(call.require_tenant(), key, version, call.application)
 
 
 def _mode(call: Call, info: KeyInfo, wanted: str | None, *, compatibility: bool = False) -> Mode:

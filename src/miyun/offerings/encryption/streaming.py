@@ -27,13 +27,13 @@ from miyun.offerings.encryption.segments import (
 _AT_ONCE: Final = 1024 * 1024
 
 
-async def begin(keys: KeyDirectory, tenant: str, info: KeyInfo, associated_data: bytes) -> tuple[Header, Segments]:
-    """A new container under the key's version in `info`."""
+async def begin(keys: KeyDirectory, ref: KeyRef, info: KeyInfo, associated_data: bytes) -> tuple[Header, Segments]:
+    """A new container under the key and version of `ref`, which `info` is about."""
     if info.algorithm not in DEFAULT_MODES:
         raise InvalidArgument("key", Text("需要 SM4 或 AES-256 密钥", "an SM4 or AES-256 key is needed"))
     prefix = new_prefix()
     plain, wrapped = await keys.data_key(
-        KeyRef(tenant, info.key, info.version),
+        ref,
         size=DATA_KEY,
         aad=wrapping_aad(prefix, SEGMENT, associated_data),
         with_plaintext=True,
@@ -43,12 +43,10 @@ async def begin(keys: KeyDirectory, tenant: str, info: KeyInfo, associated_data:
 
 
 async def resume(
-    keys: KeyDirectory, tenant: str, header: Header, associated_data: bytes, *, key: str | None, passes: int = 1
+    keys: KeyDirectory, ref: KeyRef, header: Header, associated_data: bytes, *, passes: int = 1
 ) -> tuple[KeyInfo, list[Segments]]:
-    """The cipher of an existing container, one for each of `passes` over it. `key` takes the place of the header's, for
-    a key that was restored under another identifier. Raises DecryptionFailed for a changed header or other associated
-    data."""
-    ref = KeyRef(tenant, key or header.key, header.version)
+    """The cipher of an existing container, one for each of `passes` over it. `ref` names the header's key, or one that
+    was restored under another identifier. Raises DecryptionFailed for a changed header or other associated data."""
     info = await keys.info(ref)
     mode = DEFAULT_MODES.get(info.algorithm)
     if mode is None:

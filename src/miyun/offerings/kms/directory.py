@@ -43,17 +43,19 @@ class KeyDirectoryService:
         self._lifecycle = lifecycle
         self._machine = machine
 
-    async def create(self, tenant: str, algorithm: str, usage: str, *, label: str, owner: str) -> KeyInfo:
+    async def create(
+        self, tenant: str, algorithm: str, usage: str, *, label: str, owner: str, applications: Sequence[str] = ()
+    ) -> KeyInfo:
         try:
             kinds = KeyAlgorithm(algorithm), KeyUsage(usage)
         except ValueError:
             raise InvalidArgument("algorithm", Text("不支持的算法或用途", "no such algorithm or usage")) from None
-        key = await self._lifecycle.create(tenant, *kinds, label=label, owner=owner)
+        key = await self._lifecycle.create(tenant, *kinds, label=label, owner=owner, applications=applications)
         return _info(await self._records.get(tenant, key.id), key.version)
 
     async def info(self, ref: KeyRef) -> KeyInfo:
         """Of a key in any state."""
-        record = await self._records.get(ref.tenant, ref.key)
+        record = await self._records.get(ref.tenant, ref.key, application=ref.application)
         version = record.key.version if ref.version is None else ref.version
         if version not in record.versions:
             version = version_for_decryption(record, version)
@@ -68,7 +70,7 @@ class KeyDirectoryService:
         prehashed: bool = False,
         user_id: bytes | None = None,
     ) -> list[bytes]:
-        record = await self._records.usable(ref.tenant, ref.key, KeyUsage.SIGN)
+        record = await self._usable(ref, KeyUsage.SIGN)
         try:
             kind = SignScheme(scheme)
         except ValueError:
@@ -81,7 +83,7 @@ class KeyDirectoryService:
             return await self._machine.sign(key, kind, messages, prehashed=prehashed, user_id=user_id)
 
     async def encrypt(self, ref: KeyRef, mode: str, items: Sequence[tuple[bytes, bytes, bytes]]) -> list[bytes]:
-        record = await self._records.usable(ref.tenant, ref.key, KeyUsage.ENCRYPT)
+        record = await self._usable(ref, KeyUsage.ENCRYPT)
         kind = _mode(record, mode)
         key = _for_new(record, ref.version)
         with machine_errors():
@@ -89,7 +91,7 @@ class KeyDirectoryService:
         return [item.iv + item.data for item in encrypted]
 
     async def decrypt(self, ref: KeyRef, mode: str, items: Sequence[tuple[bytes, bytes]]) -> list[bytes | None]:
-        record = await self._records.usable(ref.tenant, ref.key, KeyUsage.ENCRYPT, KeyUsage.WRAP)
+        record = await self._usable(ref, KeyUsage.ENCRYPT, KeyUsage.WRAP)
         kind = _mode(record, mode)
         key = record.wrapped[version_for_decryption(record, ref.version)]
         size = _IV[kind]
@@ -101,7 +103,7 @@ class KeyDirectoryService:
     async def public_decrypt(
         self, ref: KeyRef, ciphertexts: Sequence[bytes], *, encoding: str = "asn1"
     ) -> list[bytes | None]:
-        record = await self._records.usable(ref.tenant, ref.key, KeyUsage.ENCRYPT)
+        record = await self._usable(ref, KeyUsage.ENCRYPT)
         key = record.wrapped[version_for_decryption(record, ref.version)]
         if key.algorithm is not KeyAlgorithm.SM2:
             raise InvalidArgument("key", Text("需要 SM2 加密密钥", "an SM2 encryption key is needed"))
@@ -109,7 +111,7 @@ class KeyDirectoryService:
             return await self._machine.public_decrypt(key, ciphertexts, encoding=encoding)
 
     async def data_key(self, ref: KeyRef, *, size: int, aad: bytes, with_plaintext: bool) -> tuple[bytes | None, bytes]:
-        record = await self._records.usable(ref.tenant, ref.key, KeyUsage.ENCRYPT, KeyUsage.WRAP)
+        record = await self._usable(ref, KeyUsage.ENCRYPT, KeyUsage.WRAP)
         _authenticated_mode(record)
         key = _for_new(record, ref.version)
         with machine_errors():
@@ -119,8 +121,8 @@ class KeyDirectoryService:
         self, old: KeyRef, new: KeyRef, mode: str, items: Sequence[tuple[bytes, bytes]], new_aads: Sequence[bytes]
     ) -> list[bytes | None]:
         usages = (KeyUsage.ENCRYPT, KeyUsage.WRAP)
-        source = await self._records.usable(old.tenant, old.key, *usages)
-        target = await self._records.usable(new.tenant, new.key, *usages, field="new_key")
+        source = await self._usable(old, *usages)
+        target = await self._usable(new, *usages, field="new_key")
         kind = _mode(source, mode)
         _authenticated_mode(target, field="new_key")
         if source.key.usage is KeyUsage.ENCRYPT and target.key.usage is KeyUsage.WRAP:
@@ -137,6 +139,9 @@ class KeyDirectoryService:
             answers = iter(await self._machine.rewrap(from_key, to_key, kind, good, aads))
         rewrapped = [None if item is None else next(answers) for item in whole]
         return [None if answer is None else answer.iv + answer.data for answer in rewrapped]
+
+    async def _usable(self, ref: KeyRef, *usages: KeyUsage, field: str = "key") -> KeyRecord:
+        return await self._records.usable(ref.tenant, ref.key, *usages, application=ref.application, field=field)
 
     async def destroy(self, ref: KeyRef) -> None:
         """At once, without the waiting time of a scheduled deletion: for rooms that own the key, and for the exit."""

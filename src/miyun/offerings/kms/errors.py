@@ -30,8 +30,9 @@ class KeyVersionRetired(FailedPrecondition):
         "Version {version} of key {key} is below the lowest version allowed to decrypt, {minimum}.",
     )
     remedy = Text(
-        "请用新版本重新包装，或由租户安全管理员调低最低解密版本。",
-        "Re-wrap with a newer version, or have a tenant security administrator lower min_decryption_version.",
+        "请用新版本重新包装，或由租户安全管理员以 reopen_versions 调低最低解密版本。",
+        "Re-wrap with a newer version, or have a tenant security administrator lower min_decryption_version "
+        "with reopen_versions.",
     )
 
 

@@ -57,6 +57,7 @@ def _key(key: Key, record: KeyRecord) -> dict[str, Any]:
         "usage": key.usage.value,
         "label": key.label,
         "owner": key.owner,
+        "applications": sorted(key.applications),
         "origin": key.origin.value,
         "state": key.state.value,
         "created_at": key.created_at,

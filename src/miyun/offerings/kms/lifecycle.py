@@ -71,6 +71,7 @@ class KeyLifecycle:
         rotation_days: int | None = None,
         tags: Mapping[str, str] | None = None,
         enveloped: bytes | None = None,
+        applications: Iterable[str] = (),
     ) -> Key:
         """`enveloped`: import this instead of generating. Raises InvalidArgument naming the field."""
         check_usage(algorithm, usage)
@@ -92,6 +93,7 @@ class KeyLifecycle:
             rotation_days=rotation_days,
             next_rotation_at=next_rotation(algorithm, origin, rotation_days, now),
             tags=tags or {},
+            applications=frozenset(applications),
         )
         with machine_errors():
             if enveloped is None:

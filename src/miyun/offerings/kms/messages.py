@@ -19,13 +19,15 @@ TagValue = Annotated[str, msgspec.Meta(max_length=256)]
 Tags = Annotated[dict[TagName, TagValue], msgspec.Meta(max_length=50)]
 AssociatedData = Annotated[bytes, msgspec.Meta(max_length=65536)]
 Batch = msgspec.Meta(min_length=1, max_length=500)
+Applications = Annotated[list[str], msgspec.Meta(max_length=500)]
 Algorithm = Literal["SM2", "SM4", "HMAC-SM3", "AES-256", "EC-P256", "RSA-2048", "RSA-3072"]
 Usage = Literal["sign", "encrypt", "mac", "wrap"]
 State = Literal["enabled", "disabled", "pending_deletion", "destroyed"]
 
 
 class KeyView(Struct, frozen=True):
-    """`version` is the current one. `owner` names the room or application that the key was made for."""
+    """`version` is the current one. `owner` names the room or application that the key was made for; `applications`
+    may use it besides. No other application finds it."""
 
     key: str
     algorithm: str
@@ -43,6 +45,7 @@ class KeyView(Struct, frozen=True):
     deletion_at: datetime | None = None
     destroyed_at: datetime | None = None
     tags: dict[str, str] = msgspec.field(default_factory=dict)
+    applications: list[str] = msgspec.field(default_factory=list)
 
 
 class KeyDetail(KeyView, frozen=True):
@@ -55,7 +58,8 @@ class KeyPage(Struct, frozen=True):
 
 
 class CreateKeyRequest(Struct, frozen=True):
-    """`alias` is made together with the key."""
+    """`alias` is made together with the key. `applications` may use it; without any, nobody does until it is opened to
+    one (`kms.key.allow`)."""
 
     algorithm: Algorithm
     usage: Usage
@@ -64,6 +68,7 @@ class CreateKeyRequest(Struct, frozen=True):
     rotation_days: int | None = None
     alias: AliasName | None = None
     tags: Tags = msgspec.field(default_factory=dict)
+    applications: Applications = msgspec.field(default_factory=list)
 
 
 class ImportKeyRequest(Struct, frozen=True):
@@ -75,6 +80,7 @@ class ImportKeyRequest(Struct, frozen=True):
     enveloped: Annotated[bytes, msgspec.Meta(max_length=8192)]
     description: Description = ""
     tags: Tags = msgspec.field(default_factory=dict)
+    applications: Applications = msgspec.field(default_factory=list)
 
 
 class TransportKey(Struct, frozen=True):
@@ -101,8 +107,14 @@ class KeyRequest(Struct, frozen=True):
     key: Reference
 
 
+class KeyApplicationRequest(Struct, frozen=True):
+    key: Reference
+    application: Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+
+
 class UpdateKeyRequest(Struct, frozen=True):
-    """What is left out stays. `rotation_days` 0 ends automatic rotation. `tags` replaces all."""
+    """What is left out stays. `rotation_days` 0 ends automatic rotation. `tags` replaces all. `min_decryption_version`
+    goes down, and retired versions decrypt again, only with `reopen_versions`."""
 
     key: Reference
     label: Label | None = None
@@ -110,6 +122,7 @@ class UpdateKeyRequest(Struct, frozen=True):
     rotation_days: int | None = None
     min_decryption_version: Annotated[int, msgspec.Meta(ge=1)] | None = None
     tags: Tags | None = None
+    reopen_versions: bool = False
 
 
 class ScheduleDeletionRequest(Struct, frozen=True):

@@ -70,7 +70,8 @@ class KeyOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`owner`: the room or application that it was made for, "" for the tenant itself. `revision` counts changes."""
+    """`owner`: the room or application that it was made for, "" for the tenant itself. `applications`: to which it was
+    opened besides. `revision` counts changes."""
 
     id: str
     tenant: str
@@ -89,7 +90,12 @@ class Key:
     deletion_at: datetime | None = None
     destroyed_at: datetime | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    applications: frozenset[str] = frozenset()
     revision: int = 1
+
+    def serves(self, application: str | None) -> bool:
+        """Whether it may be used, or seen, on behalf of `application`; None is nobody's application."""
+        return application is None or application == self.owner or application in self.applications
 
     def binding(self, version: int, state: KeyState | None = None) -> KeyBinding:
         return KeyBinding(self.tenant, self.id, version, state or self.state)

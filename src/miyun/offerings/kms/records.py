@@ -32,8 +32,10 @@ class KeyRecords:
         self._aliases: RowCache[tuple[str, str], str] = RowCache(size=_SIZE, seconds=_SECONDS)
         ledger.on_invalidate(self._invalidated)
 
-    async def get(self, tenant: str, reference: str, *, field: str = "key") -> KeyRecord:
-        """Raises NotFound, also for another tenant's key."""
+    async def get(
+        self, tenant: str, reference: str, *, application: str | None = None, field: str = "key"
+    ) -> KeyRecord:
+        """Raises NotFound, also for another tenant's key and one that does not serve `application`."""
         name = reference
         if reference.startswith(ALIAS_PREFIX):
             alias = reference[len(ALIAS_PREFIX) :]
@@ -46,13 +48,15 @@ class KeyRecords:
         record = self._records.get((tenant, name))
         if record is None:
             record = await self._records.load((tenant, name), lambda: asyncio.to_thread(self._store.find, tenant, name))
-        if record is None:
+        if record is None or not record.key.serves(application):
             raise NotFound("key", reference, field=field)
         return record
 
-    async def usable(self, tenant: str, reference: str, *usages: KeyUsage, field: str = "key") -> KeyRecord:
+    async def usable(
+        self, tenant: str, reference: str, *usages: KeyUsage, application: str | None = None, field: str = "key"
+    ) -> KeyRecord:
         """An enabled key of one of the usages. Raises KeyNotEnabled, KeyUsageMismatch."""
-        record = await self.get(tenant, reference, field=field)
+        record = await self.get(tenant, reference, application=application, field=field)
         key = record.key
         if key.state is not KeyState.ENABLED:
             raise KeyNotEnabled(key=key.id, state=key.state.value, field=field)

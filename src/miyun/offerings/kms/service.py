@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from hmac import compare_digest
 from typing import Any, Final
@@ -13,7 +14,7 @@ from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
 from miyun.core.machine import machine_errors
 from miyun.core.operation import Call, Empty
-from miyun.core.ports import KeyRef
+from miyun.core.ports import ApplicationDirectory, KeyRef
 from miyun.hsm.port import CipherMode, KeyAlgorithm, Machine
 from miyun.offerings.kms import messages as m
 from miyun.offerings.kms.directory import KeyDirectoryService
@@ -31,7 +32,16 @@ _GCM: Final = {KeyAlgorithm.SM4: CipherMode.SM4_GCM, KeyAlgorithm.AES_256: Ciphe
 class KmsService:
     """`directory` is the port that other rooms get; `lifecycle` does the periodic work."""
 
-    def __init__(self, *, store: KmsStore, machine: Machine, clock: Clock, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        *,
+        store: KmsStore,
+        machine: Machine,
+        clock: Clock,
+        ledger: Ledger,
+        applications: ApplicationDirectory,
+    ) -> None:
+        self._applications = applications
         self.store = store
         self.ledger = ledger
         self._machine = machine
@@ -47,6 +57,7 @@ class KmsService:
         tenant = call.require_tenant()
         if request.alias and await asyncio.to_thread(self.store.alias, tenant, request.alias):
             raise AlreadyExists(kind="alias", name=request.alias, field="alias")
+        await self._check(tenant, request.applications)
         key = await self.lifecycle.create(
             tenant,
             KeyAlgorithm(request.algorithm),
@@ -55,6 +66,7 @@ class KmsService:
             description=request.description,
             rotation_days=request.rotation_days or None,
             tags=request.tags,
+            applications=request.applications,
         )
         call.resource["key"] = key.id
         if request.alias:
@@ -66,14 +78,17 @@ class KmsService:
         return await self._detail(key)
 
     async def import_key(self, call: Call, request: m.ImportKeyRequest) -> m.KeyDetail:
+        tenant = call.require_tenant()
+        await self._check(tenant, request.applications)
         key = await self.lifecycle.create(
-            call.require_tenant(),
+            tenant,
             KeyAlgorithm(request.algorithm),
             KeyUsage(request.usage),
             label=request.label,
             description=request.description,
             tags=request.tags,
             enveloped=request.enveloped,
+            applications=request.applications,
         )
         call.resource["key"] = key.id
         return await self._detail(key)
@@ -127,8 +142,30 @@ class KmsService:
                     "min_decryption_version",
                     Text(f"不能高于当前版本 {old.version}", f"not above the current version {old.version}"),
                 )
+            if request.min_decryption_version < old.min_decryption_version and not request.reopen_versions:
+                reason = Text(
+                    f"不能低于现值 {old.min_decryption_version}；确要重新开放旧版本，请给出 reopen_versions",
+                    f"not below its present value {old.min_decryption_version}; to open retired versions again, say "
+                    "reopen_versions",
+                )
+                raise InvalidArgument("min_decryption_version", reason)
+            call.detail["min_decryption_version"] = [old.min_decryption_version, request.min_decryption_version]
             new = replace(new, min_decryption_version=request.min_decryption_version)
         return await self._detail(await self.lifecycle.update(record, new))
+
+    async def allow(self, call: Call, request: m.KeyApplicationRequest) -> m.KeyDetail:
+        """Open a key to an application of the tenant."""
+        tenant = call.require_tenant()
+        record = await self._records.fresh(tenant, request.key)
+        await self._applications.get(tenant, request.application)
+        return await self._open(call, record, request.application, record.key.applications | {request.application})
+
+    async def disallow(self, call: Call, request: m.KeyApplicationRequest) -> m.KeyDetail:
+        """Its owner keeps the key; what other applications were given ends at once."""
+        record = await self._records.fresh(call.require_tenant(), request.key)
+        if request.application not in record.key.applications:
+            raise NotFound("application", request.application)
+        return await self._open(call, record, request.application, record.key.applications - {request.application})
 
     async def enable(self, call: Call, request: m.KeyRequest) -> m.KeyDetail:
         return await self._move(call, request.key, KeyVerb.ENABLE)
@@ -283,16 +320,14 @@ class KmsService:
         )
 
     async def mac(self, call: Call, request: m.MacRequest) -> m.MacView:
-        record = await self._records.usable(call.require_tenant(), request.key, KeyUsage.MAC)
-        call.resource["key"] = record.key.id
+        record = await self._usable_mac(call, request.key)
         version = record.key.version
         with machine_errors():
             macs = await self._machine.mac(record.wrapped[version], request.items)
         return m.MacView(key=record.key.id, version=version, macs=macs)
 
     async def verify_mac(self, call: Call, request: m.VerifyMacRequest) -> m.VerifyMacView:
-        record = await self._records.usable(call.require_tenant(), request.key, KeyUsage.MAC)
-        call.resource["key"] = record.key.id
+        record = await self._usable_mac(call, request.key)
         key = record.wrapped[version_for_decryption(record, request.version, field="version")]
         with machine_errors():
             right = await self._machine.mac(key, [item.data for item in request.items])
@@ -303,9 +338,26 @@ class KmsService:
     # --- helpers ---------------------------------------------------------------------------------------------------
 
     async def _record(self, call: Call, reference: str, *, field: str = "key") -> KeyRecord:
-        record = await self._records.get(call.require_tenant(), reference, field=field)
+        record = await self._records.get(call.require_tenant(), reference, application=call.application, field=field)
         call.resource.setdefault("key", record.key.id)
         return record
+
+    async def _check(self, tenant: str, applications: Sequence[str]) -> None:
+        """Raises NotFound for one that is not the tenant's."""
+        for application in applications:
+            await self._applications.get(tenant, application)
+
+    async def _usable_mac(self, call: Call, reference: str) -> KeyRecord:
+        record = await self._records.usable(
+            call.require_tenant(), reference, KeyUsage.MAC, application=call.application
+        )
+        call.resource["key"] = record.key.id
+        return record
+
+    async def _open(self, call: Call, record: KeyRecord, application: str, applications: frozenset[str]) -> m.KeyDetail:
+        call.resource.update(key=record.key.id, application=application)
+        changed = await self.lifecycle.update(record, replace(record.key, applications=applications))
+        return await self._detail(changed)
 
     async def _living(self, call: Call, reference: str) -> KeyRecord:
         record = await self._record(call, reference)
@@ -344,6 +396,7 @@ def _fields(key: Key) -> dict[str, Any]:
         "label": key.label,
         "description": key.description,
         "owner": key.owner,
+        "applications": sorted(key.applications),
         "origin": key.origin.value,
         "state": key.state.value,
         "version": key.version,

@@ -80,6 +80,12 @@ tag_table = Table(
     Column("name", String(64), primary_key=True),
     Column("value", String(256), nullable=False),
 )
+application_table = Table(
+    "kms_application",  # which applications may use a key besides its owner
+    metadata,
+    Column("key", String(40), primary_key=True),
+    Column("application", String(40), primary_key=True),
+)
 alias_table = Table(
     "kms_alias",
     metadata,
@@ -123,8 +129,8 @@ class KmsStore:
             versions = connection.execute(
                 select(version_table).where(version_table.c.key == key).order_by(version_table.c.version)
             ).all()
-            tags = _tags(connection, [key])
-        return record_of(_key(row, tags.get(key, {})), [_version(v) for v in versions])
+            tags, opened = _tags(connection, [key]), _applications(connection, [key])
+        return record_of(_key(row, tags.get(key, {}), opened.get(key, ())), [_version(v) for v in versions])
 
     def exists(self, key: str) -> bool:
         """In whatever tenant: only to keep identifiers unique."""
@@ -138,6 +144,7 @@ class KmsStore:
                 connection.execute(insert(key_table).values(**_columns(key)))
                 connection.execute(insert(version_table), [_version_columns(key.id, v) for v in versions])
                 _put_tags(connection, key)
+                _put_applications(connection, key)
         except IntegrityError:
             return False
         return True
@@ -177,6 +184,7 @@ class KmsStore:
                     connection.execute(insert(erasure_table).values(**_erasure_columns(erasure)))
                     connection.execute(delete(alias_table).where(alias_table.c.key == new.id))
                 _put_tags(connection, new)
+                _put_applications(connection, new)
         except IntegrityError:
             return False
         if erasure:
@@ -219,8 +227,9 @@ class KmsStore:
             query = query.where(table.c.id < cursor)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(table.c.id.desc()).limit(limit + 1)).all()
-            tags = _tags(connection, [row.id for row in rows])
-        return [_key(row, tags.get(row.id, {})) for row in rows]
+            names = [row.id for row in rows]
+            tags, opened = _tags(connection, names), _applications(connection, names)
+        return [_key(row, tags.get(row.id, {}), opened.get(row.id, ())) for row in rows]
 
     def due_for_rotation(self, now: datetime, limit: int = 100) -> list[tuple[str, str]]:
         """(tenant, key)."""
@@ -356,7 +365,22 @@ def _tags(connection: Connection, keys: list[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _key(row: Row[Any], tags: Mapping[str, str]) -> Key:
+def _put_applications(connection: Connection, key: Key) -> None:
+    connection.execute(delete(application_table).where(application_table.c.key == key.id))
+    if key.applications:
+        rows = [{"key": key.id, "application": name} for name in sorted(key.applications)]
+        connection.execute(insert(application_table), rows)
+
+
+def _applications(connection: Connection, keys: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    if keys:
+        for row in connection.execute(select(application_table).where(application_table.c.key.in_(keys))):
+            found.setdefault(row.key, []).append(row.application)
+    return found
+
+
+def _key(row: Row[Any], tags: Mapping[str, str], applications: Iterable[str]) -> Key:
     values = dict(row._mapping)
     return Key(
         **{
@@ -366,6 +390,7 @@ def _key(row: Row[Any], tags: Mapping[str, str]) -> Key:
             "origin": KeyOrigin(row.origin),
             "state": KeyState(row.state),
             "tags": tags,
+            "applications": frozenset(applications),
         }
     )
 

@@ -52,6 +52,7 @@ class _Backup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     made_at: datetime
     tags: dict[str, str]
     versions: list[_Version]
+    applications: list[str] = []
 
 
 _decode = msgspec.json.Decoder(_Backup).decode
@@ -84,6 +85,7 @@ class KeyTransfer:
                 created_at=key.created_at,
                 made_at=self._clock.now(),
                 tags=dict(key.tags),
+                applications=sorted(key.applications),
                 versions=[
                     _Version(v.version, v.blob, v.public, v.created_at) for v in record.versions.values() if v.blob
                 ],
@@ -120,6 +122,7 @@ class KeyTransfer:
             min_decryption_version=content.min_decryption_version,
             created_at=content.created_at,
             tags=content.tags,
+            applications=frozenset(content.applications),
         )
         # Bound anew also in a dry run: that shows whether this machine can read the backup at all.
         versions = [await self._rebound(content, version, key) for version in content.versions]

@@ -207,7 +207,9 @@ class OnboardingService:
         if kind == "signer":
             with contextlib.suppress(AlreadyExists):  # of an earlier binding to the service: it still signs
                 subject = {"CN": application.name}
-                await self._signers.make(application.tenant, name=application.id, subject=subject, at=now)
+                await self._signers.make(
+                    application.tenant, name=application.id, subject=subject, application=application.id, at=now
+                )
             return application.id
         algorithm, usage = details
         info = await self._keys.create(

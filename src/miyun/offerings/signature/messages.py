@@ -26,7 +26,8 @@ DEFAULT_USER_ID = "1234567812345678"
 
 
 class CreateSigner(Struct, frozen=True):
-    """`key` names an existing signing key; empty makes a new one of `algorithm`."""
+    """`key` names an existing signing key; empty makes a new one of `algorithm` that `applications` may sign by. An
+    existing key is opened by `kms.key.allow`; so is a new one, later."""
 
     name: Name
     subject: dict[str, str]
@@ -34,6 +35,7 @@ class CreateSigner(Struct, frozen=True):
     template: Template = "application"
     days: int | None = None
     key: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    applications: Annotated[list[str], msgspec.Meta(max_length=500)] = msgspec.field(default_factory=list)
 
 
 class RefSigner(Struct, frozen=True):

@@ -95,10 +95,9 @@ class Signer:
     def suite(self) -> Suite:
         return SUITES[self.algorithm]
 
-    @property
-    def ref(self) -> KeyRef:
+    def ref(self, application: str | None) -> KeyRef:
         """Always the version that the certificate is for, also after the key was rotated."""
-        return KeyRef(self.tenant, self.key, self.version)
+        return KeyRef(self.tenant, self.key, self.version, application)
 
     @property
     def certificate(self) -> Certificate:

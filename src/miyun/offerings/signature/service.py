@@ -61,9 +61,10 @@ class SignatureService:
         signer = await self._signers.create(call.require_tenant(), request, call.now)
         return _shown(call, signer)
 
-    async def make(self, tenant: str, *, name: str, subject: Mapping[str, str], at: datetime) -> str:
+    async def make(self, tenant: str, *, name: str, subject: Mapping[str, str], application: str, at: datetime) -> str:
         """`core.ports.SignerDirectory`."""
-        signer = await self._signers.create(tenant, m.CreateSigner(name=name, subject=dict(subject)), at)
+        request = m.CreateSigner(name=name, subject=dict(subject), applications=[application])
+        signer = await self._signers.create(tenant, request, at)
         return signer.name
 
     async def list_signers(self, call: Call, request: m.ListSigners) -> m.SignerPage:
@@ -94,7 +95,9 @@ class SignatureService:
     async def sign(self, call: Call, request: m.SignRequest) -> m.SignatureView:
         one_of(request.message, request.digest)
         signer = self._usable(call, request.signer)
-        [signature] = await self._signing.raw(signer, [(request.message, request.digest)], user_id_of(request.user_id))
+        [signature] = await self._signing.raw(
+            signer, [(request.message, request.digest)], user_id_of(request.user_id), call.application
+        )
         return m.SignatureView(
             signature=signature,
             algorithm=signer.suite.scheme.value,
@@ -103,7 +106,7 @@ class SignatureService:
 
     async def sign_cms(self, call: Call, request: m.SignCmsRequest) -> m.CmsView:
         signer = self._usable(call, request.signer)
-        encoded, dialect = await self._signing.cms(signer, request, call.now)
+        encoded, dialect = await self._signing.cms(signer, request, call.application, call.now)
         call.private = not request.detached  # the caller's document is in it
         return m.CmsView(
             cms=encoded,
@@ -120,10 +123,12 @@ class SignatureService:
         good = [item for item, error in zip(request.items, errors, strict=True) if error is None]
         if request.format == "raw":
             pairs = [(item.message, item.digest) for item in good]
-            made = await self._signing.raw(signer, pairs, user_id_of(request.user_id)) if pairs else []
+            made = (
+                await self._signing.raw(signer, pairs, user_id_of(request.user_id), call.application) if pairs else []
+            )
         else:
             prepared = await asyncio.to_thread(_prepare_all, signer, good, call.now)
-            made = await self._signing.messages(signer, prepared) if prepared else []
+            made = await self._signing.messages(signer, prepared, call.application) if prepared else []
         signatures = iter(made)
         call.detail.update(items=len(request.items), failed=len(request.items) - len(good))
         call.units = len(good)

@@ -58,10 +58,20 @@ class Signers:
         """Key (unless one is named), certificate, signer. What was made is taken back when a later part fails."""
         if await asyncio.to_thread(self._store.find_signer, tenant, request.name) is not None:
             raise AlreadyExists(field="name", kind="signer", name=request.name)
+        if request.key and request.applications:
+            reason = Text("已有密钥请用 kms.key.allow 开放", "an existing key is opened by kms.key.allow")
+            raise InvalidArgument("applications", reason)
         if request.key:
             info = await self._keys.info(KeyRef(tenant, request.key))
         else:
-            info = await self._keys.create(tenant, request.algorithm, "sign", label=request.name, owner="signature")
+            info = await self._keys.create(
+                tenant,
+                request.algorithm,
+                "sign",
+                label=request.name,
+                owner="signature",
+                applications=request.applications,
+            )
         try:
             signer = await self._certify(tenant, request, info, now)
         except MiyunError:

@@ -85,13 +85,18 @@ def finish(certificate: Certificate, suite: Suite, message: Message, signature: 
 
 
 class Signing:
-    """Signatures by a tenant's signers. The key directory answers for the key's own state."""
+    """Signatures by a tenant's signers. The key directory answers for the key's own state, and for whether it serves
+    `application`: whoever may use the key of a signer may sign by it."""
 
     def __init__(self, *, keys: KeyDirectory) -> None:
         self._keys = keys
 
     async def raw(
-        self, signer: Signer, items: Sequence[tuple[bytes | None, bytes | None]], user_id: bytes
+        self,
+        signer: Signer,
+        items: Sequence[tuple[bytes | None, bytes | None]],
+        user_id: bytes,
+        application: str | None,
     ) -> list[bytes]:
         """Items are (message, digest), exactly one of them given."""
         answers: list[bytes] = [b""] * len(items)
@@ -101,7 +106,7 @@ class Signing:
                 continue
             values = [items[at][1 if prehashed else 0] or b"" for at in places]
             made = await self._keys.sign(
-                signer.ref,
+                signer.ref(application),
                 values,
                 scheme=signer.suite.scheme.value,
                 prehashed=prehashed,
@@ -111,16 +116,18 @@ class Signing:
                 answers[at] = signature
         return answers
 
-    async def messages(self, signer: Signer, messages: Sequence[Message]) -> list[bytes]:
+    async def messages(self, signer: Signer, messages: Sequence[Message], application: str | None) -> list[bytes]:
         made = await self._keys.sign(
-            signer.ref, [item.attributes for item in messages], scheme=signer.suite.scheme.value
+            signer.ref(application), [item.attributes for item in messages], scheme=signer.suite.scheme.value
         )
         return [
             finish(signer.certificate, signer.suite, item, signature)
             for item, signature in zip(messages, made, strict=True)
         ]
 
-    async def cms(self, signer: Signer, request: m.SignCmsRequest, at: datetime) -> tuple[bytes, Dialect]:
+    async def cms(
+        self, signer: Signer, request: m.SignCmsRequest, application: str | None, at: datetime
+    ) -> tuple[bytes, Dialect]:
         """Raises InvalidArgument when content, digest and detached contradict each other."""
         one_of(request.content, request.digest, "content")
         if request.digest is not None and not request.detached:
@@ -138,5 +145,5 @@ class Signing:
             dialect=dialect,
             at=at,
         )
-        [encoded] = await self.messages(signer, [message])
+        [encoded] = await self.messages(signer, [message], application)
         return encoded, dialect

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.standin import HandClock, StandInLedger, call_of, database_in
+from tests.standin import AnyApplications, HandClock, StandInLedger, call_of, database_in
 from tests.vsm import Vsm
 
 from miyun.core.operation import Call, Role
@@ -31,7 +31,7 @@ class Scenery:
         self.machine = machine
 
     async def key(self, algorithm: str = "SM4", usage: str = "encrypt", tenant: str = "ten_a") -> str:
-        info = await self.kms.directory.create(tenant, algorithm, usage, label="x", owner="")
+        info = await self.kms.directory.create(tenant, algorithm, usage, label="x", owner="app_1")
         return info.key
 
 
@@ -50,6 +50,7 @@ class Room:
                 machine=machine,
                 clock=self.clock,
                 ledger=self.ledger,  # type: ignore[arg-type]
+                applications=AnyApplications(),
             )
             service = EncryptionService(keys=kms.directory, ledger=self.ledger)  # type: ignore[arg-type]
             try:

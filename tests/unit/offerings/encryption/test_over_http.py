@@ -18,9 +18,16 @@ SIZE = 40 * 1024 * 1024 + 17  # more than all the buffers between client and wor
 
 
 @pytest.fixture(scope="module")
-def key(platform: RunningPlatform, tenant_a: Tenant) -> str:
+def key(platform: RunningPlatform, tenant_a: Tenant, app_a: App) -> str:
     with platform.session(platform.person(Role.TENANT_SECURITY, tenant_a)) as security:
-        made = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="文件", alias="files")
+        made = security.call(
+            "kms.key.create",
+            algorithm="SM4",
+            usage="encrypt",
+            label="文件",
+            alias="files",
+            applications=[app_a.id],
+        )
     return str(made["key"])
 
 

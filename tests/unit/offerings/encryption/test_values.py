@@ -65,7 +65,11 @@ def test_raw_ciphertexts_are_what_other_systems_read(room: Any) -> None:
         imported = await s.kms.import_key(
             call_of("ten_a", room.clock),
             kms_messages.ImportKeyRequest(
-                algorithm="SM4", usage="encrypt", label="shared", enveloped=sm2.encrypt(point, secret)
+                algorithm="SM4",
+                usage="encrypt",
+                label="shared",
+                enveloped=sm2.encrypt(point, secret),
+                applications=["app_1"],
             ),
         )
         call = room.call()

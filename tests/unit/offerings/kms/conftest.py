@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.standin import HandClock, StandInLedger, call_of, database_in
+from tests.standin import AnyApplications, HandClock, StandInLedger, call_of, database_in
 from tests.vsm import Vsm
 
 from miyun.core.operation import Call, Role
@@ -35,7 +35,9 @@ class Room:
     def play(self, scene: Callable[[KmsService], Awaitable[Any]]) -> Any:
         async def main() -> Any:
             machine = self.vsm.machine()
-            service = KmsService(store=self.store, machine=machine, clock=self.clock, ledger=self.ledger)  # type: ignore[arg-type]
+            service = KmsService(
+                store=self.store, machine=machine, clock=self.clock, ledger=self.ledger, applications=AnyApplications()
+            )  # type: ignore[arg-type]
             try:
                 return await scene(service)
             finally:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.standin import AnyApplications
 
 from miyun.core.errors import AlreadyExists, DecryptionFailed, InvalidArgument, NotFound
+from miyun.core.operation import Role
 from miyun.gm import rand, sm2
 from miyun.offerings.kms import messages as m
 from miyun.offerings.kms.errors import (
@@ -89,7 +92,9 @@ def test_a_state_changed_in_the_database_by_hand_does_not_bring_a_key_back(room:
 
 def test_another_process_sees_a_change_at_once(room: Any) -> None:
     async def scene(kms: KmsService) -> None:
-        other = KmsService(store=room.store, machine=kms._machine, clock=room.clock, ledger=room.ledger)
+        other = KmsService(
+            store=room.store, machine=kms._machine, clock=room.clock, ledger=room.ledger, applications=AnyApplications()
+        )
         call = room.call()
         key = (await kms.create(call, SM4)).key
         await other.data_key(call, m.DataKeyRequest(key=key))
@@ -352,5 +357,78 @@ def test_every_operation_on_another_tenants_key_finds_nothing(room: Any) -> None
         assert [item.key for item in (await kms.list_keys(mine, m.ListKeysRequest())).items] == [own]
         with pytest.raises(DecryptionFailed):
             await kms.unwrap(mine, m.UnwrapRequest(key=own, wrapped=made.wrapped))
+
+    room.play(scene)
+
+
+def test_a_key_serves_its_owner_and_whom_it_was_opened_to(room: Any) -> None:
+    def by(application: str) -> Any:
+        call = room.call(role=Role.APPLICATION)
+        return replace(call, principal=replace(call.principal, application=application))
+
+    async def scene(kms: KmsService) -> None:
+        owned = await kms.directory.create("ten_a", "SM4", "encrypt", label="甲的", owner="app_a")
+        made = await kms.create(room.call(), m.CreateKeyRequest(algorithm="SM4", usage="encrypt", label="公共"))
+        for key, allowed in ((owned.key, "app_a"), (made.key, "")):
+            for application in ("app_a", "app_b"):
+                request = m.DataKeyRequest(key=key)
+                if application == allowed:
+                    await kms.data_key(by(application), request)
+                else:
+                    with pytest.raises(NotFound):
+                        await kms.data_key(by(application), request)
+        with pytest.raises(NotFound):
+            await kms.get(by("app_b"), m.KeyRequest(key=owned.key))
+        grant = m.KeyApplicationRequest(key=made.key, application="app_b")
+        assert (await kms.allow(room.call(), grant)).applications == ["app_b"]
+        await kms.data_key(by("app_b"), m.DataKeyRequest(key=made.key))
+        other = KmsService(  # another worker's cache learns of it at once
+            store=room.store,
+            machine=kms._machine,
+            clock=room.clock,
+            ledger=room.ledger,
+            applications=AnyApplications(),
+        )
+        await other.data_key(by("app_b"), m.DataKeyRequest(key=made.key))
+        await kms.disallow(room.call(), grant)
+        for service in (kms, other):
+            with pytest.raises(NotFound):
+                await service.data_key(by("app_b"), m.DataKeyRequest(key=made.key))
+        with pytest.raises(NotFound):
+            await kms.disallow(room.call(), grant)
+
+    room.play(scene)
+
+
+def test_a_key_is_opened_only_to_applications_of_the_tenant(room: Any) -> None:
+    async def scene(kms: KmsService) -> None:
+        foreign = "app_foreign"
+        with pytest.raises(NotFound):
+            await kms.create(
+                room.call(),
+                m.CreateKeyRequest(algorithm="SM4", usage="encrypt", label="x", applications=[foreign]),
+            )
+        made = await kms.create(room.call(), SM4)
+        with pytest.raises(NotFound):
+            await kms.allow(room.call(), m.KeyApplicationRequest(key=made.key, application=foreign))
+
+    room.play(scene)
+
+
+def test_retired_versions_do_not_decrypt_again_in_silence(room: Any) -> None:
+    async def scene(kms: KmsService) -> None:
+        key = (await kms.create(room.call(), SM4)).key
+        wrapped = (await kms.data_key(room.call(), m.DataKeyRequest(key=key))).wrapped
+        await kms.rotate(room.call(), m.KeyRequest(key=key))
+        await kms.update(room.call(), m.UpdateKeyRequest(key=key, min_decryption_version=2))
+        with pytest.raises(KeyVersionRetired):
+            await kms.unwrap(room.call(), m.UnwrapRequest(key=key, wrapped=wrapped))
+        with pytest.raises(InvalidArgument) as refused:
+            await kms.update(room.call(), m.UpdateKeyRequest(key=key, min_decryption_version=1))
+        assert refused.value.field == "min_decryption_version"
+        call = room.call()
+        await kms.update(call, m.UpdateKeyRequest(key=key, min_decryption_version=1, reopen_versions=True))
+        assert call.detail["min_decryption_version"] == [2, 1]  # the ledger says who opened what again
+        await kms.unwrap(room.call(), m.UnwrapRequest(key=key, wrapped=wrapped))
 
     room.play(scene)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from miyun.core.errors import PermissionDenied
 from miyun.edge.console.page import Page
@@ -102,12 +102,20 @@ async def keys(page: Page) -> Answer:
         empty=t("尚无密钥", "No keys yet"),
         next=next_page("/console/keys", listed.next_cursor),
         kinds=_KEY_KINDS,
+        applications=await _applications(page),
     )
 
 
 async def key_create(page: Page) -> Answer:
     algorithm, _, usage = page.form.get("kind", "").partition(":")
-    created = await page.run("kms.key.create", algorithm=algorithm, usage=usage, label=page.form.get("label", ""))
+    application = page.form.get("application", "")
+    created = await page.run(
+        "kms.key.create",
+        algorithm=algorithm,
+        usage=usage,
+        label=page.form.get("label", ""),
+        applications=[application] if application else [],
+    )
     return page.go(f"/console/keys/{created.key}")
 
 
@@ -152,7 +160,23 @@ async def key(page: Page, key: str) -> Answer:
         if getattr(view, name) not in (None, "", [], {})
     ]
     verbs = [v for v in _KEY_VERBS if view.state in v.states and page.may(f"kms.key.{v.name}")]
-    return page.render("key.html", key=key, title=view.label or key, facts=facts, verbs=verbs)
+    names = {a.application: a.name for a in await _applications(page)}
+    opened = [(name, names.get(name, name)) for name in view.applications]
+    others = [(name, names[name]) for name in names if name not in view.applications and name != view.owner]
+    return page.render(
+        "key.html", key=key, title=view.label or key, facts=facts, verbs=verbs, opened=opened, others=others
+    )
+
+
+async def key_application(page: Page, key: str) -> Answer:
+    verb = "disallow" if page.form.get("verb") == "disallow" else "allow"
+    await page.run(f"kms.key.{verb}", key=key, application=page.form.get("application", ""))
+    return page.go(f"/console/keys/{key}")
+
+
+async def _applications(page: Page) -> list[Any]:
+    listed = await page.offered("tenant.application.list")
+    return listed.items if listed is not None else []
 
 
 async def key_verb(page: Page, key: str, verb: str) -> Answer:

@@ -105,6 +105,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_kms_alias_key", "kms_alias", ["key"], unique=False)
     op.create_table(
+        "kms_application",
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("key", "application", name=op.f("pk_kms_application")),
+    )
+    op.create_table(
         "kms_erasure",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
