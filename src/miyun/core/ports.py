@@ -80,6 +80,9 @@ class IssuedCertificate:
     chain: tuple[bytes, ...]  # issuing CA first, root last
 
 
+REVOKED_TOPIC = "certificate.revoked"  # of the ledger's invalidations; key: the serial number, decimal
+
+
 class CertificateIssuer(Protocol):
     """Implemented by `certificate`: issue for a public key that another room holds."""
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from miyun.core.clock import Clock
 from miyun.core.errors import MiyunError, NotFound
 from miyun.core.ledger.port import Entry, Ledger
+from miyun.core.ports import REVOKED_TOPIC
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.model import (
     CRL_HISTORY,
@@ -36,8 +37,12 @@ class Revocation:
         self._newest: dict[str, RevocationList] = {}  # per authority; checked against its number before use
 
     async def revoke(self, serial: int, reason: RevocationReason, at: datetime) -> bool:
-        """False when it was not in state issued. The list is made by `publish_due`."""
-        return await asyncio.to_thread(self._store.revoke, serial, reason, at)
+        """False when it was not in state issued. Every process knows when it returns; the list is made by
+        `publish_due`."""
+        done = await asyncio.to_thread(self._store.revoke, serial, reason, at)
+        if done:
+            await self._ledger.invalidate(REVOKED_TOPIC, str(serial))
+        return done
 
     def newest(self, authority: str) -> RevocationList:
         """Raises NotFound for an unknown authority, or one that has not made a list yet."""

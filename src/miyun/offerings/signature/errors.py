@@ -26,6 +26,11 @@ class SignerCertificateExpired(FailedPrecondition):
     remedy = Text("请更新签名者证书（signature.signer.renew）。", "Renew the signer (signature.signer.renew).")
 
 
+class SignerCertificateRevoked(FailedPrecondition):
+    text = Text("签名者 {signer} 的证书已被吊销。", "The certificate of signer {signer} was revoked.")
+    remedy = Text("请更新签名者证书（signature.signer.renew）。", "Renew the signer (signature.signer.renew).")
+
+
 def unreadable(field: str, error: DecodeError) -> InvalidArgument:
     where = f"{error.field}: " if error.field else ""
     return InvalidArgument(

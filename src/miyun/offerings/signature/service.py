@@ -94,7 +94,7 @@ class SignatureService:
 
     async def sign(self, call: Call, request: m.SignRequest) -> m.SignatureView:
         one_of(request.message, request.digest)
-        signer = self._usable(call, request.signer)
+        signer = await self._usable(call, request.signer)
         [signature] = await self._signing.raw(
             signer, [(request.message, request.digest)], user_id_of(request.user_id), call.application
         )
@@ -105,7 +105,7 @@ class SignatureService:
         )
 
     async def sign_cms(self, call: Call, request: m.SignCmsRequest) -> m.CmsView:
-        signer = self._usable(call, request.signer)
+        signer = await self._usable(call, request.signer)
         encoded, dialect = await self._signing.cms(signer, request, call.application, call.now)
         call.private = not request.detached  # the caller's document is in it
         return m.CmsView(
@@ -118,7 +118,7 @@ class SignatureService:
 
     async def sign_batch(self, call: Call, request: m.SignBatchRequest) -> m.SignBatchView:
         """An item that cannot be signed has its own error; the others are signed."""
-        signer = self._usable(call, request.signer)
+        signer = await self._usable(call, request.signer)
         errors = [_item_error(item) for item in request.items]
         good = [item for item, error in zip(request.items, errors, strict=True) if error is None]
         if request.format == "raw":
@@ -216,8 +216,8 @@ class SignatureService:
     async def _move(self, call: Call, ref: str, wanted: SignerState) -> m.SignerView:
         return _shown(call, await self._signers.move(call.require_tenant(), ref, wanted, call.now))
 
-    def _usable(self, call: Call, ref: str) -> Signer:
-        signer = self._signers.usable(call.require_tenant(), ref, call.now)
+    async def _usable(self, call: Call, ref: str) -> Signer:
+        signer = await self._signers.usable(call.require_tenant(), ref, call.now)
         call.resource["signer"] = signer.id
         return signer
 

@@ -11,9 +11,14 @@ from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
-from miyun.core.ports import CertificateIssuer, KeyDirectory, KeyInfo, KeyRef
+from miyun.core.ports import REVOKED_TOPIC, CertificateIssuer, KeyDirectory, KeyInfo, KeyRef
 from miyun.offerings.signature import messages as m
-from miyun.offerings.signature.errors import SignerCertificateExpired, SignerNotEnabled, SignerStateConflict
+from miyun.offerings.signature.errors import (
+    SignerCertificateExpired,
+    SignerCertificateRevoked,
+    SignerNotEnabled,
+    SignerStateConflict,
+)
 from miyun.offerings.signature.model import SUITES, TRANSITIONS, Signer, SignerState
 from miyun.offerings.signature.store import SignatureStore
 from miyun.wire.x509 import parse_certificate
@@ -29,6 +34,7 @@ class Signers:
         self._issuer = issuer
         self._ledger = ledger
         self._cache: OrderedDict[tuple[str, str], Signer] = OrderedDict()
+        self._standing: set[int] = set()  # serial numbers that were seen not to be revoked; told when one is
         ledger.on_invalidate(self._forget)
 
     def find(self, tenant: str, ref: str) -> Signer:
@@ -43,8 +49,8 @@ class Signers:
                 self._cache.popitem(last=False)
         return found
 
-    def usable(self, tenant: str, ref: str, now: datetime) -> Signer:
-        """Raises NotFound, SignerNotEnabled, SignerCertificateExpired."""
+    async def usable(self, tenant: str, ref: str, now: datetime) -> Signer:
+        """Raises NotFound, SignerNotEnabled, SignerCertificateExpired, SignerCertificateRevoked."""
         signer = self.find(tenant, ref)
         if signer.state is not SignerState.ENABLED:
             raise SignerNotEnabled(field="signer", signer=signer.name, state=signer.state.value)
@@ -52,6 +58,12 @@ class Signers:
             raise SignerCertificateExpired(
                 field="signer", signer=signer.name, state=signer.not_after.date().isoformat()
             )
+        if signer.serial not in self._standing:
+            if await self._issuer.is_revoked(signer.serial):
+                raise SignerCertificateRevoked(field="signer", signer=signer.name, state="revoked")
+            if len(self._standing) >= _CACHED:
+                self._standing.clear()
+            self._standing.add(signer.serial)
         return signer
 
     async def create(self, tenant: str, request: m.CreateSigner, now: datetime) -> Signer:
@@ -167,8 +179,11 @@ class Signers:
     def _forget(self, topic: str, key: str) -> None:
         if topic == TOPIC:
             self._drop(key)
+        elif topic == REVOKED_TOPIC:
+            self._standing.discard(int(key))
         elif topic == "*":  # the ledger was out of reach: anything may have changed meanwhile
             self._cache.clear()
+            self._standing.clear()
 
     def _drop(self, signer: str) -> None:
         for place in [place for place, item in self._cache.items() if item.id == signer]:

@@ -10,7 +10,12 @@ from tests.standin import call_of
 from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from miyun.gm import sm2
 from miyun.offerings.signature import messages as m
-from miyun.offerings.signature.errors import SignerCertificateExpired, SignerNotEnabled, SignerStateConflict
+from miyun.offerings.signature.errors import (
+    SignerCertificateExpired,
+    SignerCertificateRevoked,
+    SignerNotEnabled,
+    SignerStateConflict,
+)
 from miyun.offerings.signature.evidence import evidence
 from miyun.offerings.signature.model import SignerState
 from miyun.offerings.signature.store import SignatureStore
@@ -201,3 +206,15 @@ def test_a_disabled_signer_is_not_used_by_who_missed_that_it_was(rooms: Rooms) -
     asyncio.run(rooms.ledger.invalidate("*", "*"))
     with pytest.raises(SignerNotEnabled):
         sign(rooms, made.signer)
+
+
+def test_a_signer_whose_certificate_was_revoked_stops_at_once(rooms: Rooms) -> None:
+    made = create(rooms)
+    sign(rooms, made.signer)
+    asyncio.run(rooms.issuer.revoke(int(made.certificate_serial, 16), "key_compromise", rooms.clock.now()))
+    for _ in range(2):
+        with pytest.raises(SignerCertificateRevoked):
+            sign(rooms, made.signer)
+    call = call_of("ten_a", rooms.clock)
+    asyncio.run(rooms.signature.renew_signer(call, m.RenewSigner(signer=made.name)))
+    sign(rooms, made.signer)
