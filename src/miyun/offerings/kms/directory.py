@@ -13,6 +13,7 @@ from miyun.hsm.port import CipherItem, CipherMode, KeyAlgorithm, Machine, SignSc
 from miyun.offerings.kms.lifecycle import KeyLifecycle
 from miyun.offerings.kms.model import KeyRecord, KeyUsage
 from miyun.offerings.kms.records import KeyRecords, version_for_decryption
+from miyun.offerings.kms.uses import Uses
 
 _IV: Final = {
     CipherMode.SM4_GCM: 12,
@@ -26,6 +27,7 @@ _ALGORITHM_SCHEMES: Final = {
     KeyAlgorithm.RSA_2048: {SignScheme.RSA_SHA256, SignScheme.RSA_PSS_SHA256},
     KeyAlgorithm.RSA_3072: {SignScheme.RSA_SHA256, SignScheme.RSA_PSS_SHA256},
 }
+_COUNTED: Final = frozenset({CipherMode.SM4_GCM, CipherMode.AES_256_GCM})
 _MODE_ALGORITHM: Final = {
     CipherMode.SM4_GCM: KeyAlgorithm.SM4,
     CipherMode.SM4_CBC: KeyAlgorithm.SM4,
@@ -35,10 +37,11 @@ _MODE_ALGORITHM: Final = {
 
 
 class KeyDirectoryService:
-    """Raises NotFound, KeyNotEnabled, KeyUsageMismatch, KeyVersionRetired, InvalidArgument, MachineLocked,
+    """Raises NotFound, KeyNotEnabled, KeyUsageMismatch, KeyVersionRetired, KeyWornOut, InvalidArgument, MachineLocked,
     Unavailable."""
 
-    def __init__(self, *, records: KeyRecords, lifecycle: KeyLifecycle, machine: Machine) -> None:
+    def __init__(self, *, records: KeyRecords, lifecycle: KeyLifecycle, machine: Machine, uses: Uses) -> None:
+        self._uses = uses
         self._records = records
         self._lifecycle = lifecycle
         self._machine = machine
@@ -86,6 +89,8 @@ class KeyDirectoryService:
         record = await self._usable(ref, KeyUsage.ENCRYPT)
         kind = _mode(record, mode)
         key = _for_new(record, ref.version)
+        if kind in _COUNTED:
+            await self._uses.take(record.key.id, key.binding.version, len(items))
         with machine_errors():
             encrypted = await self._machine.encrypt(key, kind, [CipherItem(data, iv, aad) for data, iv, aad in items])
         return [item.iv + item.data for item in encrypted]
@@ -114,6 +119,7 @@ class KeyDirectoryService:
         record = await self._usable(ref, KeyUsage.ENCRYPT, KeyUsage.WRAP)
         _authenticated_mode(record)
         key = _for_new(record, ref.version)
+        await self._uses.take(record.key.id, key.binding.version, 1)
         with machine_errors():
             return await self._machine.wrap_new(key, size, aad=aad, with_plaintext=with_plaintext)
 
@@ -135,6 +141,7 @@ class KeyDirectoryService:
         whole = [CipherItem(data[size:], data[:size], aad) if len(data) >= size else None for data, aad in items]
         good = [item for item in whole if item is not None]
         aads = [aad for item, aad in zip(whole, new_aads, strict=True) if item is not None]
+        await self._uses.take(target.key.id, to_key.binding.version, len(good))
         with machine_errors():
             answers = iter(await self._machine.rewrap(from_key, to_key, kind, good, aads))
         rewrapped = [None if item is None else next(answers) for item in whole]

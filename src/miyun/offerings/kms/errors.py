@@ -36,6 +36,17 @@ class KeyVersionRetired(FailedPrecondition):
     )
 
 
+class KeyWornOut(FailedPrecondition):
+    text = Text(
+        "密钥 {key} 的版本 {state} 已达加密次数上限（2^32）。",
+        "Version {state} of key {key} has encrypted as often as it may (2^32 times).",
+    )
+    remedy = Text(
+        "请由租户安全管理员轮换密钥；解密不受影响。",
+        "Have a tenant security administrator rotate the key; decrypting goes on.",
+    )
+
+
 class InvalidKeyBackup(CryptoFailure):
     text = Text("密钥备份无法识别，或不属于本租户。", "Not a key backup of this tenant.")
     remedy = Text("请核对备份文件与租户。", "Check the backup file and the tenant.")

@@ -37,6 +37,7 @@ from miyun.offerings.kms.model import (
 )
 from miyun.offerings.kms.records import KeyRecords
 from miyun.offerings.kms.store import KmsStore
+from miyun.offerings.kms.uses import ROTATE_AT
 
 log = logging.getLogger("miyun.kms")
 
@@ -191,9 +192,12 @@ class KeyLifecycle:
     # --- periodic --------------------------------------------------------------------------------------------------
 
     async def rotate_due(self) -> int:
-        """Rotates the keys whose time has come. One that someone else changes meanwhile waits for the next round."""
+        """Rotates the keys whose time has come, and those that have encrypted half as often as they may. One that
+        someone else changes meanwhile waits for the next round."""
         done = 0
-        for tenant, key in await asyncio.to_thread(self._store.due_for_rotation, self._clock.now()):
+        due = await asyncio.to_thread(self._store.due_for_rotation, self._clock.now())
+        worn = await asyncio.to_thread(self._store.worn, ROTATE_AT)
+        for tenant, key in dict.fromkeys((*due, *worn)):
             try:
                 new = await self.rotate(tenant, key)
             except (Conflict, KeyNotEnabled):

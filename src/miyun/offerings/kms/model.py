@@ -109,6 +109,7 @@ class KeyVersion:
     blob: bytes = field(repr=False)
     public: bytes | None
     created_at: datetime
+    uses: int = 0  # encryptions with a random nonce, reserved so far: see `uses`
 
 
 @dataclass(frozen=True, slots=True)

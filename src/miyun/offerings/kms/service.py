@@ -23,6 +23,7 @@ from miyun.offerings.kms.model import Alias, Key, KeyRecord, KeyState, KeyUsage,
 from miyun.offerings.kms.records import ALIAS_PREFIX, KeyRecords, version_for_decryption
 from miyun.offerings.kms.store import KmsStore
 from miyun.offerings.kms.transfer import KeyTransfer
+from miyun.offerings.kms.uses import Uses
 from miyun.wire import pem, versioned
 from miyun.wire.errors import DecodeError
 
@@ -48,7 +49,9 @@ class KmsService:
         self._clock = clock
         self._records = KeyRecords(store=store, ledger=ledger)
         self.lifecycle = KeyLifecycle(store=store, records=self._records, machine=machine, clock=clock, ledger=ledger)
-        self.directory = KeyDirectoryService(records=self._records, lifecycle=self.lifecycle, machine=machine)
+        self.directory = KeyDirectoryService(
+            records=self._records, lifecycle=self.lifecycle, machine=machine, uses=Uses(store=store)
+        )
         self._transfer = KeyTransfer(store=store, lifecycle=self.lifecycle, machine=machine, clock=clock)
 
     # --- life of a key ---------------------------------------------------------------------------------------------
@@ -217,7 +220,8 @@ class KmsService:
         )
 
     async def backup(self, call: Call, request: m.KeyRequest) -> m.BackupView:
-        record = await self._record(call, request.key)
+        record = await self._records.fresh(call.require_tenant(), request.key)
+        call.resource["key"] = record.key.id
         blob = await self._transfer.backup(record)
         return m.BackupView(key=record.key.id, versions=len(record.versions), backup=blob)
 

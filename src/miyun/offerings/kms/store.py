@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -29,6 +30,7 @@ from sqlalchemy.exc import IntegrityError
 from miyun.core.storage import Database, UtcDateTime, metadata
 from miyun.hsm.port import KeyAlgorithm
 from miyun.offerings.kms.model import (
+    ROTATES_BY_ITSELF,
     Alias,
     Erasure,
     Key,
@@ -72,6 +74,7 @@ version_table = Table(
     Column("blob", LargeBinary, nullable=False),
     Column("public", LargeBinary),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("uses", BigInteger, nullable=False),
 )
 tag_table = Table(
     "kms_tag",
@@ -231,6 +234,33 @@ class KmsStore:
             tags, opened = _tags(connection, names), _applications(connection, names)
         return [_key(row, tags.get(row.id, {}), opened.get(row.id, ())) for row in rows]
 
+    def reserve_uses(self, key: str, version: int, count: int, limit: int) -> bool:
+        """Add to the uses of a version, unless they would pass `limit`."""
+        table = version_table
+        with self._database.write() as connection:
+            done = connection.execute(
+                update(table)
+                .where(table.c.key == key, table.c.version == version, table.c.uses + count <= limit)
+                .values(uses=table.c.uses + count)
+            )
+        return bool(done.rowcount)
+
+    def worn(self, uses: int, limit: int = 100) -> list[tuple[str, str]]:
+        """(tenant, key) whose current version was used so often, of keys that rotate by themselves."""
+        keys, versions = key_table, version_table
+        query = (
+            select(keys.c.tenant, keys.c.id)
+            .join(versions, (versions.c.key == keys.c.id) & (versions.c.version == keys.c.version))
+            .where(
+                versions.c.uses >= uses,
+                keys.c.state == KeyState.ENABLED,
+                keys.c.algorithm.in_(ROTATES_BY_ITSELF),
+                keys.c.origin != KeyOrigin.IMPORTED,
+            )
+        )
+        with self._database.read() as connection:
+            return [(row.tenant, row.id) for row in connection.execute(query.limit(limit))]
+
     def due_for_rotation(self, now: datetime, limit: int = 100) -> list[tuple[str, str]]:
         """(tenant, key)."""
         table = key_table
@@ -332,6 +362,7 @@ def _version_columns(key: str, version: KeyVersion) -> dict[str, Any]:
         "blob": version.blob,
         "public": version.public,
         "created_at": version.created_at,
+        "uses": version.uses,
     }
 
 
@@ -396,7 +427,7 @@ def _key(row: Row[Any], tags: Mapping[str, str], applications: Iterable[str]) ->
 
 
 def _version(row: Row[Any]) -> KeyVersion:
-    return KeyVersion(row.version, row.blob, row.public, row.created_at)
+    return KeyVersion(row.version, row.blob, row.public, row.created_at, row.uses)
 
 
 def _erasure(row: Row[Any]) -> Erasure:

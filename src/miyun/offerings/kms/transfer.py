@@ -34,6 +34,7 @@ class _Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blob: bytes
     public: bytes | None
     created_at: datetime
+    uses: int = 0
 
 
 class _Backup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,7 +88,9 @@ class KeyTransfer:
                 tags=dict(key.tags),
                 applications=sorted(key.applications),
                 versions=[
-                    _Version(v.version, v.blob, v.public, v.created_at) for v in record.versions.values() if v.blob
+                    _Version(v.version, v.blob, v.public, v.created_at, v.uses)
+                    for v in record.versions.values()
+                    if v.blob
                 ],
             )
         )
@@ -138,7 +141,7 @@ class KeyTransfer:
                 new = await self._machine.rebind(wrapped, key.binding(version.version))
             except (UnknownKey, WrongBinding):
                 raise InvalidKeyBackup from None
-        return KeyVersion(version.version, new.blob, version.public, version.created_at)
+        return KeyVersion(version.version, new.blob, version.public, version.created_at, version.uses)
 
     async def _open(self, tenant: str, blob: bytes) -> _Backup:
         given, body = blob[:SIZE], blob[SIZE:]

@@ -162,6 +162,7 @@ def upgrade() -> None:
         sa.Column("blob", sa.LargeBinary(), nullable=False),
         sa.Column("public", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("uses", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", "version", name=op.f("pk_kms_version")),
     )
     op.create_table(
