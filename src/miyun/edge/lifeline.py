@@ -6,6 +6,7 @@ of file that the kernel delivers when the supervisor dies. A pipe needs no ctype
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import runpy
 import signal
@@ -37,6 +38,7 @@ def main() -> None:
     fd, module = int(sys.argv[1]), sys.argv[2]
     os.set_inheritable(fd, False)
     watch(fd)
+    faulthandler.register(signal.SIGUSR2)  # where every thread stands, when the supervisor asks a hanging child
     sys.argv = [module, *sys.argv[3:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

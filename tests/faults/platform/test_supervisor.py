@@ -213,3 +213,76 @@ def test_log_files_stay_bounded(folder: Path) -> None:
     assert all(file.stat().st_size <= 1000 for file in files)
     assert "record 0199" in files[0].read_text()
     assert files[0].stat().st_mode & 0o777 == 0o600
+
+
+HANGS = """
+import argparse, http.server, os, socket, socketserver, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--socket"); parser.add_argument("--hang-after", type=int)
+options = parser.parse_args()
+if os.path.exists(options.socket):
+    os.unlink(options.socket)
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(options.socket)
+listening.listen()
+served = 0
+while True:
+    connection = listening.accept()[0]
+    if connection.recv(1000).startswith(b"GET /healthz/alive "):
+        served += 1
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\ncontent-length: 0\\r\\n\\r\\n")
+    connection.close()
+    while served >= options.hang_after:
+        time.sleep(1)  # the loop does not turn any more; the socket still takes connections
+"""
+
+
+def test_a_child_that_hangs_is_ended_and_started_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "hangs.py").write_text(HANGS, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    spec = ChildSpec(
+        "web",
+        "hangs",
+        ("--socket", str(folder / "web"), "--hang-after", "3"),
+        socket=folder / "web",
+        hangs_after=0.6,
+    )
+
+    async def run() -> dict[str, object]:
+        supervisor = Supervisor([spec], run_folder=folder, log_folder=folder, backoff=BackOff(0.05, 1.0))
+        running = asyncio.create_task(supervisor.run())
+        try:
+            async with asyncio.timeout(60):
+                while not (children := read_state(folder).get("children")) or children[0]["restarts"] < 2:
+                    await asyncio.sleep(0.05)
+            return dict(children[0])
+        finally:
+            supervisor.stop()
+            await running
+
+    child = asyncio.run(run())
+    assert child["reason"] == "hung: no answer for 1 s" and child["last_exit"] == -signal.SIGKILL
+    log = (folder / "web.log").read_text("utf-8")
+    assert "hangs.py" in log and "most recent call first" in log  # where it stood
+
+
+def test_a_child_that_answers_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "hangs.py").write_text(HANGS, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    socket_ = folder / "web"
+    spec = ChildSpec(
+        "web", "hangs", ("--socket", str(socket_), "--hang-after", "10000"), socket=socket_, hangs_after=0.6
+    )
+
+    async def run() -> dict[str, object]:
+        supervisor = Supervisor([spec], run_folder=folder, log_folder=folder, backoff=BackOff(0.05, 1.0))
+        running = asyncio.create_task(supervisor.run())
+        try:
+            await asyncio.sleep(3)
+            return dict(read_state(folder)["children"][0])
+        finally:
+            supervisor.stop()
+            await running
+
+    child = asyncio.run(run())
+    assert (child["restarts"], child["reason"], child["state"]) == (0, "", "ready")

@@ -25,6 +25,7 @@ from miyun.edge.supervisor.platform import specs, web_socket
 
 START_SECONDS = 90.0
 STOP_SECONDS = 90.0
+_CHILD = ("name", "state", "pid", "since", "restarts", "last_exit", "reason")
 
 home_option = click.option(
     "--home",
@@ -123,7 +124,7 @@ def status(home: Path | None, as_json: bool) -> None:
     health = _health(settings) if pid is not None else None
     ready = bool(health and health.get("ready")) and all(child["state"] == "ready" for child in children)
     report = {"running": pid is not None, "ready": ready, "pid": pid, "address": settings.url, "children": [
-        {name: child[name] for name in ("name", "state", "pid", "since", "restarts", "last_exit")} for child in children
+        {name: child.get(name) for name in _CHILD} for child in children
     ], "parts": (health or {}).get("parts", {})}  # fmt: skip
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False, indent=1))
@@ -140,7 +141,8 @@ def _print(report: dict[str, Any]) -> None:
     click.echo(f"{report['address']}  pid {report['pid']}  {readiness}")
     for child in report["children"]:
         restarts = say(f"重启 {child['restarts']} 次", f"{child['restarts']} restarts")
-        click.echo(f"  {child['name']:<14}{child['state']:<15}pid {child['pid'] or '-':<9}{restarts}")
+        reason = f"  {child['reason']}" if child["reason"] else ""
+        click.echo(f"  {child['name']:<14}{child['state']:<15}pid {child['pid'] or '-':<9}{restarts}{reason}")
     for part, state in report["parts"].items():
         click.echo(f"  {part}: {state}")
 

@@ -23,6 +23,7 @@ class ChildSpec:
     stage: int = 0
     socket: Path | None = None
     stop_seconds: float = 10.0
+    hangs_after: float = 0.0  # seconds without an answer after which it is taken for hanging; 0: it is not asked
     token: bool = False  # gets the VSM's token on an inherited descriptor, named by `--token-fd`
     final_exits: frozenset[int] = frozenset()  # it says itself that starting again will not help
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +43,19 @@ class ChildSpec:
             except OSError:
                 return False
         return True
+
+    def answers(self, seconds: float) -> bool:
+        """Whether its event loop still turns: it answers a request for `/healthz/alive` on its socket. Asks nothing of
+        other processes, so that a locked VSM or a busy ledger is not taken for a hanging worker."""
+        assert self.socket is not None
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+            asking.settimeout(seconds)
+            try:
+                asking.connect(str(self.socket))
+                asking.sendall(b"GET /healthz/alive HTTP/1.1\r\nhost: supervisor\r\nconnection: close\r\n\r\n")
+                return bool(asking.recv(64))
+            except OSError:
+                return False
 
 
 @dataclass(slots=True)

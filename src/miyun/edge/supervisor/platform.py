@@ -10,6 +10,7 @@ from pathlib import Path
 from miyun.core.settings import Settings
 from miyun.edge.supervisor.child import ChildSpec
 
+HANGS_AFTER = 30.0  # seconds; a loaded worker answers within its turn of the loop, far sooner
 EXIT_DAMAGED = 3  # of the ledger: its journal was altered or lost
 
 
@@ -22,6 +23,7 @@ def specs(settings: Settings) -> tuple[ChildSpec, ...]:
             (*home, "--worker", str(number)),
             stage=3,
             socket=web_socket(run, number),
+            hangs_after=HANGS_AFTER,
             token=True,
         )
         for number in range(settings.server.workers)

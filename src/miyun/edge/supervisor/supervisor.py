@@ -25,6 +25,7 @@ from miyun.edge.tokens import new_token
 
 READY_SECONDS = 60.0
 PROBE_SECONDS = 0.05
+_LAST_WORDS = 1.0  # seconds for a hanging child to write its stacks
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Running:
     restarts: int = 0
     since: float = 0.0
     last_exit: int | None = None
+    reason: str = ""  # why the supervisor itself ended it last
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -141,13 +143,33 @@ class Supervisor:
         self._publish()
         probe = asyncio.create_task(self._probe(child))
         copy = asyncio.create_task(_copy(process, child.log))
+        watch = asyncio.create_task(self._watch(child, process)) if child.spec.hangs_after else None
         child.last_exit = await process.wait()
-        probe.cancel()
-        await asyncio.gather(probe, return_exceptions=True)
+        for task in filter(None, (probe, watch)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         # a grandchild may hold the pipe open; its output is not waited for
         await asyncio.wait((copy,), timeout=1.0)
         copy.cancel()
         child.process = None
+
+    async def _watch(self, child: Running, process: asyncio.subprocess.Process) -> None:
+        """End a child that neither answers nor ends: SIGUSR2 leaves its stacks in its log, SIGKILL ends anything."""
+        await child.ready.wait()
+        limit = child.spec.hangs_after
+        heard = time.monotonic()
+        while True:
+            await asyncio.sleep(limit / 6)
+            if await asyncio.to_thread(child.spec.answers, limit / 6):
+                heard = time.monotonic()
+            elif time.monotonic() - heard >= limit:
+                break
+        child.reason = f"hung: no answer for {limit:.0f} s"
+        self._log.line(f"ERROR {child.spec.name} {child.reason}; it is ended")
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGUSR2)
+            await asyncio.sleep(_LAST_WORDS)
+            process.kill()
 
     async def _probe(self, child: Running) -> None:
         while not await asyncio.to_thread(child.spec.is_ready):
@@ -221,6 +243,7 @@ class Supervisor:
                 "since": child.since,
                 "restarts": child.restarts,
                 "last_exit": child.last_exit,
+                "reason": child.reason,
             }
             for child in self._children
         ]
