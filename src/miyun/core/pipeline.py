@@ -61,6 +61,7 @@ class Arrival(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
     fingerprint: bytes = b""
     body: AsyncIterator[bytes] | None = None
+    peer: str = ""  # the client's address; "" when the call does not come over the network
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -165,6 +166,7 @@ class Pipeline:
             instance=entitled.instance if entitled else None,
             binding=entitled.binding if entitled else None,
             body=arrival.body,
+            peer=arrival.peer,
         )
         admission = self._admission(operation, arrival, authenticated, entitled, request)
         settles = admission if admission and self._may_settle(operation, admission, now) else None

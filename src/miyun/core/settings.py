@@ -34,6 +34,7 @@ class Server(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     port: int = 8600
     workers: int = 2
     max_connections: int = 2048
+    metrics_token: str = ""  # bearer token for /metrics from elsewhere; empty: only this machine reads it
     public_url: str = ""  # what certificates and pages name; default https://host:port
 
 

@@ -432,6 +432,43 @@ def test_metrics_count_outcomes(world: World) -> None:
     run(scenario, world)
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/local"])
+@pytest.mark.parametrize(
+    ("peer", "authorization", "status"),
+    [
+        ("127.0.0.1", "", 200),
+        ("::1", "", 200),
+        ("203.0.113.7", "", 403),
+        ("2001:db8::7", "", 403),
+        ("203.0.113.7", "Bearer another", 403),
+        ("203.0.113.7", "Bearer ", 403),
+        ("203.0.113.7", "Bearer long-and-random", 200),
+    ],
+)
+def test_metrics_are_for_this_machine_and_who_knows_the_token(
+    path: str, peer: str, authorization: str, status: int
+) -> None:
+    world = make_world(metrics_token="long-and-random")
+
+    async def scenario() -> None:
+        async with world.client(peer=(peer, 1)) as client:
+            headers = {"authorization": authorization} if authorization else {}
+            answer = await client.get(path, headers=headers)
+            assert answer.status_code == status
+            assert ("miyun_worker_up" in answer.text) is (status == 200)
+
+    asyncio.run(scenario())
+
+
+def test_without_a_token_no_token_is_right() -> None:
+    async def scenario() -> None:
+        async with make_world().client(peer=("203.0.113.7", 1)) as client:
+            for given in ("Bearer ", "Bearer", ""):
+                assert (await client.get("/metrics", headers={"authorization": given})).status_code == 403
+
+    asyncio.run(scenario())
+
+
 def test_too_many_requests_at_once_are_told_to_come_back() -> None:
     world = make_world(concurrency=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import ssl
 import tempfile
@@ -264,3 +265,24 @@ def _foreign_certificate() -> tuple[bytes, bytes]:
     )
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pem, certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def test_a_worker_is_told_the_clients_address_before_anything_the_client_says(
+    settings: settings_module.Settings,
+) -> None:
+    heads: list[bytes] = []
+
+    async def remember(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def scenario() -> None:
+        async with listener(settings, [remember]) as (port, tls, _):
+            await ask(port, tls, b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n\r\n")
+
+    asyncio.run(scenario())
+    first, rest = heads[0].split(b"\r\n", 1)
+    assert re.fullmatch(rb"PROXY TCP4 127\.0\.0\.1 0\.0\.0\.0 \d+ 0", first)
+    assert rest.startswith(b"PROXY TCP4 192.0.2.1")  # the client's own, where the worker expects HTTP

@@ -242,7 +242,11 @@ class World:
     parts: dict[str, str]
 
     def client(self, **options: Any) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=options.pop("raise_app_exceptions", True))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(
+            app=self.app,  # type: ignore[arg-type]
+            raise_app_exceptions=options.pop("raise_app_exceptions", True),
+            client=options.pop("peer", ("127.0.0.1", 123)),
+        )
         return httpx.AsyncClient(transport=transport, base_url="https://miyun.test", **options)
 
     def signed(self, method: str, url: str, body: bytes = b"", **headers: str) -> dict[str, str]:

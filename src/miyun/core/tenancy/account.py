@@ -7,6 +7,7 @@ import hmac
 import secrets
 from datetime import datetime
 from functools import partial
+from ipaddress import ip_address, ip_network
 
 from miyun.core.clock import Clock
 from miyun.core.digest import digest, mac
@@ -15,7 +16,7 @@ from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call, Empty, Role
 from miyun.core.tenancy import messages as m
-from miyun.core.tenancy.model import ABSOLUTE, LOCK_AFTER, LOCK_FOR, Person, PersonState, Session
+from miyun.core.tenancy.model import ABSOLUTE, ADDRESS_LOCK_AFTER, LOCK_AFTER, LOCK_FOR, Person, PersonState, Session
 from miyun.core.tenancy.passwords import NOBODY, Guard, check_policy, hash_password, verify_password
 from miyun.core.tenancy.people import People, view
 from miyun.core.tenancy.store import TenancyStore
@@ -35,7 +36,7 @@ class AccountService(People):
         login = request.login.strip().lower()
         if await asyncio.to_thread(self._store.person_by_login, login):
             call.detail["login"] = login  # an unknown name may be a password typed in the wrong field
-        person = await self._guard.run(partial(self._check, login, request.password, call.now))
+        person = await self._guard.run(partial(self._check_from, call.peer, login, request.password, call.now))
         if person is None:
             raise Unauthenticated(field="password")
         token = secrets.token_urlsafe(32)
@@ -121,6 +122,19 @@ class AccountService(People):
         await self._ledger.invalidate("core.person", call.principal.id)
         return m.Done()
 
+    def _check_from(self, peer: str, login: str, password: str, now: datetime) -> Person | None:
+        """As `_check`, and counted for the address too: guesses at many names lock the address."""
+        if not peer:
+            return self._check(login, password, now)
+        subject = digest(b"address " + network_of(peer).encode()).hex()
+        allowed = self._store.count_attempt(subject, now, limit=ADDRESS_LOCK_AFTER, window=LOCK_FOR)
+        person = self._check(login, password, now) if allowed else None
+        if not allowed:
+            verify_password(password, NOBODY)  # as long as any other failure takes
+        if person is not None:
+            self._store.uncount(subject)
+        return person
+
     def _check(self, login: str, password: str, now: datetime) -> Person | None:
         subject = digest(login.encode()).hex()
         allowed = self._store.count_attempt(subject, now, limit=LOCK_AFTER, window=LOCK_FOR)
@@ -133,6 +147,15 @@ class AccountService(People):
 
     def close(self) -> None:
         self._guard.close()
+
+
+def network_of(address: str) -> str:
+    """What one client can easily have all addresses of: an IPv4 address, the /64 of an IPv6 one."""
+    parsed = ip_address(address)
+    if parsed.version == 4:
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped is not None else str(ip_network((parsed, 64), strict=False))
 
 
 def session_id(token: str) -> str:

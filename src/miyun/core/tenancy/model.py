@@ -15,6 +15,7 @@ IDLE: Final = timedelta(minutes=30)
 ABSOLUTE: Final = timedelta(hours=12)
 LOCK_AFTER: Final = 5  # failures
 LOCK_FOR: Final = timedelta(minutes=15)
+ADDRESS_LOCK_AFTER: Final = 50  # failures from one address, whoever they were for
 GRANT_MAX: Final = timedelta(hours=72)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 CACHE_SESSIONS: Final = 60.0  # seconds

@@ -331,6 +331,16 @@ class TenancyStore:
             )
         return True
 
+    def uncount(self, subject: str) -> None:
+        """Take an attempt back that was none of guessing; a lock stays."""
+        table = login_failures
+        with self._db.write() as c:
+            c.execute(
+                update(table)
+                .where(table.c.subject == subject, table.c.failures > 0, table.c.locked_until.is_(None))
+                .values(failures=table.c.failures - 1)
+            )
+
     def forgive(self, subject: str) -> None:
         with self._db.write() as c:
             c.execute(delete(login_failures).where(login_failures.c.subject == subject))

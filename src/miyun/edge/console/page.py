@@ -25,7 +25,7 @@ from miyun.core.registry import Registry
 from miyun.core.tenancy.account import csrf_token
 from miyun.core.tenancy.model import ROLE_NAMES
 from miyun.edge.console.navigation import GROUPS, Group
-from miyun.edge.http.arrival import SESSION_COOKIE
+from miyun.edge.http.arrival import SESSION_COOKIE, peer
 
 TENANT_COOKIE: Final = "miyun-tenant"
 _POLICY: Final = (
@@ -137,7 +137,9 @@ class Page:
                 field = str(error).partition("`$.")[2].partition("`")[0] or "form"
                 raise InvalidArgument(field, Text("取值不符合要求", str(error).partition(" - ")[0])) from error
 
-        arrival = Arrival(credential=credential, request_id=self.id, decode=decode, locale=self.locale)
+        arrival = Arrival(
+            credential=credential, request_id=self.id, decode=decode, locale=self.locale, peer=peer(self._request.scope)
+        )
         outcome = await self._pipeline.execute(operation, arrival)
         return outcome.value
 

@@ -54,6 +54,7 @@ async def serve(settings: Settings, worker: int, token: bytes) -> None:
             worker=worker,
             machine=platform.machine.counters,
             neighbours=[web_socket(run, other) for other in range(settings.server.workers) if other != worker],
+            metrics_token=settings.server.metrics_token,
             url=settings.url,
             extra={"platform": platform},
         )

@@ -41,6 +41,7 @@ class Web:
     machine: Callable[[], Awaitable[Mapping[str, Any]]] | None = None  # what the VSM counts, for /metrics
     neighbours: Sequence[Path] = ()  # the other workers' sockets
     concurrency: int = 512
+    metrics_token: str = field(default="", repr=False)
     url: str = "https://127.0.0.1:8600"
     extra: dict[str, Any] = field(default_factory=dict)  # what mounts need besides (settings, services)
 

@@ -111,6 +111,12 @@ def raw_path(scope: Mapping[str, Any]) -> str:
     return raw.decode("ascii", "replace") if raw else quote(scope["path"])
 
 
+def peer(scope: Mapping[str, Any]) -> str:
+    """The client's address as the listener told it; "" for one on the worker's own socket."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 def _signed(
     scope: Mapping[str, Any], headers: Mapping[str, str], query: Sequence[tuple[str, str]], parameters: str
 ) -> tuple[SignedRequest, str]:

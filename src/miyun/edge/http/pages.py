@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from importlib import resources
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from miyun.core.errors import PermissionDenied
 from miyun.core.i18n import locale_of
 from miyun.edge.http import metrics, openapi, problem
-from miyun.edge.http.arrival import headers_of
+from miyun.edge.http.arrival import headers_of, peer
 from miyun.edge.http.body import Receive
 from miyun.edge.http.errors import MethodNotAllowed
 from miyun.edge.http.routes import Endpoint, Request, Scope, Send, request_id, respond
@@ -39,6 +42,17 @@ def pages(web: Web) -> dict[str, Endpoint]:
 
     async def alive() -> tuple[int, Mapping[str, str], bytes]:
         return 200, {"content-type": _JSON}, b'{"alive":true}'
+
+    def counted(answer: Answer) -> Endpoint:
+        """For the machine itself, and for who knows the token."""
+        allowed, refused = _get(answer), _get(_refused)
+
+        async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            known = bool(web.metrics_token) and hmac.compare_digest(given, b"Bearer " + web.metrics_token.encode())
+            await (allowed if known or is_local(peer(scope)) else refused)(scope, receive, send)
+
+        return endpoint
 
     async def all_metrics() -> tuple[int, Mapping[str, str], bytes]:
         own = metrics.local(web.pipeline, web.worker)
@@ -66,13 +80,23 @@ def pages(web: Web) -> dict[str, Endpoint]:
         "/healthz": _get(healthz),
         "/healthz/ready": _get(healthz),
         "/healthz/alive": _get(alive),
-        "/metrics": _get(all_metrics),
-        metrics.LOCAL_PATH: _get(own_metrics),
+        "/metrics": counted(all_metrics),
+        metrics.LOCAL_PATH: counted(own_metrics),
         "/openapi.json": _get(describe),
         "/reference": _get(_file("reference.html", _HTML)),
         "/reference/reference.css": _get(_file("reference.css", _CSS)),
         "/reference/reference.js": _get(_file("reference.js", _SCRIPT)),
     }
+
+
+def is_local(address: str) -> bool:
+    """Whether a client is of this machine: on the worker's own socket, or on a loopback address."""
+    return address == "" or ip_address(address).is_loopback
+
+
+async def _refused() -> tuple[int, Mapping[str, str], bytes]:
+    status, headers, content = problem.render(PermissionDenied(permission="metrics"), "en", "")
+    return status, headers, content
 
 
 def _file(name: str, media_type: str) -> Answer:

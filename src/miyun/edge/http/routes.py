@@ -148,6 +148,7 @@ class OperationRunner:
                 idempotency_key=key,
                 fingerprint=arrival.fingerprint(scope, request.headers, query, content) if key else b"",
                 body=incoming,
+                peer=arrival.peer(request.scope),
             ),
             encode=encode,
         )
@@ -218,6 +219,7 @@ class ProtocolRunner:
                 decode=lambda: route.decode(content, scope["path_params"]),
                 locale=request.locale,
                 instance=request.headers.get("x-miyun-instance"),
+                peer=arrival.peer(request.scope),
             ),
         )
         return route.encode(outcome.value), outcome_headers(outcome)

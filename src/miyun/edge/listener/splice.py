@@ -69,6 +69,14 @@ LARGE = refusal(
 )
 
 
+def preamble(peer: tuple[object, ...]) -> bytes:
+    """The client's address for the worker, in a line of the PROXY protocol, version 1. The port it came to does not
+    matter there and is left 0."""
+    address, port = str(peer[0]).partition("%")[0], peer[1]
+    family, unspecified = ("TCP6", "::") if ":" in address else ("TCP4", "0.0.0.0")
+    return f"PROXY {family} {address} {unspecified} {port} 0\r\n".encode("ascii")
+
+
 @dataclass(slots=True)
 class Backend:
     """One web worker as the listener sees it."""
@@ -254,7 +262,7 @@ class Client(Side):
             upstream.transport.close()
             return
         self._upstream = upstream
-        upstream.transport.write(bytes(self._waiting))
+        upstream.transport.write(preamble(self.transport.get_extra_info("peername")) + self._waiting)
         self._waiting.clear()
         self.transport.resume_reading()
         self._watch_idle()

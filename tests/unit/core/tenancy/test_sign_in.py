@@ -9,8 +9,11 @@ import pytest
 from tests.unit.core.neighbours import OWN_PASSWORD, Platform, error_of
 
 from miyun.core.access import Anonymous, SessionCredential
-from miyun.core.tenancy.account import csrf_token, session_id
+from miyun.core.errors import Unauthenticated
+from miyun.core.pipeline import Arrival
+from miyun.core.tenancy.account import csrf_token, network_of, session_id
 from miyun.core.tenancy.errors import WeakPassword
+from miyun.core.tenancy.model import ADDRESS_LOCK_AFTER
 from miyun.core.tenancy.passwords import NOBODY, Guard, check_policy, hash_password, verify_password
 
 pytestmark = pytest.mark.anyio
@@ -173,3 +176,34 @@ async def test_a_failed_sign_in_is_recorded_with_the_name_if_somebody_has_it(hou
     await try_password(house, "wrong-password-1", login=OWN_PASSWORD)
     assert OWN_PASSWORD.lower() not in str(house.ledger.entries).lower()
     assert "wrong-password-1" not in str(house.ledger.entries)
+
+
+async def from_address(house: Platform, address: str, password: str, login: str = LOGIN) -> bool:
+    operation = house.registry.operation("account.login")
+    arrival = Arrival(Anonymous(), "req", lambda: operation.request(login=login, password=password), peer=address)
+    try:
+        await house.pipeline.execute(operation, arrival)
+    except Unauthenticated:
+        return False
+    return True
+
+
+async def test_guesses_at_many_names_lock_the_address_and_nobody_else(house: Platform, token: str) -> None:
+    for number in range(ADDRESS_LOCK_AFTER):
+        assert not await from_address(house, "203.0.113.7", "wrong-password-1", f"nobody{number}")
+    assert not await from_address(house, "203.0.113.7", OWN_PASSWORD)
+    assert not await from_address(house, "::ffff:203.0.113.7", OWN_PASSWORD)
+    assert await from_address(house, "203.0.113.8", OWN_PASSWORD)
+    house.clock.advance(minutes=15, seconds=1)
+    assert await from_address(house, "203.0.113.7", OWN_PASSWORD)
+
+
+async def test_people_who_sign_in_do_not_lock_their_offices_address(house: Platform, token: str) -> None:
+    for _ in range(ADDRESS_LOCK_AFTER + 5):
+        assert await from_address(house, "203.0.113.7", OWN_PASSWORD)
+
+
+def test_an_address_is_what_one_client_has() -> None:
+    assert network_of("203.0.113.7") == "203.0.113.7"
+    assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
+    assert network_of("2001:db8:1:3::1") != network_of("2001:db8:1:2::1")
