@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -90,8 +91,7 @@ async def _perform(settings: Settings, authority: Path) -> dict[str, Any]:
         activated = await _import(platform, settings, source)
         contract = platform.contracts.contract(activated.contract, activated.tenant)
         assert contract is not None
-        if activated.created or not platform.applications.list_applications(activated.tenant, after="", limit=1):
-            await _use(platform, settings, authority, activated)
+        await _use(platform, settings, authority, activated)
         await platform.anchor()
         _say("生成验收资料 building the dossier")
         await platform.delivery.build_for(contract)
@@ -152,22 +152,52 @@ async def _run(
 
 
 async def _use(platform: Platform, settings: Settings, authority: Path, activated: Activated) -> None:
-    """Onboard an application and let it use every service that was bought."""
-    tenant = activated.tenant
-    _say("应用接入 onboarding an application")
-    started = await _run(platform, "onboarding.start", tenant, activated.instances.get("onboarding"), name=APPLICATION)
-    client = Client(settings.url, started.access_key, started.secret_key, verify=str(authority))
-    bound = {step.service for step in started.steps}
-    try:
-        if "strong_auth" in bound:
-            await _log_in(platform, client, tenant, started.application)
-        await asyncio.to_thread(_call_services, client, started.steps)
-    finally:
-        client.close()
-    await _run(platform, "onboarding.check", tenant, application=started.application)
+    """Onboard an application and let it use every service that was bought. A run that was broken off is finished: what
+    the ledger does not know as used is bound anew and used; what was used is left."""
+    application, access, steps = await _onboard(platform, activated)
+    if not steps:
+        _say("服务已使用过 the services were used before; nothing is used twice")
+        return
+    with Client(settings.url, access.access_key, access.secret_key, verify=str(authority)) as client:
+        if any(step.service == "strong_auth" for step in steps):
+            await _log_in(platform, client, activated.tenant)
+        await asyncio.to_thread(_call_services, client, steps)
+    await _run(platform, "onboarding.check", activated.tenant, application=application)
 
 
-async def _log_in(platform: Platform, client: Client, tenant: str, application: str) -> None:
+async def _onboard(platform: Platform, activated: Activated) -> tuple[str, Any, list[Any]]:
+    """(the application, what holds its access key, the steps that it has still to take)."""
+    tenant, counted = activated.tenant, activated.instances.get("onboarding")
+    known = [a for a in platform.applications.list_applications(tenant, after="", limit=500) if a.name == APPLICATION]
+    if not known:
+        _say("应用接入 onboarding an application")
+        started = await _run(platform, "onboarding.start", tenant, counted, name=APPLICATION)
+        return started.application, started, list(started.steps)
+    application = known[0].id
+    checked = await _run(platform, "onboarding.check", tenant, application=application)
+    passed = {item.service for item in checked.items if item.result == "passed"}
+    offerings = platform.registry.offerings
+    open_ones = [slug for slug in activated.instances if offerings[slug].sample is not None and slug not in passed]
+    if not open_ones:
+        return application, None, []
+    _say("接续应用接入 going on with the onboarding that was broken off")
+    for item in checked.items:
+        if item.service in open_ones:  # its credential was shown to the run that is gone
+            await _run(platform, "tenant.binding.delete", tenant, binding=item.binding)
+    for key in (await _run(platform, "tenant.access_key.list", tenant, application=application)).items:
+        if key.revoked_at is None:
+            await _run(platform, "tenant.access_key.revoke", tenant, access_key=key.access_key)
+    access = await _run(platform, "tenant.access_key.create", tenant, application=application)
+    steps: list[Any] = []
+    for service in open_ones:
+        added = await _run(
+            platform, "onboarding.service.add", tenant, counted, application=application, service=service
+        )
+        steps += added.steps
+    return application, access, steps
+
+
+async def _log_in(platform: Platform, client: Client, tenant: str) -> None:
     """A person with an SM2 certificate: the key is made and stays with the person, here this process."""
     _say("强身份认证 certificate login")
     private = sm2.generate_private_key()
@@ -180,7 +210,8 @@ async def _log_in(platform: Platform, client: Client, tenant: str, application: 
         at=platform.clock.now(),
     )
     pem = parse_certificate(issued.der).to_pem()
-    await asyncio.to_thread(client.call, "strong_auth.account.bind", account="rehearsal.user", certificate=pem)
+    account = f"rehearsal.{secrets.token_hex(4)}"  # a run that was broken off may have left one
+    await asyncio.to_thread(client.call, "strong_auth.account.bind", account=account, certificate=pem)
     challenge = await asyncio.to_thread(client.call, "strong_auth.challenge")
     message = _bytes(challenge["message"])
     session = await asyncio.to_thread(
