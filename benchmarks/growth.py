@@ -13,6 +13,7 @@ import itertools
 import random
 import re
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -203,6 +204,7 @@ def main() -> None:
     given = arguments.parse_args()
     sizes = [size for size in SIZES if size <= given.most]
     notes = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the platforms are stopped and removed
     with ExitStack() as running:
         worlds: dict[int, World] = {}
         for size in sizes:

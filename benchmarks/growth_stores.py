@@ -40,6 +40,7 @@ class Stores:
         """Until there are `size` of each."""
         with sqlite3.connect(self.database, timeout=60) as connection:
             connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA synchronous=OFF")  # of this connection: nothing here must survive a crash
             self._many(connection, "kms_key", self._keys(connection), size - self.keys)
             self._many(connection, "certificate_certificate", self._certificates(connection), size - self.certificates)
             self._many(connection, "core_tenant", self._tenants(connection), size - self.tenants)
