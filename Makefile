@@ -43,9 +43,13 @@ lint: .venv/.installed ## style, types, corridors
 bench: install ## measure us and the peers side by side
 	for name in crypto api growth; do [ ! -f benchmarks/$$name.py ] || .venv/bin/miyun bench $$name --json --write || exit 1; done
 
-assurance: install ## long checks: many differential and fuzz cases, faults
+# Timing tests come first and alone: what runs beside them is in their figures.
+assurance: install ## long checks: timing, broken kernels, sanitizers, many differential and fuzz cases, faults
 	bash deploy/engines.sh
-	PYTHONHASHSEED=0 MIYUN_FAULT_ROUNDS=20 .venv/bin/python -m pytest -n 2 --dist worksteal -m "slow or not slow"
+	$(UV) sync --quiet --inexact --group fuzz
+	.venv/bin/python -m pytest -m slow -rP tests/assurance/test_timing.py
+	PYTHONHASHSEED=0 MIYUN_FAULT_ROUNDS=20 MIYUN_FUZZ_CASES=20000 .venv/bin/python -m pytest -n 2 --dist worksteal \
+		-m "slow or not slow" --ignore tests/assurance/test_timing.py
 
 clean: down ## remove what was built (keeps var/)
 	rm -rf .venv .tools build src/*.egg-info
