@@ -27,11 +27,21 @@ int gm_cpu_has(enum gm_cpu_feature feature);
 int gm_cpu_limited(void);
 const char *gm_cpu_misnamed(void); /* why MIYUN_GM_ISA cannot be followed, or NULL */
 
+struct gm_bytes {
+    const uint8_t *data;
+    size_t size;
+};
+
 /* ---- memory.c ---- */
 void gm_wipe(void *data, size_t size);
 /* 1 when equal, in time that depends on the size only */
 int gm_equal(const uint8_t *a, const uint8_t *b, size_t size);
-/* 0, or -1 when the system's source fails or repeats itself */
+
+/* ---- drbg.c ---- */
+#define GM_DRBG_SEED 32
+#define GM_DRBG_ENTROPY 48 /* bytes of the source a seed takes: 256 bits and a nonce of 128 */
+
+/* 0, or -1 when the system's source fails or did not pass a health test; then for ever */
 int gm_random(uint8_t *out, size_t size);
 
 static inline uint64_t gm_load64(const uint8_t *p)
@@ -145,6 +155,25 @@ void gm_ghash_init(struct gm_ghash *g, const uint8_t h[16], size_t blocks);
 void gm_ghash_blocks(const struct gm_ghash *g, uint8_t y[16], const uint8_t *data, size_t blocks);
 /* pads the data with zeros to whole blocks */
 void gm_ghash_padded(const struct gm_ghash *g, uint8_t y[16], const uint8_t *data, size_t size);
+
+/* ---- drbg.c: the construction and the tests of the source, for known answers ---- */
+struct gm_drbg {
+    uint8_t key[16], v[16];
+};
+
+void gm_drbg_instantiate(struct gm_drbg *d, struct gm_bytes entropy, struct gm_bytes nonce, struct gm_bytes personal);
+void gm_drbg_reseed(struct gm_drbg *d, struct gm_bytes entropy, struct gm_bytes additional);
+/* at most 2^16 bytes */
+void gm_drbg_generate(struct gm_drbg *d, struct gm_bytes additional, uint8_t *out, size_t size);
+
+struct gm_health {
+    unsigned repeats, window, occurrences;
+    uint8_t last, first;
+    int failed;
+};
+
+/* Repetition count and adaptive proportion; 0 once one has failed */
+int gm_health(struct gm_health *h, const uint8_t *samples, size_t count);
 
 /* ---- sm2_field.c: mod p in Montgomery form; sm2_scalar.c: mod n ---- */
 typedef struct {

@@ -38,9 +38,9 @@ void gm_py_work_free(struct work *w);
 
 #define BULK 2048 /* bytes of work that pay for releasing the GIL */
 
-extern PyTypeObject gm_py_sm3_type, gm_py_sm2_signer_type, gm_py_gcm_type;
+extern PyTypeObject gm_py_sm3_type, gm_py_sm2_signer_type, gm_py_gcm_type, gm_py_drbg_type;
 extern PyMethodDef gm_py_sm3_methods[], gm_py_sm2_methods[], gm_py_sm2_sign_methods[], gm_py_sm2_cipher_methods[];
 extern PyMethodDef gm_py_sm4_methods[], gm_py_sm4_modes_methods[], gm_py_gcm_methods[], gm_py_zuc_methods[];
-extern PyMethodDef gm_py_sm9_methods[];
+extern PyMethodDef gm_py_module_methods[], gm_py_sm9_methods[];
 
 #endif

@@ -10,7 +10,7 @@ void *gm_py_alloc(size_t count, size_t size)
 
 PyObject *gm_py_random_failed(void)
 {
-    PyErr_SetString(PyExc_OSError, "the system's random source failed or repeats itself");
+    PyErr_SetString(PyExc_OSError, "the system's random source failed or did not pass its health tests");
     return NULL;
 }
 
@@ -95,7 +95,8 @@ static PyTypeObject engine_type = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The native core of the GM algorithms.", .m_size = -1};
+    PyModuleDef_HEAD_INIT, .m_name = "_native", .m_doc = "The native core of the GM algorithms.", .m_size = -1,
+    .m_methods = gm_py_module_methods};
 
 static PyMethodDef all_methods[64];
 
@@ -124,7 +125,8 @@ PyMODINIT_FUNC PyInit__native(void)
     }
     PyObject *module = PyModule_Create(&definition);
     if (!module || PyModule_AddType(module, &engine_type) || PyModule_AddType(module, &gm_py_sm3_type) ||
-        PyModule_AddType(module, &gm_py_sm2_signer_type) || PyModule_AddType(module, &gm_py_gcm_type)) {
+        PyModule_AddType(module, &gm_py_sm2_signer_type) || PyModule_AddType(module, &gm_py_gcm_type) ||
+        PyModule_AddType(module, &gm_py_drbg_type)) {
         Py_XDECREF(module);
         return NULL;
     }

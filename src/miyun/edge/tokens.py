@@ -7,14 +7,15 @@ readable by the platform's user only.
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
+
+from miyun.gm import rand
 
 _FILE = "vsm.token"
 
 
 def new_token(run_folder: Path) -> bytes:
-    token = secrets.token_hex(32).encode()
+    token = rand.token(32).hex().encode()
     fresh = run_folder / f"{_FILE}.new"
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:

@@ -1,28 +1,19 @@
-"""Random bytes of the operating system behind a continuous health test."""
+"""Random bytes: SM4 in CTR_DRBG over the operating system's source, behind health tests (native/drbg.c).
 
-import os
-import threading
+Keys, nonces and tokens come from here, or inside the extension from the same generator.
+"""
 
 from miyun.gm.errors import InvalidInput, SelfTestFailed
+from miyun.gm.providers import provider
 
-_BLOCK = 16
 _LIMIT = 1 << 26
-_lock = threading.Lock()
-_last = b""
 
 
 def token(n: int) -> bytes:
-    """`n` random bytes. SelfTestFailed when two successive 16-byte blocks of the source are equal (a stuck source)."""
-    global _last
+    """`n` random bytes. SelfTestFailed once the source did not pass a health test: only a new process tries again."""
     if not 0 <= n <= _LIMIT:
         raise InvalidInput(f"ask for 0 … {_LIMIT} random bytes")
-    drawn = os.urandom(n + _BLOCK)
-    with _lock:
-        # The extra block kept for the next comparison is never part of an output.
-        previous, _last = _last, drawn[n:]
-    sequence = previous + drawn
-    for start in range(len(previous), len(sequence) - _BLOCK + 1, _BLOCK):
-        if sequence[start : start + _BLOCK] == previous:
-            raise SelfTestFailed("random source repeats itself")
-        previous = sequence[start : start + _BLOCK]
-    return drawn[:n]
+    try:
+        return provider().random(n)
+    except OSError as why:
+        raise SelfTestFailed("random source") from why

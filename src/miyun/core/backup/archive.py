@@ -21,6 +21,7 @@ from miyun.core import digest
 from miyun.core.backup.errors import ArchiveUnreadable, BackupDamaged
 from miyun.core.backup.manifest import Member
 from miyun.core.i18n import Text
+from miyun.gm import rand
 
 _HEAD: Final = struct.Struct("!8sI16sI")
 _LENGTH: Final = struct.Struct("!I")
@@ -35,7 +36,7 @@ class _Encrypting(io.RawIOBase):
     """Write only; `finish` writes the last segment."""
 
     def __init__(self, file: BinaryIO, passphrase: str) -> None:
-        salt = os.urandom(16)
+        salt = rand.token(16)
         self._file = file
         self._header = _HEAD.pack(_MAGIC, _ITERATIONS, salt, _SEGMENT)
         self._key = digest.stretch(passphrase, salt, _ITERATIONS, 16)

@@ -10,7 +10,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 import threading
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Final, TypeVar
 from miyun.core.errors import Overloaded
 from miyun.core.i18n import Text
 from miyun.core.tenancy.errors import WeakPassword
+from miyun.gm import rand
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ _ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ"  # n
 
 def hash_password(password: str) -> str:
     """`scrypt$<cost>$<salt>$<hash>`, base64."""
-    salt = os.urandom(16)
+    salt = rand.token(16)
     return f"scrypt${_COST}${_text(salt)}${_text(_derive(password, salt, _COST))}"
 
 

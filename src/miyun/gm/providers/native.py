@@ -47,6 +47,7 @@ class NativeProvider:
 
     def __init__(self, name: str) -> None:
         engine, native = _engine(name)
+        self.random = native.random
         self._engine = engine
         self.name = name
         self.notes = _NOTES[name]

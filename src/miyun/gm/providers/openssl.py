@@ -6,7 +6,6 @@ composed in Python when the extension is absent.
 """
 
 import ctypes
-import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from miyun.gm import ciphertext, curve
 from miyun.gm.errors import GmError, InvalidInput, InvalidKey, SelfTestFailed
 
-from . import composed, composed_modes, composed_sm9, composed_zuc, libcrypto
+from . import composed, composed_drbg, composed_modes, composed_sm9, composed_zuc, libcrypto
 from .port import Buffer, GcmKey, Hash, Provider
 
 _CHUNK = 1 << 30  # EVP_CipherUpdate counts in int
@@ -71,6 +70,9 @@ class OpenSslProvider:
             f"SM2 encryption: {supplement}",
             f"SM4-CCM, XTS, BC, OFBNLF, HCTR, CMAC; ZUC: {supplement}",
             f"SM9: {'portable' if portable else 'plain Python, slow and not constant time'}",
+        )
+        self.random = (
+            portable.random if portable else composed_drbg.Generator(lambda k, data: self.sm4_ecb(k, data, True))
         )
         self.notes: tuple[str, ...] = (libcrypto.version(self._lib),)
         if portable is None:
@@ -155,7 +157,7 @@ class OpenSslProvider:
         return self._multiply(d, bytes(public))
 
     def sm2_generate(self, count: int) -> list[tuple[bytes, bytes]]:
-        keys = [_random_scalar(curve.N - 2) for _ in range(count)]
+        keys = [self._random_scalar(curve.N - 2) for _ in range(count)]
         return [(d, self._multiply(d, None)) for d in keys]
 
     def sm2_on_curve(self, public: Buffer) -> bool:
@@ -243,7 +245,7 @@ class OpenSslProvider:
         if not self.sm2_on_curve(public):
             return None
         while True:
-            raw = composed.sm2_encrypt(self.sm3, self._multiply, public, plaintext, _random_scalar(curve.N - 1))
+            raw = composed.sm2_encrypt(self.sm3, self._multiply, public, plaintext, self._random_scalar(curve.N - 1))
             if raw is not None:
                 return ciphertext.convert_ciphertext(raw, "c1c3c2", encoding)
 
@@ -276,6 +278,13 @@ class OpenSslProvider:
         if self._portable:
             return self._portable.sm2_encrypt_kat(public, plaintext, k)
         return composed.sm2_encrypt(self.sm3, self._multiply, public, plaintext, k) or b""
+
+    def _random_scalar(self, highest: int) -> bytes:
+        """Uniform in 1 … highest, by rejection."""
+        while True:
+            candidate = self.random(32)
+            if 1 <= int.from_bytes(candidate, "big") <= highest:
+                return candidate
 
     # SM4
 
@@ -390,11 +399,3 @@ class OpenSslProvider:
         if self._portable:
             return self._portable.zuc_mac(key, iv, data, bits)
         return composed_zuc.mac(key, iv, data, bits)
-
-
-def _random_scalar(highest: int) -> bytes:
-    """Uniform in 1 … highest, by rejection."""
-    while True:
-        candidate = os.urandom(32)
-        if 1 <= int.from_bytes(candidate, "big") <= highest:
-            return candidate

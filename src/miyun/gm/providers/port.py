@@ -40,6 +40,10 @@ class Provider(Protocol):
     supplemented: tuple[str, ...]
     """operations it lacks and another implementation does for it, as "operation: by whom" """
 
+    def random(self, size: int) -> bytes:
+        """Random bytes for keys and nonces; OSError or SelfTestFailed once the source did not pass its health tests."""
+        ...
+
     # SM3, GB/T 32905; HMAC, GB/T 15852.2
     def sm3(self, data: Buffer) -> bytes: ...
     def sm3_many(self, items: Sequence[Buffer]) -> list[bytes]: ...

@@ -1,11 +1,11 @@
-"""Key derivation, random bytes and the international algorithms."""
+"""Key derivation and the international algorithms."""
 
 import os
 
 import pytest
 
-from miyun.gm import intl, kdf, rand, sm3
-from miyun.gm.errors import DecryptionFailed, InvalidInput, InvalidKey, InvalidSignature, SelfTestFailed
+from miyun.gm import intl, kdf, sm3
+from miyun.gm.errors import DecryptionFailed, InvalidInput, InvalidKey, InvalidSignature
 from miyun.gm.providers import Provider
 
 
@@ -30,21 +30,6 @@ def test_derived_lengths_have_limits(provider: Provider) -> None:
     ):
         with pytest.raises(InvalidInput):
             attempt()
-
-
-def test_random_bytes_have_the_asked_length_and_differ() -> None:
-    for size in (0, 1, 15, 16, 17, 1000):
-        assert len(rand.token(size)) == size
-    assert rand.token(32) != rand.token(32)
-    with pytest.raises(InvalidInput):
-        rand.token(-1)
-
-
-def test_a_stuck_random_source_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rand, "_last", b"")
-    monkeypatch.setattr(rand.os, "urandom", lambda size: b"\xa5" * size)
-    with pytest.raises(SelfTestFailed):
-        rand.token(16)
 
 
 def test_aes_gcm() -> None:
