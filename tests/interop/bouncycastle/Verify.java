@@ -24,6 +24,10 @@ import org.bouncycastle.cms.DefaultCMSSignatureAlgorithmNameGenerator;
 import org.bouncycastle.cms.SignerInformation;
 import org.bouncycastle.cms.SignerInformationVerifier;
 import org.bouncycastle.cms.jcajce.JcaSignerInfoVerifierBuilder;
+import org.bouncycastle.crypto.engines.SM4Engine;
+import org.bouncycastle.crypto.fpe.FPEFF1Engine;
+import org.bouncycastle.crypto.params.FPEParameters;
+import org.bouncycastle.crypto.params.KeyParameter;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.bouncycastle.openssl.PEMParser;
 import org.bouncycastle.operator.jcajce.JcaContentVerifierProviderBuilder;
@@ -32,6 +36,7 @@ import org.bouncycastle.tsp.TimeStampRequest;
 import org.bouncycastle.tsp.TimeStampResponse;
 import org.bouncycastle.tsp.TimeStampToken;
 import org.bouncycastle.util.Store;
+import org.bouncycastle.util.encoders.Hex;
 
 /**
  * Verifies SM2 certificates, lists, messages and timestamps with BouncyCastle.
@@ -41,6 +46,8 @@ import org.bouncycastle.util.Store;
  * Verify crl         ISSUER.pem LIST.der
  * Verify cms         ANCHOR.pem MESSAGE.der EPOCH_SECONDS [CONTENT]   every signer, and its chain to the anchor
  * Verify timestamp   ANCHOR.pem RESPONSE.tsr QUERY.tsq
+ * Verify ff1         KEY CASES     CASES: lines of radix, tweak, numerals, their SM4-FF1, all but the radix hexadecimal;
+ *                                  a numeral has two octets when the radix is above 256
  * </pre>
  *
  * Exit status 0: it verifies; 1: it does not, with the reason on the standard error; 2: wrong arguments.
@@ -51,7 +58,7 @@ public final class Verify {
     public static void main(String[] arguments) {
         Security.addProvider(new BouncyCastleProvider());
         if (arguments.length < 3) {
-            System.err.println("arguments: certificate|crl|cms|timestamp FILE...");
+            System.err.println("arguments: certificate|crl|cms|timestamp|ff1 FILE...");
             System.exit(2);
         }
         try {
@@ -60,6 +67,7 @@ public final class Verify {
                 case "crl" -> crl(arguments);
                 case "cms" -> cms(arguments);
                 case "timestamp" -> timestamp(arguments);
+                case "ff1" -> ff1(arguments);
                 default -> {
                     System.err.println("no such mode: " + arguments[0]);
                     System.exit(2);
@@ -101,6 +109,21 @@ public final class Verify {
     }
 
     @SuppressWarnings("unchecked")
+    private static void ff1(String[] arguments) throws Exception {
+        KeyParameter key = new KeyParameter(Files.readAllBytes(Path.of(arguments[1])));
+        for (String line : Files.readAllLines(Path.of(arguments[2]))) {
+            String[] part = line.split(" ", -1);
+            byte[] numerals = Hex.decode(part[2]);
+            byte[] result = new byte[numerals.length];
+            FPEFF1Engine engine = new FPEFF1Engine(new SM4Engine());
+            engine.init(true, new FPEParameters(key, Integer.parseInt(part[0]), Hex.decode(part[1])));
+            engine.processBlock(numerals, 0, numerals.length, result, 0);
+            if (!Hex.toHexString(result).equals(part[3])) {
+                throw new IllegalStateException(line);
+            }
+        }
+    }
+
     private static void timestamp(String[] arguments) throws Exception {
         TimeStampResponse response = new TimeStampResponse(bytes(arguments[2]));
         response.validate(new TimeStampRequest(bytes(arguments[3])));

@@ -1,12 +1,13 @@
 """SM2 certificates, lists, messages and timestamps of ours, verified by BouncyCastle (and refused when changed)."""
 
+import random
 from datetime import timedelta
 
 import pytest
 from tests.interop.bouncycastle.program import verify
 from tests.unit.wire.authority import LEAF_EXTENSIONS, NOW, SM2, key, make, pki
 
-from miyun.gm import sm2, sm3
+from miyun.gm import sm2, sm3, sm4_ff1
 from miyun.wire import cms, crl, tsp, x509
 from miyun.wire.algorithm import DigestAlgorithm
 from miyun.wire.cms import Dialect
@@ -118,3 +119,20 @@ def test_timestamp(folder, anchor):
     assert not verify("timestamp", anchor, response, folder("other.tsq", other))[0]
     forged = frame.assemble(info, attributes, key(number=9).sign(attributes), True)
     assert not verify("timestamp", anchor, folder("f.tsr", tsp.response_granted(forged)), folder("q.tsq", query))[0]
+
+
+def test_format_preserving_encryption(folder):
+    key = bytes(range(16))
+    lines, draw = [], random.Random(1)
+    for radix in (2, 3, 10, 36, 255, 256, 257, 1000, 65535):  # it writes 65536, the last allowed, as 0
+        width = 1 if radix <= 256 else 2
+        for length in (20, 21, 40, 77):
+            numerals, tweak = [draw.randrange(radix) for _ in range(length)], draw.randbytes(length % 23)
+            texts = [
+                b"".join(numeral.to_bytes(width, "big") for numeral in text).hex()
+                for text in (numerals, sm4_ff1.encrypt(key, tweak, numerals, radix))
+            ]
+            lines.append(f"{radix} {tweak.hex()} {texts[0]} {texts[1]}")
+    assert verify("ff1", folder("key", key), folder("cases", "\n".join(lines))) == (True, "")
+    lines[0] = lines[0][:-1] + ("1" if lines[0].endswith("0") else "0")
+    assert verify("ff1", folder("key", key), folder("cases", "\n".join(lines)))[0] is False
