@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
-from miyun.gm import intl, kdf, sm2, sm2_exchange, sm3, sm4, sm4_mac, sm4_modes, sm9, sm9_exchange, zuc
+from miyun.gm import intl, kdf, rand, sm2, sm2_exchange, sm3, sm4, sm4_ff1, sm4_mac, sm4_modes, sm9, sm9_exchange, zuc
 from miyun.gm.errors import DecryptionFailed, GmError, InvalidKey, InvalidSignature, SelfTestFailed
 from miyun.gm.providers import Provider, provider, using
 from miyun.gm.sm9_encoding import encode_signature as sm9_signature
@@ -67,6 +67,65 @@ def _kdf() -> None:
 
 
 _SM4_KEY = _h("0123456789abcdeffedcba9876543210")
+_SPREAD = bytes((i * i >> 4 ^ 37 * i) & 255 for i in range(3200))
+"""Data long enough for every width that a kernel has, and for what is left over behind it"""
+_LAST_COUNTERS = bytes(12) + b"\xff\xff\xff\xfa"
+
+
+def _sm3_widths() -> None:
+    """Lanes and lengths: the digest of the digests is OpenSSL's."""
+    sizes = (0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 183, 184, 247, 248, 300, 777, 3200, 5)
+    items = [_SPREAD[:size] for size in sizes * 2]
+    digests = sm3.digest_many(items)
+    _same(digests, [sm3.digest(item) for item in items])
+    _same(sm3.digest(b"".join(digests)), _h("6ea7d27573ceb4e36ca6863b3344fae2dd6b77ab9911fb5a444739d9b301ac2e"))
+
+
+def _sm4_widths() -> None:
+    """Every width and tail of the modes that run wide: the digest of what comes out is OpenSSL's."""
+    parts = []
+    for size in (16, 32, 256, 272, 528, 1040, 2080):
+        data = _SPREAD[:size]
+        parts += [sm4.encrypt_ecb(_SM4_KEY, data), sm4.decrypt_ecb(_SM4_KEY, data)]
+        parts.append(sm4.decrypt_cbc(_SM4_KEY, _SM4_KEY, data, None))
+    parts.append(sm4.encrypt_cbc(_SM4_KEY, _SM4_KEY, _SPREAD[:80], None))
+    for size in (1, 15, 31, 127, 255, 257, 513, 1023, 1025, 3199):
+        parts.append(sm4.ctr(_SM4_KEY, _LAST_COUNTERS, _SPREAD[:size]))
+    _same(sm3.digest(b"".join(parts)), _h("3870e55c4aeb048dc3438d391b8cfb52d08f212f220f4fee11343974e9078545"))
+
+
+def _sm4_gcm_widths() -> None:
+    """The same for GCM, short messages in shared lanes and long ones in one pass; every wrong tag is refused."""
+    sizes = (0, 1, 16, 64, 65, 239, 240, 241, 1000, 2047, 2048, 3100)
+    items = [(_SPREAD[size : size + 12], _SPREAD[:size], _SPREAD[: size % 23]) for size in sizes]
+    items.append((_SPREAD[:16], _SPREAD[:100], _SPREAD[:300]))
+    sealed = sm4.gcm_encrypt_many(_SM4_KEY, items)
+    _same(sm3.digest(b"".join(sealed)), _h("d384166160a9ac7afb11dcf55eff289720a385ddc345a874b4194b5bc2aee190"))
+    ready = sm4.GcmKey(_SM4_KEY)
+    again = [(nonce, whole, aad) for (nonce, _, aad), whole in zip(items, sealed, strict=True)]
+    _same(ready.decrypt_many(again), [data for _, data, _ in items])
+    wrong = [(nonce, whole[:-1] + bytes([whole[-1] ^ 1]), aad) for nonce, whole, aad in again]
+    _same(ready.decrypt_many(wrong), [None] * len(items))
+    _same(ready.encrypt(*items[-1]), sealed[-1])
+
+
+def _random() -> None:
+    """The generator with given seeds: made with the block cipher of `cryptography`; then fresh bytes that differ."""
+    _same(
+        provider().random_kat(bytes(range(32)), bytes(range(16)), b"", 80),
+        _h(
+            "11586db851bb7f62b0a50334f1d71b3e8cfba574f0341938de039c2288bb516147363109518ca58bf90c9cecb6ea8da9"
+            "4bd5032d5b15f6776012ef0099a7b398d1f9db469ab1e9caf9f54da56be69ee0"
+        ),
+    )
+    _same(len({rand.token(16) for _ in range(4)}), 4)
+
+
+def _sm4_ff1() -> None:
+    """As BouncyCastle does it."""
+    hidden = sm4_ff1.encrypt_text(_SM4_KEY, b"tweak", "0123456789")
+    _same(hidden, "3685402476")
+    _same(sm4_ff1.decrypt_text(_SM4_KEY, b"tweak", hidden), "0123456789")
 
 
 def _sm4() -> None:
@@ -348,13 +407,18 @@ def _refused(error: type[GmError], attempt: Callable[[], object]) -> None:
 
 _TESTS: tuple[tuple[str, Callable[[], None]], ...] = (
     ("SM3", _sm3),
+    ("SM3 widths", _sm3_widths),
     ("HMAC-SM3", _hmac),
     ("KDF", _kdf),
     ("SM4", _sm4),
+    ("SM4 widths", _sm4_widths),
     ("SM4-GCM", _sm4_gcm),
+    ("SM4-GCM widths", _sm4_gcm_widths),
     ("SM4-CCM", _sm4_ccm),
     ("SM4 further modes", _sm4_modes),
     ("SM4 MACs", _sm4_mac),
+    ("SM4-FF1", _sm4_ff1),
+    ("random generator", _random),
     ("ZUC", _zuc),
     ("SM2 signature", _sm2_sign),
     ("SM2 encryption", _sm2_encrypt),

@@ -71,6 +71,7 @@ def spoil(answer: Any) -> Any:
         "sm4_ctr",
         "sm4_gcm_encrypt",
         "sm4_gcm_decrypt",
+        "random_kat",
         "sm4_cfb",
         "sm4_ofb",
         "sm4_bc",

@@ -7,7 +7,7 @@ ipp-mb   besides: SM2 by own kernels of 8 lanes (AVX-512 IFMA)
 `MIYUN_GM_ISA=avx2` keeps all of them to what a processor with AVX2 has, `baseline` to what every x86-64 has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,6 +32,7 @@ _NOTES: dict[str, tuple[str, ...]] = {
 
 
 def _engine(name: str) -> "tuple[Engine, ModuleType]":
+    """The engine, and the extension it is of."""
     try:
         from miyun.gm import _native
     except ImportError as why:
@@ -47,7 +48,8 @@ class NativeProvider:
 
     def __init__(self, name: str) -> None:
         engine, native = _engine(name)
-        self.random = native.random
+        self.random: Callable[[int], bytes] = native.random
+        self._drbg = native.Drbg
         self._engine = engine
         self.name = name
         self.notes = _NOTES[name]
@@ -94,6 +96,10 @@ class NativeProvider:
 
     def sm2_multiply(self, d: Buffer, public: Buffer) -> bytes:
         return _on_curve(self._engine.sm2_multiply(d, public))
+
+    def random_kat(self, entropy: bytes, nonce: bytes, personal: bytes, size: int) -> bytes:
+        drawn: bytes = self._drbg(entropy, nonce, personal).generate(size, b"")
+        return drawn
 
     def sm2_sign_kat(self, d: bytes, e: bytes, k: bytes) -> bytes:
         try:

@@ -264,6 +264,12 @@ class OpenSslProvider:
     def sm2_fault(self) -> None:
         return None
 
+    def random_kat(self, entropy: bytes, nonce: bytes, personal: bytes, size: int) -> bytes:
+        if self._portable:
+            return self._portable.random_kat(entropy, nonce, personal, size)
+        drbg = composed_drbg.CtrDrbg(lambda key, data: self.sm4_ecb(key, data, True), entropy, nonce, personal)
+        return drbg.generate(size, b"")
+
     def sm2_sign_kat(self, d: bytes, e: bytes, k: bytes) -> bytes:
         """Python's integers over libcrypto's k·G: checks the arithmetic that libcrypto signs with."""
         r = (int.from_bytes(e, "big") + int.from_bytes(self._multiply(k, None)[1:33], "big")) % curve.N
