@@ -27,11 +27,6 @@ int gm_cpu_has(enum gm_cpu_feature feature);
 int gm_cpu_limited(void);
 const char *gm_cpu_misnamed(void); /* why MIYUN_GM_ISA cannot be followed, or NULL */
 
-struct gm_bytes {
-    const uint8_t *data;
-    size_t size;
-};
-
 /* ---- memory.c ---- */
 void gm_wipe(void *data, size_t size);
 /* 1 when equal, in time that depends on the size only */

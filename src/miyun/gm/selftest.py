@@ -326,15 +326,10 @@ def _sm9_sign() -> None:
 
 def _sm9_encrypt() -> None:
     """GM/T 0044.5-2016, D, and a refused ciphertext."""
-    secret, r = (
-        _h("0001edee3778f441f8dea3d9fa0acc4e07ee36c93f9a08618af4ad85cede1c22"),
-        _h("0000aac0541779c8fc45e3e2cb25c12b5d2576b2129ae8bb5ee2cbe5ec9e785c"),
-    )
-    master, key, plaintext = (
-        sm9.master_public("encrypt", secret),
-        sm9.user_key("encrypt", secret, b"Bob"),
-        b"Chinese IBE standard",
-    )
+    secret = _h("0001edee3778f441f8dea3d9fa0acc4e07ee36c93f9a08618af4ad85cede1c22")
+    r = _h("0000aac0541779c8fc45e3e2cb25c12b5d2576b2129ae8bb5ee2cbe5ec9e785c")
+    master, key = sm9.master_public("encrypt", secret), sm9.user_key("encrypt", secret, b"Bob")
+    plaintext = b"Chinese IBE standard"
     ciphertext = _h(
         "2445471164490618e1ee20528ff1d545b0f14c8bcaa44544f03dab5dac07d8ff42ffca97d57cddc05ea405f2e586feb3"
         "a6930715532b8000759f13059ed59ac0ba672387bcd6de5016a158a52bb2e7fc429197bcab70b25afee37a2b9db9f367"
