@@ -257,7 +257,7 @@ void gm_gfni_cbc(const struct gm_sm4 *c, uint8_t iv[16], const uint8_t *in, uint
     }
 }
 
-/* Groups of counters from `low` on, which may not pass 2^32 within them */
+/* Groups of counters from `low` on, whose last 32 bits wrap, as GCM wants it */
 INLINE void count(struct group *g, int chains, __m512i high[3], uint32_t low)
 {
     const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
@@ -364,8 +364,7 @@ TARGET size_t gm_gfni_gcm(const struct gm_sm4 *c, const struct gm_ghash *h, uint
 {
     const size_t turn = 16 * WIDE;
     uint32_t low = gm_load32(counter + 12);
-    size_t turns = size / turn, fits = (((uint64_t)1 << 32) - low) / WIDE, done = 0;
-    turns = turns < fits ? turns : fits;
+    size_t turns = size / turn, done = 0;
     if (turns < 2 || h->count < WIDE)
         return 0;
     __m128i sum = gm_swap_bytes(_mm_loadu_si128((const __m128i *)y));
