@@ -1,6 +1,6 @@
 """What one operation costs when the platform holds 10³ to 10⁶ keys, certificates, tenants and ledger records.
 
-    python benchmarks/growth.py [--json] [--write] [--most 1000000] [--count 60] [--rounds 6]
+    python benchmarks/growth.py [--json] [--write] [--sizes 1000 1000000] [--count 60] [--rounds 6]
 
 Real platforms on SQLite, one of each size, asked in turns. Cost is the CPU time that worker, ledger and VSM together
 spend on a request that comes over HTTPS (its client's is not counted), except for `tenant look-up`, which asks the
@@ -198,11 +198,11 @@ def _table(costs: dict[int, dict[str, float]]) -> str:
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--most", type=int, default=SIZES[-1], help="the greatest size")
+    arguments.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="in rising order")
     arguments.add_argument("--count", type=int, default=60, help="requests of each kind in a round")
     arguments.add_argument("--rounds", type=int, default=6)
     given = arguments.parse_args()
-    sizes = [size for size in SIZES if size <= given.most]
+    sizes = list(given.sizes)
     notes = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the platforms are stopped and removed
     with ExitStack() as running:
