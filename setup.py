@@ -64,7 +64,7 @@ def _extension() -> Extension:
         ],
         extra_objects=[ipp[1]] if ipp else [],
         extra_link_args=["-pthread", "-Wl,--exclude-libs,ALL", "-Wl,-z,relro,-z,now,-z,noexecstack", "-s"],
-        optional=True,
+        optional=os.environ.get("CI") != "true",  # there a build that fails must not hide behind libcrypto
     )
 
 

@@ -105,8 +105,11 @@ static void collect(PyMethodDef *methods)
     size_t used = 0;
     while (all_methods[used].ml_name)
         used++;
-    for (; methods->ml_name && used + 1 < sizeof all_methods / sizeof *all_methods; methods++)
+    for (; methods->ml_name; methods++) {
+        if (used + 1 == sizeof all_methods / sizeof *all_methods)
+            Py_FatalError("all_methods is too short");
         all_methods[used++] = *methods;
+    }
 }
 
 PyMODINIT_FUNC PyInit__native(void)
