@@ -27,6 +27,26 @@ from miyun.delivery.store import DeliveryStore, RecordStore
 PROVEN_RECORDS: Final = 2_000  # a dossier proves this many records of a tenant one by one; more are sampled evenly
 
 
+async def proven_records(journal: Path, ledger: Ledger, tenant: str) -> LedgerFact | None:
+    """Proofs against the newest anchor that is time-stamped; None when there is none yet."""
+    newest_first = reversed(list(anchor_files(journal)))
+    anchor = next((a for a in map(load_anchor, newest_first) if a.token is not None), None)
+    if anchor is None:
+        return None
+    size = anchor.head.size
+    found: list[tuple[int, bytes]] = []
+    before: int | None = size - 1
+    while before is not None and before >= 0 and len(found) < 100_000:
+        page = await ledger.records(tenant=tenant, start=before, limit=500)
+        found += [(r.seq, r.raw) for r in page]
+        before = page[-1].seq - 1 if len(page) == 500 else None
+    found.reverse()
+    step = max(1, -(-len(found) // PROVEN_RECORDS))
+    chosen = found[::step]
+    records = [(seq, raw, await ledger.proof(seq, size)) for seq, raw in chosen]
+    return LedgerFact(anchor=anchor.path.read_bytes(), records=records, total=len(found))
+
+
 class Gatherer:
     """`services`: room slug → service, for their evidence; `selftest` and `machine` answer about the platform."""
 
@@ -96,7 +116,7 @@ class Gatherer:
             applications=self._onboarded(contract),
             selftest=await asyncio.to_thread(self._selftest),
             platform=await self._platform(),
-            ledger=await self._proofs(contract.tenant),
+            ledger=await proven_records(self._journal, self._ledger, contract.tenant),
             trust=await self._issuer.trust_anchors(),
             intermediates=await self._issuer.intermediates(),
             evidence=await self._evidence(contract, opened, start, now),
@@ -163,26 +183,6 @@ class Gatherer:
             ]
             rows.append({"application": application.id, "name": application.name, "services": names})
         return rows
-
-    async def _proofs(self, tenant: str) -> LedgerFact | None:
-        """Proofs against the newest anchor; None when nothing is anchored yet."""
-        path = None
-        for path in anchor_files(self._journal):  # noqa: B007 - the last one is wanted
-            pass
-        if path is None:
-            return None
-        size = load_anchor(path).head.size
-        found: list[tuple[int, bytes]] = []
-        before: int | None = size - 1
-        while before is not None and before >= 0 and len(found) < 100_000:
-            page = await self._ledger.records(tenant=tenant, start=before, limit=500)
-            found += [(r.seq, r.raw) for r in page]
-            before = page[-1].seq - 1 if len(page) == 500 else None
-        found.reverse()
-        step = max(1, -(-len(found) // PROVEN_RECORDS))
-        chosen = found[::step]
-        records = [(seq, raw, await self._ledger.proof(seq, size)) for seq, raw in chosen]
-        return LedgerFact(anchor=path.read_bytes(), records=records, total=len(found))
 
     async def _evidence(
         self, contract: Contract, opened: list[Instance], start: datetime, end: datetime

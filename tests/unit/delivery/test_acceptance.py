@@ -8,6 +8,7 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from miyun.delivery.acceptance.manifest import MANIFEST, DossierUnreadable
 from miyun.delivery.acceptance.model import REQUIRED, Facts, InstanceFact, LedgerFact, LevelFact
 from miyun.delivery.acceptance.papers import PAPERS
 from miyun.delivery.acceptance.verify import verify_dossier
+from miyun.delivery.performance import proven_records
 from miyun.delivery.records import Act, Record, Step
 from miyun.gm import sm2
 from miyun.offerings.timestamp.stamper import PlatformStamper
@@ -332,3 +334,26 @@ def test_what_was_done_is_in_the_papers_and_its_scan_in_the_evidence(desk: Desk)
 def _rows(folder: Path, name: str) -> list[list[str]]:
     (path,) = (folder / "papers").glob(f"*{name}.docx")
     return [[cell.text for cell in row.cells] for table in Document(str(path)).tables for row in table.rows]
+
+
+class TwoRecords:
+    """A ledger of two records."""
+
+    async def records(self, *, tenant: str, start: int, limit: int) -> list[SimpleNamespace]:
+        return [SimpleNamespace(seq=n, raw=b"{}") for n in range(start, -1, -1)]
+
+    async def proof(self, seq: int, size: int) -> list[bytes]:
+        return [bytes([seq, size])]
+
+
+def test_records_are_proven_against_the_newest_anchor_that_is_time_stamped(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    ledger: Any = TwoRecords()
+    store_anchor(tmp_path, Head(1, bytes(32), bytes(32), at), b"signature", None)
+    assert asyncio.run(proven_records(tmp_path, ledger, "ten_1")) is None
+    stamped = store_anchor(tmp_path, Head(2, bytes(32), bytes(32), at), b"signature", b"token")
+    store_anchor(tmp_path, Head(3, bytes(32), bytes(32), at), b"signature", None)
+    fact = asyncio.run(proven_records(tmp_path, ledger, "ten_1"))
+    assert fact is not None
+    assert (fact.anchor, fact.total) == (stamped.read_bytes(), 2)
+    assert fact.records == [(0, b"{}", [b"\x00\x02"]), (1, b"{}", [b"\x01\x02"])]
