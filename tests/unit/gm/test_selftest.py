@@ -1,7 +1,6 @@
 """The self-tests notice a broken algorithm; the runner of vectors notices a broken file."""
 
 import json
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +12,8 @@ from miyun.gm.errors import SelfTestFailed
 from miyun.gm.providers import Provider
 
 
-def test_every_provider_passes_in_a_moment(provider: Provider) -> None:
-    started = time.process_time()
+def test_every_provider_passes(provider: Provider) -> None:
     results = selftest.run()
-    plain_python_pairings = any("plain Python" in entry for entry in provider.supplemented)
-    assert time.process_time() - started < (3 if plain_python_pairings else 0.5)
     assert {result.provider for result in results} == {provider.name}
     assert {"SM2 signature", "SM2 pairwise consistency", "SM3", "SM4-GCM"} <= {result.name for result in results}
 
