@@ -101,14 +101,13 @@ class Operation:
     pure: bool = False  # no effect but its answer: executed first, then admitted and recorded in one round trip
     recorded: bool = True  # False: only counted (public reads, "who am I"), never what anybody is billed or judged by
 
-    @property
-    def offering(self) -> str:
-        return self.id.split(".", 1)[0]
+    offering: str = field(init=False)  # the id's first part
+    settles: bool = field(init=False)  # admission may wait for the record; that of a stream comes before its body
 
-    @property
-    def settles(self) -> bool:
-        """Whether admission may wait for the record. A stream is admitted before its body is taken."""
-        return (self.pure or self.method == "GET") and "stream" not in (self.body, self.reply)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offering", self.id.split(".", 1)[0])
+        pure = self.pure or self.method == "GET"
+        object.__setattr__(self, "settles", pure and "stream" not in (self.body, self.reply))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -75,8 +74,7 @@ class Outcome(msgspec.Struct, frozen=True):
     limit: int | None = None
 
 
-@dataclass(slots=True)
-class _Progress:
+class _Progress(msgspec.Struct):
     """What is known so far, for the record of a refusal."""
 
     principal: Principal | None = None

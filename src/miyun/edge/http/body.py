@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
 from typing import Any
 
 from miyun.core.errors import InvalidArgument, Overloaded, TooLarge
@@ -111,17 +111,17 @@ class Room:
     def __init__(self, octets: int = ROOM) -> None:
         self._left = octets
 
-    @contextlib.contextmanager
-    def held(self, headers: Mapping[str, str], limit: int) -> Iterator[None]:
-        """While a request lives. Without a declared length its limit counts. Raises Overloaded."""
+    def take(self, headers: Mapping[str, str], limit: int) -> int:
+        """Octets to `give` back when the request has ended. Without a declared length its limit counts. Raises
+        Overloaded."""
         size = min(declared_length(headers) or (limit if "transfer-encoding" in headers else 0), limit)
         if size > self._left and size > SMALL:
             raise Overloaded(retry_after=1)
         self._left -= size
-        try:
-            yield
-        finally:
-            self._left += size
+        return size
+
+    def give(self, size: int) -> None:
+        self._left += size
 
 
 class _Waiting:

@@ -110,8 +110,11 @@ class OperationRunner:
         if self._operation.body == "stream":
             await self._run(request)
             return
-        with self._room.held(request.headers, self._operation.max_body):
+        size = self._room.take(request.headers, self._operation.max_body)
+        try:
             await self._run(request)
+        finally:
+            self._room.give(size)
 
     async def _run(self, request: Request) -> None:
         operation, scope = self._operation, request.scope
