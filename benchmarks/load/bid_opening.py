@@ -70,7 +70,7 @@ def _percentile(times: list[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
 
 
-async def _bidders(platform: assembly.Platform, running: RunningPlatform, tenant: Tenant, count: int) -> list[Bidder]:
+async def _bidders(platform: assembly.Platform, tenant: Tenant, count: int) -> list[Bidder]:
     """Applications with access key, bindings and a bidder's certificate."""
     found = []
     for number in range(count):
@@ -147,9 +147,11 @@ async def morning(bidders: list[Bidder], key: str, seconds: float) -> Report:
 def run(applications: int, minutes: float) -> Report:
     with RunningPlatform() as platform:
         tenant = platform.activate(spec(code("bid")))
+        bidders = platform.inside(lambda inner: _bidders(inner, tenant, applications))
+        allowed = [bidder.app.id for bidder in bidders]
         with platform.session(platform.administrator(Role.TENANT_SECURITY, tenant)) as security:
-            key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="投标")["key"]
-        bidders = platform.inside(lambda inner: _bidders(inner, platform, tenant, applications))
+            made = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="投标", applications=allowed)
+        key = made["key"]
         trust = platform.trust
         for bidder in bidders:
             bidder.client = AsyncClient(

@@ -77,9 +77,11 @@ class Scene:
 def _subject(platform: RunningPlatform) -> Subject:
     tenant = platform.activate(spec(code("bench"), capacity=UNLIMITED))
     app = platform.application(tenant, "压测")
-    platform.as_system(tenant, "signature.signer.create", name="bench", subject={"CN": "bench"})
+    platform.as_system(tenant, "signature.signer.create", name="bench", subject={"CN": "bench"}, applications=[app.id])
     with platform.session(platform.administrator(Role.TENANT_SECURITY, tenant)) as security:
-        key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="bench")["key"]
+        key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="bench", applications=[app.id])[
+            "key"
+        ]
     return Subject(tenant, app, Caller(app.access_key, app.secret_key), str(key))
 
 
