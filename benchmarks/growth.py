@@ -75,13 +75,14 @@ def world(platform: RunningPlatform) -> World:
     security = platform.session(platform.person(Role.TENANT_SECURITY, tenant), timeout=120)
     audit = platform.session(platform.person(Role.TENANT_AUDIT, tenant), timeout=120)
     app = platform.client(application, timeout=120)
-    signers = [
-        security.call("signature.signer.create", name=f"s{number}", subject={"CN": f"s{number}"})["signer"]
-        for number in range(REAL)
-    ]
+    signers = []
+    for number in range(REAL):
+        asked = {"name": f"s{number}", "subject": {"CN": f"s{number}"}, "applications": [application.id]}
+        signers.append(security.call("signature.signer.create", **asked)["signer"])
     ciphertexts = []
     for number in range(REAL):
-        key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label=f"k{number}")["key"]
+        asked = {"algorithm": "SM4", "usage": "encrypt", "label": f"k{number}", "applications": [application.id]}
+        key = security.call("kms.key.create", **asked)["key"]
         sealed = app.call("encryption.encrypt", key=key, plaintext=base64.b64encode(b"x" * 64).decode())
         ciphertexts.append((key, sealed["ciphertext"]))
     d = sm2.generate_private_key()

@@ -72,11 +72,13 @@ class Stores:
     def _keys(self, connection: sqlite3.Connection) -> Callable[[], Iterator[tuple[str, Row]]]:
         key = self._one(connection, "kms_key", tenant=self.tenant)
         version = self._one(connection, "kms_version", key=key["id"])
+        allowed = connection.execute("SELECT * FROM kms_application LIMIT 1").fetchone()["application"]
 
         def make() -> Iterator[tuple[str, Row]]:
             made = new_id("key")
             yield "kms_key", key | {"id": made}
             yield "kms_version", version | {"key": made}
+            yield "kms_application", {"key": made, "application": allowed}
 
         return make
 

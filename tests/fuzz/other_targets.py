@@ -11,7 +11,7 @@ from tests.fuzz.target import Target
 from miyun.core.ledger import chain, record
 from miyun.core.ledger.anchors import load_anchor, store_anchor
 from miyun.core.ledger.port import Entry, Head
-from miyun.gm import curve, sm2
+from miyun.gm import curve, sm2, sm9, sm9_encoding
 from miyun.gm.errors import InvalidInput, InvalidKey
 from miyun.hsm.errors import InvalidRequest
 from miyun.hsm.port import KeyAlgorithm
@@ -28,6 +28,20 @@ def _ciphertexts() -> list[bytes]:
 
 def _raw_ciphertexts() -> list[bytes]:
     return [sm2.encrypt(sm2.public_key(_D), b"x" * 20, "c1c2c3")]
+
+
+def _sm9_signatures() -> list[bytes]:
+    return [sm9.sign(sm9.master_public("sign", _D), sm9.user_key("sign", _D, b"Alice"), b"message")]
+
+
+def _sm9_ciphertexts() -> list[bytes]:
+    master = sm9.master_public("encrypt", _D)
+    return [sm9.encrypt(master, b"Bob", b"x" * 40, cipher) for cipher in ("xor", "sm4-cbc")]
+
+
+def _sm9_packages() -> list[bytes]:
+    key, c = sm9.encapsulate(sm9.master_public("encrypt", _D), b"Bob", 32)
+    return [sm9_encoding.encode_key_package(key, c)]
 
 
 def _pkcs8() -> list[bytes]:
@@ -93,6 +107,15 @@ TARGETS = [
         _raw_ciphertexts,
         (InvalidInput,),
         prefixes_refused=False,  # the plaintext may have any length
+    ),
+    Target("SM9 signature", sm9_encoding.decode_signature, _sm9_signatures, (InvalidInput,)),
+    Target("SM9 ciphertext", sm9_encoding.decode_ciphertext, _sm9_ciphertexts, (InvalidInput,)),
+    Target("SM9 key package", sm9_encoding.decode_key_package, _sm9_packages, (InvalidInput,)),
+    Target(
+        "SM9 point",
+        sm9_encoding.decode_point,
+        lambda: [sm9_encoding.encode_point(sm9.user_key("sign", _D, b"Alice"))],
+        (InvalidInput,),
     ),
     Target(
         "imported key",
