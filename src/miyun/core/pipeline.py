@@ -194,7 +194,8 @@ class Pipeline:
         keep = answer if operation.idempotent and not operation.secret_response and not call.private else None
         entry = self._entry(operation, arrival, now, progress, outcome="ok", request=request, value=value)
         quota = admission.quota if admission else None
-        self._end_turn(progress)  # what waits for the disk hinders nobody here
+        if self.turns is not None and progress.turn is not None and self.turns.alone(progress.turn):
+            self._end_turn(progress)  # what waits for the disk hinders nobody; beside others it counts to one's share
         if settles is not None:
             progress.unasked = None
             settled = await self._settle(settles, entry, now)

@@ -14,7 +14,7 @@ from typing import Final
 
 from miyun.core.errors import Overloaded
 
-WIDTH: Final = 16  # calls that run at a time
+WIDTH: Final = 8  # calls that run at a time
 WAITING: Final = 256  # calls of one owner that wait
 ALL_WAITING: Final = 384
 
@@ -63,6 +63,10 @@ class Turns:
         waited = time.monotonic() - since
         self.waited += waited
         self.longest = max(self.longest, waited)
+
+    def alone(self, owner: str) -> bool:
+        """Whether nobody else runs or waits here."""
+        return len(self._running) == 1 and owner in self._running and all(name == owner for name in self._queues)
 
     def give(self, owner: str) -> None:
         """The call has ended: the next may run."""

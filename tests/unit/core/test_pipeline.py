@@ -27,6 +27,7 @@ from miyun.core.ledger.port import Admission, Entry, Receipt, Settled, Ticket
 from miyun.core.operation import Call, Duty, Meter, Operation, Principal, Role, Struct
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
+from miyun.core.turns import Turns
 from miyun.offerings.onboarding.errors import OnboardingIncomplete
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -360,3 +361,21 @@ def test_a_failure_uses_up_the_nonce_and_a_replay_is_not_told_of_it() -> None:
     bench.ledger.refusal = ReplayedRequest()
     with pytest.raises(ReplayedRequest):
         bench.run()
+
+
+def test_beside_others_a_call_keeps_its_turn_until_it_is_on_record() -> None:
+    bench = Bench(operation(pure=True))
+    bench.pipeline.turns = turns = Turns()
+    held: list[int] = []
+    settle = bench.ledger.settle
+
+    async def watched(admission: Admission, entry: Entry) -> Settled:
+        held.append(turns.running)
+        return await settle(admission, entry)
+
+    bench.ledger.settle = watched  # type: ignore[method-assign]
+    bench.run()
+    asyncio.run(turns.take("ten_2"))
+    bench.run()
+    assert held == [0, 2]
+    assert turns.running == 1, "given back when it was on record"

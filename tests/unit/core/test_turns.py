@@ -40,6 +40,22 @@ async def test_who_has_less_than_the_share_does_not_wait_behind_a_flood() -> Non
     assert not third.done(), "the half of four is two"
 
 
+async def test_it_is_known_whether_others_are_about() -> None:
+    turns = Turns(width=2)
+    await turns.take("a")
+    assert turns.alone("a") and not turns.alone("b")
+    await turns.take("b")
+    assert not turns.alone("a")
+    turns.give("b")
+    await turns.take("a")
+    await settled(turns.take("a"))
+    assert turns.alone("a"), "its own queue is not somebody else"
+    turns.give("a")
+    turns.give("a")
+    turns.give("a")
+    assert not turns.alone("a")
+
+
 async def test_owners_that_wait_take_turns() -> None:
     turns, order = Turns(width=1), []
 
