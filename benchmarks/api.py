@@ -11,7 +11,7 @@ those of its peers, and the best round of each counts. Rows and their peers:
 - api.encrypt.1MiB (octets a second): the same octets through the same listener, authenticated, hashed and sent back
 - api.latency.80: p50 at 80 % of the highest rate of api.sign over its p99: at least a quarter
 - api.overload: good answers a second with 640 connections; with 64
-- api.recovery: seconds until half of the usual rate is answered again after that
+- api.recovery: seconds after that until half a second is answered at 0.9 of the usual rate; -1: not within 3.6 s
 - api.fair: another tenant's p50 at 80 % of its load alone over that beside a flood of 64 connections
 
 Notes tell percentiles and the processors' time of each process for one request.
