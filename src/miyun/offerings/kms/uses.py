@@ -37,11 +37,16 @@ class Uses:
             return
         async with self._lock:
             while (missing := count - self._left.get(place, 0)) > 0:
-                wanted = max(self._block, missing)
-                if not await asyncio.to_thread(self._store.reserve_uses, key, version, wanted, self._limit):
-                    raise KeyWornOut(key=key, state=version, field="key")
-                self._left[place] = self._left.get(place, 0) + wanted
+                reserved = max(self._block, missing)
+                if not await self._reserve(key, version, reserved):
+                    reserved = missing  # close to the limit there may be less than a block
+                    if not await self._reserve(key, version, reserved):
+                        raise KeyWornOut(key=key, state=version, field="key")
+                self._left[place] = self._left.get(place, 0) + reserved
                 self._left.move_to_end(place)
                 if len(self._left) > _SIZE:
                     self._left.popitem(last=False)
             self._left[place] -= count
+
+    async def _reserve(self, key: str, version: int, count: int) -> bool:
+        return await asyncio.to_thread(self._store.reserve_uses, key, version, count, self._limit)

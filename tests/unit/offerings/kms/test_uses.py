@@ -68,7 +68,9 @@ def test_workers_side_by_side_never_pass_the_limit(room: Any) -> None:
                 taken += count
 
         await asyncio.gather(*(work(uses, count) for uses, count in zip(workers * 2, (1, 2, 3, 1, 25, 7), strict=True)))
-        assert 60 <= taken <= 100 and counted(room, key) == 100
+        assert 60 <= taken <= counted(room, key) <= 100
+        await asyncio.gather(*(work(uses, 1) for uses in workers))  # whatever is left can be used to the last
+        assert taken == counted(room, key) == 100
 
     room.play(scene)
 
