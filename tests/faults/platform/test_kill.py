@@ -17,7 +17,7 @@ from tests.platform import RunningPlatform, code, spec
 ROUNDS = int(os.environ.get("MIYUN_FAULT_ROUNDS", "3"))
 BEFORE_BACKOFF = 4  # kills; the supervisor takes more of them in a row for a crash loop and waits
 
-pytestmark = pytest.mark.timeout(120 + 30 * ROUNDS)
+pytestmark = pytest.mark.timeout(180 + 60 * ROUNDS)
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +36,11 @@ def test_a_killed_process_loses_and_repeats_nothing(load: Load, name: str) -> No
             platform.start()
         load.begin()
         try:
-            time.sleep(random.uniform(0.3, 0.8))
+            load.flow()
+            time.sleep(random.uniform(0, 0.5))
             killed = platform.kill(name)
             platform.wait_replaced(name, killed)
-            time.sleep(0.2)
+            load.flow(1)
         finally:
             load.end()
         load.settle()
@@ -53,7 +54,8 @@ def test_a_killed_platform_loses_and_repeats_nothing(load: Load) -> None:
     for _ in range(ROUNDS):
         load.begin()
         try:
-            time.sleep(random.uniform(0.3, 0.8))
+            load.flow()
+            time.sleep(random.uniform(0, 0.5))
             platform.kill_everything()
         finally:
             load.end()

@@ -17,7 +17,7 @@ from miyun.core.operation import Role
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def environ(platform: RunningPlatform) -> Mapping[str, str]:
     tenant = platform.activate(spec(code("x")))
     with platform.session(platform.person(Role.TENANT_SYSTEM, tenant)) as client:

@@ -27,18 +27,19 @@ NO_ONES = {"policy", "ca", "session", "template", "service", "operation"}
 exercised: set[tuple[str, str]] = set()
 
 
-@pytest.fixture(scope="module")
+# For the session, not the module: a worker may leave a module and come back to it, and names are given once.
+@pytest.fixture(scope="session")
 def clients() -> Iterator[ExitStack]:
     with ExitStack() as stack:
         yield stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mine(platform: RunningPlatform, tenant_a: Tenant, app_a: App, clients: ExitStack) -> Belongings:
     return Belongings(platform, tenant_a, app_a, clients)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def theirs(platform: RunningPlatform, tenant_b: Tenant, app_b: App, clients: ExitStack) -> Belongings:
     return Belongings(platform, tenant_b, app_b, clients)
 
@@ -130,7 +131,7 @@ PUBLIC_WITHIN = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def neighbour(platform: RunningPlatform, tenant_a: Tenant, clients: ExitStack) -> Belongings:
     """Another application of the same tenant, bound to the same services."""
     return Belongings(platform, tenant_a, platform.application(tenant_a, "邻居"), clients)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SIZE = 40 * 1024 * 1024 + 17  # more than all the buffers between client and worker
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def key(platform: RunningPlatform, tenant_a: Tenant, app_a: App) -> str:
     with platform.session(platform.person(Role.TENANT_SECURITY, tenant_a)) as security:
         made = security.call(
