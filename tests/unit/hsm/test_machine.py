@@ -298,6 +298,43 @@ def test_concurrent_requests_share_batches_and_each_gets_its_own_answer(ask: Any
     ask(scene)
 
 
+def test_what_is_asked_of_one_key_at_one_time_goes_as_one_request_and_nobody_fails_for_another(ask: Any) -> None:
+    async def scene(machine: SoftMachine) -> None:
+        async def requests() -> int:
+            return int((await machine.counters())["lanes"]["sign.SM2-SM3"]["requests"])
+
+        key = await machine.generate(KeyAlgorithm.SM2, BINDING)
+        await machine.sign(key, SignScheme.SM2_SM3, [b"the key is open now"])
+        before = await requests()
+        messages = [[b"m%d" % n] * (n % 3 + 1) for n in range(30)]
+        wrong = asyncio.ensure_future(machine.sign(key, SignScheme.SM2_SM3, [b"no digest"], prehashed=True))
+        identity = asyncio.ensure_future(machine.sign(key, SignScheme.SM2_SM3, [b"i"], user_id=b"ALICE123@YAHOO.COM"))
+        gone = asyncio.ensure_future(machine.sign(key, SignScheme.SM2_SM3, [b"gone"]))
+        calls = [asyncio.ensure_future(machine.sign(key, SignScheme.SM2_SM3, items)) for items in messages]
+        await asyncio.sleep(0)
+        gone.cancel()
+        for items, signatures in zip(messages, await asyncio.gather(*calls), strict=True):
+            assert len(signatures) == len(items)
+            for item, signature in zip(items, signatures, strict=True):
+                sm2.verify(point(key), item, signature)
+        sm2.verify(point(key), b"i", (await identity)[0], b"ALICE123@YAHOO.COM")
+        with pytest.raises(errors.InvalidRequest):
+            await wrong
+        assert await requests() == before + 2, "60 signatures and one more, at most 64 together, and one identity"
+
+    ask(scene)
+
+
+def test_what_the_machine_refuses_is_refused_to_all_who_asked_for_it(ask: Any) -> None:
+    async def scene(machine: SoftMachine) -> None:
+        key = await machine.generate(KeyAlgorithm.EC_P256, BINDING)
+        calls = [machine.sign(key, SignScheme.SM2_SM3, [b"m"]) for _ in range(3)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(answer, errors.InvalidRequest) and answer.field == "scheme" for answer in answers)
+
+    ask(scene)
+
+
 def test_nothing_readable_of_a_key_is_in_its_wrapping_or_its_repr(ask: Any) -> None:
     async def scene(machine: SoftMachine) -> None:
         transport = parse_spki(await machine.transport_key()).point

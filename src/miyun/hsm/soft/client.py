@@ -3,6 +3,9 @@
 After a restart of the VSM the connection comes back by itself. Requests that were on their way are sent again, except
 key generation: whether it took place is unknown, an unacknowledged key is simply lost, and the caller is told so. The
 VSM forgets opened keys when it restarts; a request whose handle it does not know goes again with the wrapped key.
+
+What one turn of the event loop asks of one SM2 key goes as one request: the calls of a busy application meet here,
+those of all keys and processes in the VSM's lanes.
 """
 
 from __future__ import annotations
@@ -31,12 +34,16 @@ from miyun.hsm.port import (
 from miyun.hsm.soft import frames, wrapping
 from miyun.hsm.soft.channel import Channel
 from miyun.hsm.soft.frames import Opcode, Outcome
+from miyun.hsm.soft.gathering import MOST, OCTETS, Gathered, Way
 
 log = logging.getLogger("miyun.hsm.client")
 
 _RETRY_FIRST: Final = 0.02
 _RETRY_LAST: Final = 0.5
 _MAX_UNSENT: Final = 64 * 1024 * 1024
+
+_NOT_KEPT: Final = "the machine does not keep the key"
+_DIGEST_SIZE: Final = 32
 
 _ERRORS: Final[dict[int, type[errors.MachineError]]] = {
     Outcome.LOCKED: errors.MachineLocked,
@@ -74,6 +81,7 @@ class SoftMachine:
         self._patience = patience
         self._channel: Channel | None = None
         self._pending: dict[int, _Pending] = {}
+        self._gathered: dict[Way, Gathered] = {}
         self._next_id = 0
         self._connecting: asyncio.Task[None] | None = None
         self._losses = 0  # connections in a row that broke without an answer
@@ -110,11 +118,12 @@ class SoftMachine:
     ) -> list[bytes]:
         if not items:
             return []
-        return await self._use(
-            Opcode.SIGN,
-            key,
-            lambda wrapped: frames.Sign(_handle(key), wrapped, scheme, list(items), prehashed, user_id),
-        )
+        way = Way(_handle(key), prehashed, user_id)
+        if scheme is SignScheme.SM2_SM3 and len(items) <= MOST and not (prehashed and _misfits(items)):
+            octets = sum(map(len, items))
+            if octets <= OCTETS:
+                return await self._gather(way, key, items, octets)
+        return await self._use(Opcode.SIGN, key, lambda wrapped: _to_sign(way, wrapped, scheme, list(items)))
 
     async def encrypt(self, key: WrappedKey, mode: CipherMode, items: Sequence[CipherItem]) -> list[Encrypted]:
         if not items:
@@ -211,6 +220,9 @@ class SoftMachine:
         for pending in self._pending.values():
             _fail(pending, errors.MachineUnavailable("closed"))
         self._pending.clear()
+        for gathered in self._gathered.values():
+            gathered.fail(errors.MachineUnavailable("closed"))
+        self._gathered.clear()
 
     # --- requests and replies --------------------------------------------------------------------------------------
 
@@ -223,9 +235,54 @@ class SoftMachine:
         try:
             return await self._ask(opcode, request(key))
         except _UnknownHandle:
-            raise errors.MachineUnavailable("the machine does not keep the key") from None
+            raise errors.MachineUnavailable(_NOT_KEPT) from None
+
+    async def _gather(self, way: Way, key: WrappedKey, items: Sequence[bytes], octets: int) -> list[bytes]:
+        loop = asyncio.get_running_loop()
+        gathered = self._gathered.get(way)
+        if gathered is None or len(gathered.items) + len(items) > MOST or gathered.octets + octets > OCTETS:
+            gathered = self._gathered[way] = Gathered(way, key)
+            loop.call_soon(self._send_gathered, gathered, None)
+        future: asyncio.Future[list[bytes]] = loop.create_future()
+        gathered.add(items, octets, future)
+        return await future
+
+    def _send_gathered(self, gathered: Gathered, wrapped: WrappedKey | None) -> None:
+        """`wrapped`: at the second try, when the VSM does not know the handle."""
+        if self._gathered.get(gathered.way) is gathered:
+            del self._gathered[gathered.way]
+        try:
+            request_id, sent = self._begin(
+                Opcode.SIGN, _to_sign(gathered.way, wrapped, SignScheme.SM2_SM3, gathered.items)
+            )
+        except errors.MachineError as error:
+            gathered.fail(error)
+            return
+
+        def answered(done: asyncio.Future[bytes]) -> None:
+            self._pending.pop(request_id, None)
+            error = done.exception()
+            if error is None:
+                gathered.answer(frames.REPLY_DECODERS[Opcode.SIGN](done.result()))
+            elif not isinstance(error, _UnknownHandle):
+                gathered.fail(error)
+            elif wrapped is None:
+                self._send_gathered(gathered, gathered.key)
+            else:
+                gathered.fail(errors.MachineUnavailable(_NOT_KEPT))
+
+        sent.add_done_callback(answered)
 
     async def _ask(self, opcode: Opcode, request: frames.Message) -> Any:
+        request_id, sent = self._begin(opcode, request)
+        try:
+            answer = await sent
+        finally:
+            self._pending.pop(request_id, None)
+        return frames.REPLY_DECODERS[opcode](answer)
+
+    def _begin(self, opcode: Opcode, request: frames.Message) -> tuple[int, asyncio.Future[bytes]]:
+        """Its number, and what will be its answer: whoever takes that takes it out of the pending ones, too."""
         body = frames.encode(request)
         if len(body) > frames.MAX_BULK:
             raise errors.InvalidRequest("request", f"at most {frames.MAX_BULK} octets")
@@ -241,11 +298,7 @@ class SoftMachine:
             self._connect()
         if self._watch is None:
             self._watch = self._loop.call_later(self._patience, self._look)
-        try:
-            answer = await future
-        finally:
-            self._pending.pop(request_id, None)
-        return frames.REPLY_DECODERS[opcode](answer)
+        return request_id, future
 
     def _look(self) -> None:
         """One timer for all requests, which are pending in the order of their deadlines."""
@@ -330,6 +383,15 @@ def _error(code: int, body: bytes) -> errors.MachineError:
     if code == Outcome.INVALID_REQUEST:
         return errors.InvalidRequest(refusal.field, refusal.reason)
     return _ERRORS.get(code, errors.MachineUnavailable)(refusal.reason)
+
+
+def _misfits(items: Sequence[bytes]) -> bool:
+    """Whether the VSM would refuse a digest, and with it all that goes along."""
+    return any(len(item) != _DIGEST_SIZE for item in items)
+
+
+def _to_sign(way: Way, wrapped: WrappedKey | None, scheme: SignScheme, items: list[bytes]) -> frames.Sign:
+    return frames.Sign(way.handle, wrapped, scheme, items, way.prehashed, way.user_id)
 
 
 def _triples(items: Sequence[CipherItem]) -> list[tuple[Any, bytes, bytes]]:
