@@ -20,6 +20,7 @@ from miyun.hsm.soft.frames import BULK, BULK_FROM, BULK_SIZE, HEADER, LENGTH_FIE
 _READ: Final = 256 * 1024
 _MAX_DESCRIPTORS: Final = 64
 _ANCILLARY: Final = socket.CMSG_SPACE(_MAX_DESCRIPTORS * 4)
+_TRUNCATED: Final = int(socket.MSG_CTRUNC)  # a plain integer: the flag's operators cost more than the system call
 _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
@@ -141,7 +142,7 @@ class Channel:
                 received = array.array("i")
                 received.frombytes(data[: len(data) - len(data) % received.itemsize])
                 self._descriptors.extend(received)
-        if size == 0 or flags & socket.MSG_CTRUNC or len(self._descriptors) > _MAX_DESCRIPTORS:
+        if size == 0 or flags & _TRUNCATED or len(self._descriptors) > _MAX_DESCRIPTORS:
             self.close()
             return
         self._arrived += memoryview(self._chunk)[:size]

@@ -103,9 +103,7 @@ def sign_kernel(scheme: SignScheme) -> Callable[[list[SignItem]], list[bytes]]:
 
 def _sign_sm2(items: list[SignItem]) -> list[bytes]:
     digests = iter(sm3.digest_many([prefix + data for _, prefix, data in items if prefix is not None]))
-    return sm2.sign_digest_many(
-        [(key.secret, data if prefix is None else next(digests)) for key, prefix, data in items]
-    )
+    return sm2.sign_digest_many([(key.signer(), next(digests) if prefix else data) for key, prefix, data in items])
 
 
 def _sign_ecdsa(items: list[SignItem]) -> list[bytes]:

@@ -37,6 +37,7 @@ _PER_SIGNATURE: Final = 60e-6  # first guesses of cost; the lanes learn the real
 _PER_OCTET: Final = 4e-9
 _ITEM_OCTETS: Final = 256  # an item's fixed cost, expressed in octets
 
+_OPCODES: Final = {int(opcode): opcode for opcode in Opcode}
 _OUTCOMES: Final[dict[type[Exception], Outcome]] = {
     UnknownHandle: Outcome.UNKNOWN_HANDLE,
     errors.MachineLocked: Outcome.LOCKED,
@@ -175,9 +176,8 @@ class Server:
 
     def serve(self, connection: Connection, code: int, request_id: int, body: bytes) -> None:
         """One frame. What is no request of ours ends the connection; a request that cannot be read is refused."""
-        try:
-            opcode = Opcode(code)
-        except ValueError:
+        opcode = _OPCODES.get(code)
+        if opcode is None:
             connection.channel.close()
             return
         try:

@@ -47,6 +47,7 @@ class OpenKey:
     _za: dict[bytes, bytes] = field(default_factory=dict)
     _parsed: intl.PrivateKey | None = None
     _gcm: sm4.GcmKey | None = None
+    _signer: sm2.Signer | None = None
 
     def parsed(self) -> intl.PrivateKey:
         """The key of an international algorithm, parsed at its first use."""
@@ -59,6 +60,12 @@ class OpenKey:
         if self._gcm is None:
             self._gcm = sm4.GcmKey(self.secret)
         return self._gcm
+
+    def signer(self) -> sm2.Signer:
+        """An SM2 key made ready for signing at its first use; wiped like `gcm`."""
+        if self._signer is None:
+            self._signer = sm2.signer(self.secret)
+        return self._signer
 
     def za(self, user_id: bytes) -> bytes:
         """Z_A of this SM2 key for an identity (GB/T 32918.2, 5.5)."""
