@@ -15,6 +15,8 @@ from typing import Final
 from miyun.core.errors import Overloaded
 
 WIDTH: Final = 8  # calls that run at a time
+ALONE: Final = 64  # calls of one owner that run when nobody else came lately: together they make fuller batches
+LATELY: Final = 1.0  # seconds
 WAITING: Final = 256  # calls of one owner that wait
 ALL_WAITING: Final = 384
 
@@ -24,6 +26,8 @@ class Turns:
 
     def __init__(self, *, width: int = WIDTH, waiting: int = WAITING, all_waiting: int = ALL_WAITING) -> None:
         self._width, self._most, self._most_of_all = width, waiting, all_waiting
+        self._last_owner = ""
+        self._changed = 0.0  # when the owner last was another than before
         self._running: dict[str, int] = {}
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = (
             OrderedDict()
@@ -37,7 +41,7 @@ class Turns:
     async def take(self, owner: str) -> None:
         """Returns when the call may run. Raises Overloaded when too many wait already."""
         queue = self._queues.get(owner)
-        if queue is None and (self.running < self._width or self._has_less_than_its_share(owner)):
+        if queue is None and (self.running < self._room(owner) or self._has_less_than_its_share(owner)):
             self._begin(owner)
             return
         if (queue is not None and len(queue) >= self._most) or self.waiting >= self._most_of_all:
@@ -88,6 +92,12 @@ class Turns:
         if not future.done():
             self._begin(owner)
             future.set_result(None)
+
+    def _room(self, owner: str) -> int:
+        now = time.monotonic()
+        if owner != self._last_owner:
+            self._last_owner, self._changed = owner, now
+        return ALONE if now - self._changed > LATELY else self._width
 
     def _begin(self, owner: str) -> None:
         self.running += 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from miyun.core.errors import Overloaded
-from miyun.core.turns import Turns
+from miyun.core.turns import LATELY, Turns
 
 pytestmark = pytest.mark.anyio
 
@@ -94,3 +94,22 @@ async def test_who_goes_away_leaves_no_place_taken() -> None:
     await asyncio.wait((late,))
     assert (turns.running, turns.waiting) == (0, 0)
     await asyncio.wait_for(turns.take("b"), 1)
+
+
+async def test_who_is_alone_for_a_while_has_more_room_until_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("miyun.core.turns.time.monotonic", lambda: now)
+    turns = Turns(width=2)
+    await settled(turns.take("a"))
+    now += LATELY + 0.1
+    await settled(*(turns.take("a") for _ in range(30)))
+    assert (turns.running, turns.waiting) == (31, 0)
+    await asyncio.wait_for(turns.take("b"), 1)  # and does not wait for the others to end
+    (late,) = await settled(turns.take("a"))
+    assert not late.done(), "they are two now"
+    for _ in range(30):
+        turns.give("a")
+    await settled()
+    assert not late.done()
+    turns.give("a")
+    await late
