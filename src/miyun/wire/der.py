@@ -48,14 +48,17 @@ MAX_INTEGER: Final = 2048  # octets; RSA-16384 is the largest anyone sends
 
 def length(count: int) -> bytes:
     """Length octets in the shortest form."""
-    if count < 0x80:
-        return bytes((count,))
-    if count < 0x100:
-        return bytes((0x81, count))
-    if count < 0x10000:
-        return bytes((0x82, count >> 8, count & 0xFF))
+    if count < len(_LENGTHS):
+        return _LENGTHS[count]
     octets = count.to_bytes((count.bit_length() + 7) // 8, "big")
     return bytes((0x80 | len(octets),)) + octets
+
+
+_LENGTHS: Final = (
+    *(bytes((count,)) for count in range(0x80)),
+    *(bytes((0x81, count)) for count in range(0x80, 0x100)),
+    *(bytes((0x82, count >> 8, count & 0xFF)) for count in range(0x100, 0x1000)),
+)
 
 
 def tlv(tag: int, content: bytes) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 from miyun.core.clock import Clock
 from miyun.core.errors import ClockUntrusted
@@ -47,22 +47,24 @@ class ClockGuard:
         self._poll = poll
         self._baseline = self._difference()
         self._rows: Sequence[Drift] = ()
+        self._verdict = ""  # on the rows, good until `_judged_until`
+        self._judged_until = _ALWAYS
         self._polled_at: float | None = None
         self._stepped = False
         self._last: datetime | None = None
 
     def time(self) -> datetime:
         """The time to state, in milliseconds, never before one stated earlier. Raises ClockUntrusted."""
-        if self._reason() != "":
-            raise ClockUntrusted
         now = self._clock.now()
+        if self._reason(now) != "":
+            raise ClockUntrusted
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         # A step back inside the tolerance must not turn the order of two tokens around.
         self._last = now if self._last is None else max(now, self._last)
         return self._last
 
     def state(self) -> ClockState:
-        reason = self._reason()
+        reason = self._reason(self._clock.now())
         latest = {row.source: row for row in self._rows if row.source not in _INTERNAL}
         return ClockState(
             trusted=reason == "",
@@ -78,7 +80,7 @@ class ClockGuard:
 
     def continuity(self, at: datetime) -> Drift:
         """This process's own row of the history: the step since its baseline."""
-        return Drift(at, KERNEL, self._step(), trusted=not self._discontinuous())
+        return Drift(at, KERNEL, self._step(), trusted=not self._discontinuous(self._difference()))
 
     def rebase(self) -> None:
         """Take the present time as right: an operator vouched for it."""
@@ -87,17 +89,27 @@ class ClockGuard:
         self._last = None
         self._polled_at = None
 
-    def _reason(self) -> str:
-        if self._discontinuous():
+    def _reason(self, now: datetime) -> str:
+        moment = self._monotonic()
+        if self._discontinuous(now.timestamp() - moment):
             return "step"
-        self._refresh()
-        if not self._rows:
-            return "stale" if self.minimum else ""
-        now, newest = self._clock.now(), self._rows[-1].at
-        if newest > now + timedelta(seconds=self.tolerance):
+        self._refresh(now, moment)
+        if self._rows and (self._rows[-1].at - now).total_seconds() > self.tolerance:
             return "backwards"
+        if now > self._judged_until:
+            self._judge(now)
+        return self._verdict
+
+    def _judge(self, now: datetime) -> None:
+        """The verdict on the rows. It holds until the first word that counts is no longer fresh."""
+        self._judged_until = _ALWAYS
+        if not self._rows:
+            self._verdict = "stale" if self.minimum else ""
+            return
+        newest = self._rows[-1].at
         if any(row.source == KERNEL and not row.trusted and row.at == newest for row in self._rows):
-            return "step"  # seen by the process that measures; this one may have begun later
+            self._verdict = "step"  # seen by the process that measures; this one may have begun later
+            return
         # A lost answer does not stop issuance: of each source its last word counts while it is fresh. What was measured
         # before a confirmation was said of another clock.
         offsets: dict[str, float] = {}
@@ -106,7 +118,8 @@ class ClockGuard:
                 offsets.clear()
             elif row.source != KERNEL and row.offset is not None and now - row.at <= STALE_AFTER:
                 offsets[row.source] = row.offset
-        return self._compared(list(offsets.values()))
+                self._judged_until = min(self._judged_until, row.at + STALE_AFTER)
+        self._verdict = self._compared(list(offsets.values()))
 
     def _compared(self, offsets: Sequence[float]) -> str:
         """The verdict on what the external sources say."""
@@ -120,16 +133,16 @@ class ClockGuard:
             return "disagreement"
         return "drift" if abs(median) > self.tolerance else ""
 
-    def _discontinuous(self) -> bool:
+    def _discontinuous(self, difference: float) -> bool:
         # Latched: a clock that was stepped there and back was wrong in between.
-        self._stepped = self._stepped or abs(self._step()) > self.tolerance
+        self._stepped = self._stepped or abs(difference - self._baseline) > self.tolerance
         return self._stepped
 
-    def _refresh(self) -> None:
-        now = self._monotonic()
-        if self._polled_at is None or now - self._polled_at >= self._poll:
+    def _refresh(self, now: datetime, moment: float) -> None:
+        if self._polled_at is None or moment - self._polled_at >= self._poll:
             self._rows = self._recent()
-            self._polled_at = now
+            self._polled_at = moment
+            self._judge(now)
 
     def _step(self) -> float:
         return self._difference() - self._baseline
@@ -139,3 +152,4 @@ class ClockGuard:
 
 
 _INTERNAL = frozenset({KERNEL, CONFIRMED})
+_ALWAYS = datetime.max.replace(tzinfo=UTC)

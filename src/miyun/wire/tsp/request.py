@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from miyun.wire import der
@@ -24,6 +25,12 @@ class RequestError(DecodeError):
         self.failure_info = failure_info
 
 
+@cache
+def _before_digest(algorithm: DigestAlgorithm) -> bytes:
+    placeholder = bytes(algorithm.size)
+    return der.sequence(algorithm.identifier, der.octet_string(placeholder)).removesuffix(placeholder)
+
+
 @dataclass(frozen=True, slots=True)
 class MessageImprint:
     """Hash of what is time-stamped. `der` is kept as received: the token repeats it octet by octet."""
@@ -37,7 +44,7 @@ class MessageImprint:
         """From a hash that the caller computed."""
         if len(digest) != algorithm.size:
             raise RequestError(FailureInfo.BAD_DATA_FORMAT, f"{algorithm.size} octets", field="hashedMessage")
-        return cls(algorithm.oid, digest, der.sequence(algorithm.identifier, der.octet_string(digest)))
+        return cls(algorithm.oid, digest, _before_digest(algorithm) + digest)
 
     @property
     def algorithm(self) -> DigestAlgorithm:

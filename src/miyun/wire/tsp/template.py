@@ -24,6 +24,7 @@ _GRANTED: Final = der.sequence(der.integer(PKIStatus.GRANTED))
 _VERSION_1: Final = der.integer(1)
 _SIGNED_DATA: Final = der.oid(oid.SIGNED_DATA)
 _TST_INFO: Final = der.oid(oid.TST_INFO)
+_FRAMES: Final = 64  # kept by one template: the sizes of its parts vary by a few octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +70,22 @@ class TstInfoTemplate:
             if gen_time.tzinfo is None:
                 raise EncodeError("the time has no zone", field="genTime")
             gen_time = gen_time.astimezone(UTC)
-        # isoformat is several times faster than strftime: 2026-01-02T03:04:05[.678900].
-        text = gen_time.isoformat()
-        stamp = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + text[17:19]
+        # isoformat is several times faster than strftime: 2026-01-02T03:04:05[.678900]+00:00.
+        time = gen_time.isoformat().encode().translate(None, b"-:T").removesuffix(b"+0000")
         if gen_time.microsecond:
-            stamp += text[19:26].rstrip("0")
-        time = stamp.encode() + b"Z"
-        body = (
-            self._head
-            + imprint.der
-            + der.integer(serial)
-            + bytes((0x18, len(time)))
-            + time
-            + self._before_nonce
-            + (b"" if nonce is None else der.integer(nonce))
-            + self._tail
+            time = time.rstrip(b"0")
+        body = b"".join(
+            (
+                self._head,
+                imprint.der,
+                der.integer(serial),
+                b"\x18" + der.length(len(time) + 1),
+                time,
+                b"Z",
+                self._before_nonce,
+                b"" if nonce is None else der.integer(nonce),
+                self._tail,
+            )
         )
         return b"\x30" + der.length(len(body)) + body
 
@@ -101,6 +103,7 @@ class TokenTemplate:
         "_before_signature",
         "_certificates",
         "_digest",
+        "_frames",
         "_signature_identifier",
         "algorithm",
         "certificate",
@@ -135,6 +138,7 @@ class TokenTemplate:
         self._signature_identifier = Dialect.RFC5652.signature_identifier(algorithm)
         self._before_certificates = der.integer(3) + der.set_of(digest.identifier)
         self._certificates = der.explicit(0, b"".join(sorted({item.der for item in certificates})))
+        self._frames: dict[tuple[int, int, bool], tuple[bytes, bytes, bytes]] = {}
 
     def to_be_signed(self, tst_info: bytes) -> bytes:
         """The signed attributes as DER SET: the message that the key signs."""
@@ -142,31 +146,36 @@ class TokenTemplate:
 
     def assemble(self, tst_info: bytes, attributes: bytes, signature: bytes, include_certs: bool) -> bytes:
         """The TimeStampToken (a ContentInfo) from TSTInfo, what `to_be_signed` gave, and its signature."""
-        length = der.length
-        content = b"\x04" + length(len(tst_info)) + tst_info
-        content = _TST_INFO + b"\xa0" + length(len(content)) + content
-        signer = (
-            self._before_signature
-            + attributes[1:]
-            + self._signature_identifier
-            + b"\x04"
-            + length(len(signature))
-            + signature
-        )
-        signer = b"\x30" + length(len(signer)) + signer
-        body = (
-            self._before_certificates
-            + b"\x30"
-            + length(len(content))
-            + content
-            + (self._certificates if include_certs else b"")
+        sizes = (len(tst_info), len(signature), include_certs)
+        frame = self._frames.get(sizes)
+        if frame is None:
+            if len(self._frames) >= _FRAMES:
+                self._frames.clear()
+            frame = self._frames[sizes] = self._frame(len(attributes), *sizes)
+        before, between, after = frame
+        return b"".join((before, tst_info, between, attributes[1:], after, signature))
+
+    def _frame(self, attributes: int, tst_info: int, signature: int, include_certs: bool) -> tuple[bytes, bytes, bytes]:
+        """All that depends on the sizes of the parts only: before the TSTInfo, between it and the attributes, and
+        between these and the signature."""
+        after = self._signature_identifier + b"\x04" + der.length(signature)
+        signer = len(self._before_signature) + attributes - 1 + len(after) + signature
+        signer_head = b"\x30" + der.length(signer)
+        between = (
+            (self._certificates if include_certs else b"")
             + b"\x31"
-            + length(len(signer))
-            + signer
+            + der.length(len(signer_head) + signer)
+            + signer_head
+            + self._before_signature
         )
-        body = b"\x30" + length(len(body)) + body
-        body = _SIGNED_DATA + b"\xa0" + length(len(body)) + body
-        return b"\x30" + length(len(body)) + body
+        before, size = b"\x04" + der.length(tst_info), tst_info
+        before = _TST_INFO + b"\xa0" + der.length(len(before) + size) + before
+        before = self._before_certificates + b"\x30" + der.length(len(before) + size) + before
+        size += len(between) + attributes - 1 + len(after) + signature
+        before = b"\x30" + der.length(len(before) + size) + before
+        before = _SIGNED_DATA + b"\xa0" + der.length(len(before) + size) + before
+        before = b"\x30" + der.length(len(before) + size) + before
+        return before, between, after
 
 
 def response_granted(token: bytes) -> bytes:
