@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class KeyRef:
+
+class KeyRef(msgspec.Struct, frozen=True):
     """A key of a tenant in the key directory; `version` None means the current one. `application`: on whose behalf it
     is asked for; a key that was not made for it, nor opened to it, is not found. None: a room's own, or a person."""
 

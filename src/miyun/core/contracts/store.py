@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 
 from sqlalchemy import (
@@ -284,8 +285,8 @@ def _usable(row: Row[Any]) -> Usable:
         offering=row.offering,
         contract=row.contract,
         state=ContractState(row.state),
-        start=term.start,
-        end=term.end,
+        start=term.start.astimezone(UTC),  # compared at each call: between unlike zones that costs microseconds
+        end=term.end.astimezone(UTC),
         entitlement=_entitlement(row, "e_"),
     )
 

@@ -27,6 +27,7 @@ _ALGORITHM_SCHEMES: Final = {
     KeyAlgorithm.RSA_2048: {SignScheme.RSA_SHA256, SignScheme.RSA_PSS_SHA256},
     KeyAlgorithm.RSA_3072: {SignScheme.RSA_SHA256, SignScheme.RSA_PSS_SHA256},
 }
+_SCHEMES: Final = {scheme.value: scheme for scheme in SignScheme}
 _COUNTED: Final = frozenset({CipherMode.SM4_GCM, CipherMode.AES_256_GCM})
 _MODE_ALGORITHM: Final = {
     CipherMode.SM4_GCM: KeyAlgorithm.SM4,
@@ -74,10 +75,7 @@ class KeyDirectoryService:
         user_id: bytes | None = None,
     ) -> list[bytes]:
         record = await self._usable(ref, KeyUsage.SIGN)
-        try:
-            kind = SignScheme(scheme)
-        except ValueError:
-            kind = None
+        kind = _SCHEMES.get(scheme)
         if kind is None or kind not in _ALGORITHM_SCHEMES.get(record.key.algorithm, ()):
             fitting = "、".join(sorted(_ALGORITHM_SCHEMES.get(record.key.algorithm, ())))
             raise InvalidArgument("scheme", Text(f"该密钥支持：{fitting}", f"this key signs by: {fitting}"))

@@ -95,12 +95,12 @@ class SignatureService:
     async def sign(self, call: Call, request: m.SignRequest) -> m.SignatureView:
         one_of(request.message, request.digest)
         signer = await self._usable(call, request.signer)
-        [signature] = await self._signing.raw(
-            signer, [(request.message, request.digest)], user_id_of(request.user_id), call.application
+        signature = await self._signing.one(
+            signer, request.message, request.digest, user_id_of(request.user_id), call.application
         )
         return m.SignatureView(
             signature=signature,
-            algorithm=signer.suite.scheme.value,
+            algorithm=signer.suite.scheme,
             certificate_serial=f"{signer.serial:032x}",
         )
 
@@ -137,7 +137,7 @@ class SignatureService:
                 m.SignedItem(reference=item.reference, signature=None if error else next(signatures), error=error)
                 for item, error in zip(request.items, errors, strict=True)
             ],
-            algorithm=signer.suite.scheme.value,
+            algorithm=signer.suite.scheme,
             certificate_serial=f"{signer.serial:032x}",
         )
 

@@ -91,6 +91,13 @@ class Signing:
     def __init__(self, *, keys: KeyDirectory) -> None:
         self._keys = keys
 
+    async def one(
+        self, signer: Signer, message: bytes | None, digest: bytes | None, user_id: bytes, application: str | None
+    ) -> bytes:
+        """Over `message` or `digest`, exactly one of them given."""
+        [signature] = await self._sign(signer, [message or digest or b""], message is None, user_id, application)
+        return signature
+
     async def raw(
         self,
         signer: Signer,
@@ -105,20 +112,26 @@ class Signing:
             if not places:
                 continue
             values = [items[at][1 if prehashed else 0] or b"" for at in places]
-            made = await self._keys.sign(
-                signer.ref(application),
-                values,
-                scheme=signer.suite.scheme.value,
-                prehashed=prehashed,
-                user_id=user_id if signer.suite.dialect is Dialect.GBT35275 else None,
-            )
+            made = await self._sign(signer, values, prehashed, user_id, application)
             for at, signature in zip(places, made, strict=True):
                 answers[at] = signature
         return answers
 
+    async def _sign(
+        self, signer: Signer, values: list[bytes], prehashed: bool, user_id: bytes, application: str | None
+    ) -> list[bytes]:
+        suite = signer.suite
+        return await self._keys.sign(
+            signer.ref(application),
+            values,
+            scheme=suite.scheme,
+            prehashed=prehashed,
+            user_id=user_id if suite.dialect is Dialect.GBT35275 else None,
+        )
+
     async def messages(self, signer: Signer, messages: Sequence[Message], application: str | None) -> list[bytes]:
         made = await self._keys.sign(
-            signer.ref(application), [item.attributes for item in messages], scheme=signer.suite.scheme.value
+            signer.ref(application), [item.attributes for item in messages], scheme=signer.suite.scheme
         )
         return [
             finish(signer.certificate, signer.suite, item, signature)
