@@ -237,7 +237,9 @@ class SoftMachine:
         except _UnknownHandle:
             raise errors.MachineUnavailable(_NOT_KEPT) from None
 
-    async def _gather(self, way: Way, key: WrappedKey, items: Sequence[bytes], octets: int) -> list[bytes]:
+    def _gather(
+        self, way: Way, key: WrappedKey, items: Sequence[bytes], octets: int
+    ) -> asyncio.Future[list[bytes]]:
         loop = asyncio.get_running_loop()
         gathered = self._gathered.get(way)
         if gathered is None or len(gathered.items) + len(items) > MOST or gathered.octets + octets > OCTETS:
@@ -245,7 +247,7 @@ class SoftMachine:
             loop.call_soon(self._send_gathered, gathered, None)
         future: asyncio.Future[list[bytes]] = loop.create_future()
         gathered.add(items, octets, future)
-        return await future
+        return future
 
     def _send_gathered(self, gathered: Gathered, wrapped: WrappedKey | None) -> None:
         """`wrapped`: at the second try, when the VSM does not know the handle."""

@@ -74,7 +74,7 @@ class KeyDirectoryService:
         prehashed: bool = False,
         user_id: bytes | None = None,
     ) -> list[bytes]:
-        record = await self._usable(ref, KeyUsage.SIGN)
+        record = await self._records.usable(ref.tenant, ref.key, KeyUsage.SIGN, application=ref.application)
         kind = _SCHEMES.get(scheme)
         if kind is None or kind not in _ALGORITHM_SCHEMES.get(record.key.algorithm, ()):
             fitting = "、".join(sorted(_ALGORITHM_SCHEMES.get(record.key.algorithm, ())))

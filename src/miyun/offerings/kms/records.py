@@ -36,6 +36,14 @@ class KeyRecords:
         self, tenant: str, reference: str, *, application: str | None = None, field: str = "key"
     ) -> KeyRecord:
         """Raises NotFound, also for another tenant's key and one that does not serve `application`."""
+        record = self._records.get((tenant, reference))
+        if record is None:
+            record = await self._find(tenant, reference, field)
+        if record is None or not record.key.serves(application):
+            raise NotFound("key", reference, field=field)
+        return record
+
+    async def _find(self, tenant: str, reference: str, field: str) -> KeyRecord | None:
         name = reference
         if reference.startswith(ALIAS_PREFIX):
             alias = reference[len(ALIAS_PREFIX) :]
@@ -45,12 +53,7 @@ class KeyRecords:
             if found is None:
                 raise NotFound("alias", alias, field=field)
             name = found
-        record = self._records.get((tenant, name))
-        if record is None:
-            record = await self._records.load((tenant, name), lambda: asyncio.to_thread(self._store.find, tenant, name))
-        if record is None or not record.key.serves(application):
-            raise NotFound("key", reference, field=field)
-        return record
+        return await self._records.load((tenant, name), lambda: asyncio.to_thread(self._store.find, tenant, name))
 
     async def usable(
         self, tenant: str, reference: str, *usages: KeyUsage, application: str | None = None, field: str = "key"
