@@ -9,7 +9,7 @@ from tests.unit.wire.authority import ALGORITHMS, NOW, PSS, RSA, SM2, key, make,
 
 from miyun.gm import sm3
 from miyun.gm.errors import InvalidSignature
-from miyun.wire import cms, crl, der, oid, pem, pkcs10, spki, tsp, versioned, x509
+from miyun.wire import cms, crl, der, ocsp, oid, pem, pkcs10, spki, tsp, versioned, x509
 from miyun.wire.algorithm import DigestAlgorithm, read_cms_signature_algorithm, read_signature_algorithm
 from miyun.wire.ber import ber_to_der
 from miyun.wire.errors import DecodeError
@@ -99,6 +99,33 @@ def _enveloped_key() -> list[bytes]:
     return [cms.EnvelopedKey(oid.SM4_ECB, der.sequence(der.integer(1)), b"\x04" + bytes(64), bytes(32)).encode()]
 
 
+def _ocsp_question() -> ocsp.CertId:
+    return ocsp.CertId.of(pki().issuing.certificate, 3)
+
+
+def _ocsp_request() -> list[bytes]:
+    return [ocsp.OcspRequest((_ocsp_question(),), b"n" * 16).encode(), ocsp.OcspRequest((_ocsp_question(),)).encode()]
+
+
+def _ocsp_response() -> list[bytes]:
+    issuing, later = pki().issuing, NOW + timedelta(hours=1)
+    singles = (
+        ocsp.SingleResponse(_ocsp_question(), NOW, later, revoked_at=NOW, reason=crl.Reason.SUPERSEDED),
+        ocsp.SingleResponse(_ocsp_question(), NOW, None, known=False),
+    )
+    data = ocsp.ResponseData(ocsp.responder_key_hash(issuing.certificate), NOW, singles, b"n" * 16).encode()
+    return [
+        ocsp.assemble_response(data, SM2, issuing.key.sign(data), [issuing.certificate]),
+        ocsp.error_response(ocsp.Status.TRY_LATER),
+    ]
+
+
+def _verify_ocsp(data: bytes) -> None:
+    _, found = ocsp.parse_response(data)
+    if found is not None:
+        found.verify(pki().issuing.certificate, NOW)
+
+
 def _verify_chain(data: bytes) -> None:
     leaf = x509.parse_certificate(data)
     pool = [pki().issuing.certificate, leaf]
@@ -134,6 +161,8 @@ TARGETS = [
         (ValueError,),
         prefixes_refused=False,
     ),
+    Target("ocsp request", ocsp.parse_request, _ocsp_request),
+    Target("ocsp response", _verify_ocsp, _ocsp_response, VERDICTS),
     Target(
         "pem",
         lambda data: pem.decode(data, pem.CERTIFICATE),

@@ -105,6 +105,9 @@ KP_CODE_SIGNING: Final = "1.3.6.1.5.5.7.3.3"
 KP_EMAIL_PROTECTION: Final = "1.3.6.1.5.5.7.3.4"
 KP_TIME_STAMPING: Final = "1.3.6.1.5.5.7.3.8"
 KP_OCSP_SIGNING: Final = "1.3.6.1.5.5.7.3.9"
+OCSP_BASIC: Final = "1.3.6.1.5.5.7.48.1.1"
+OCSP_NONCE: Final = "1.3.6.1.5.5.7.48.1.2"
+OCSP_NOCHECK: Final = "1.3.6.1.5.5.7.48.1.5"
 
 # --- PKCS#9 attributes, CMS content types, timestamps -----------------------------------------------------------------
 DATA: Final = "1.2.840.113549.1.7.1"

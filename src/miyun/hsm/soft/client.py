@@ -237,9 +237,7 @@ class SoftMachine:
         except _UnknownHandle:
             raise errors.MachineUnavailable(_NOT_KEPT) from None
 
-    def _gather(
-        self, way: Way, key: WrappedKey, items: Sequence[bytes], octets: int
-    ) -> asyncio.Future[list[bytes]]:
+    def _gather(self, way: Way, key: WrappedKey, items: Sequence[bytes], octets: int) -> asyncio.Future[list[bytes]]:
         loop = asyncio.get_running_loop()
         gathered = self._gathered.get(way)
         if gathered is None or len(gathered.items) + len(items) > MOST or gathered.octets + octets > OCTETS:
