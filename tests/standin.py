@@ -206,6 +206,8 @@ class StandInLedger:
         for callback in self.callbacks:
             callback(topic, key)
 
+    listening = True
+
     def on_invalidate(self, callback: Callable[[str, str], None]) -> None:
         self.callbacks.append(callback)
 

@@ -123,6 +123,8 @@ class MemoryLedger:
         for callback in self.callbacks:
             callback(topic, key)
 
+    listening = True
+
     def on_invalidate(self, callback: Callable[[str, str], None]) -> None:
         self.callbacks.append(callback)
 

@@ -22,8 +22,9 @@ from miyun.core.ledger.record import record_of
 
 log = logging.getLogger("miyun.ledger.client")
 
-EVERYTHING = "*"  # topic and key after a reconnection: invalidations may have been missed
+EVERYTHING = "*"  # topic and key when a connection is made: before it invalidations may have been missed
 _PAGE = 1000
+_LISTEN_AGAIN = 0.25  # seconds after a ledger was out of reach for as long as the patience lasts
 _HANGS_AFTER = 75.0  # seconds; longer than the ledger lets an admission wait
 
 
@@ -211,8 +212,17 @@ class LedgerClient:
         await self._call(lambda number: protocol.Invalidate(number, topic, key), _NONE)
 
     def on_invalidate(self, callback: Callable[[str, str], None]) -> None:
-        """`callback("*", "*")` after a reconnection: anything may have changed meanwhile."""
+        """`callback("*", "*")` when a connection was made: anything may have changed before."""
         self._callbacks.append(callback)
+
+    @property
+    def listening(self) -> bool:
+        return self._link is not None and not self._link.lost
+
+    def listen(self) -> None:
+        """Connect, and again whenever the connection is lost: a process must hear invalidations even when it is
+        idle."""
+        self._connect_soon().add_done_callback(self._listen_again)
 
     async def close(self) -> None:
         self._closed = True
@@ -241,10 +251,17 @@ class LedgerClient:
         if self._link is link:
             self._link = None
         if self._link is None and not self._closed:
-            # Connect again without being asked: a process must hear invalidations even when it is idle.
-            self._connect_soon().add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            self.listen()
 
     # inside
+
+    def _listen_again(self, ended: asyncio.Task[_Link]) -> None:
+        def again() -> None:
+            if not self._closed:
+                self.listen()
+
+        if not ended.cancelled() and ended.exception() is not None and not self._closed:
+            asyncio.get_running_loop().call_later(_LISTEN_AGAIN, again)
 
     async def _page(
         self, tenant: str | None, operation: str | None, instance: str | None, start: int | None, limit: int, back: bool
@@ -296,12 +313,11 @@ class LedgerClient:
                 make = partial(_Link, self, generation)
                 _transport, link = await loop.create_unix_connection(make, self._path)
                 self._link, self._generation = link, generation
-                if generation > 1:
-                    # Tickets of the connection just lost may still be adopted; older ones have no user any more.
-                    for number, (old, _admission) in list(self._tickets.items()):
-                        if old.generation < generation - 1:
-                            del self._tickets[number]
-                    self.deliver(EVERYTHING, EVERYTHING)
+                # Tickets of the connection just lost may still be adopted; older ones have no user any more.
+                for number, (old, _admission) in list(self._tickets.items()):
+                    if old.generation < generation - 1:
+                        del self._tickets[number]
+                self.deliver(EVERYTHING, EVERYTHING)
                 return link
             if loop.time() >= deadline:
                 raise Unavailable("ledger")

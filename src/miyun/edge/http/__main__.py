@@ -38,6 +38,7 @@ def unix_socket(path: Path) -> socket.socket:
 
 async def serve(settings: Settings, worker: int, token: bytes) -> None:
     platform = await assembly.assemble(settings, process="web", token=token)
+    platform.ledger.listen()
     run = settings.folder("run")
     parts = {
         "vsm": platform.machine_state,

@@ -71,6 +71,24 @@ async def test_invalidation_reaches_every_process_before_it_returns(
     assert heard == [("own", "kms.key", "key_1"), ("other", "kms.key", "key_1")]
 
 
+async def test_who_only_listens_hears_too_even_of_a_ledger_that_comes_later(desk, home) -> None:
+    path = home / "run" / "late.sock"
+    listener, heard = LedgerClient(path, patience=0.05), []
+    listener.on_invalidate(lambda topic, key: heard.append((topic, key)))
+    listener.listen()
+    await asyncio.sleep(0.2)  # longer than its patience
+    assert not listener.listening and heard == []
+    server = LedgerServer(desk.engine)
+    await server.start(path)
+    other = await LedgerClient.connect(path)
+    while not listener.listening:
+        await asyncio.sleep(0.01)
+    await other.invalidate("kms.key", "key_1")
+    assert heard == [("*", "*"), ("kms.key", "key_1")]
+    await listener.close()
+    await other.close()
+
+
 async def test_a_failing_callback_does_not_stop_the_others(client: LedgerClient) -> None:
     heard: list[str] = []
 

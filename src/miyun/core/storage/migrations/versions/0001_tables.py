@@ -70,6 +70,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("authority", "number", name=op.f("pk_certificate_crl")),
     )
     op.create_table(
+        "certificate_responder",
+        sa.Column("authority", sa.String(length=32), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("key_algorithm", sa.String(length=16), nullable=False),
+        sa.Column("key_blob", sa.LargeBinary(), nullable=False),
+        sa.Column("key_public", sa.LargeBinary(), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("authority", "generation", name=op.f("pk_certificate_responder")),
+    )
+    op.create_table(
         "core_login_failure",
         sa.Column("subject", sa.String(length=64), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
