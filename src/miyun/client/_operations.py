@@ -161,6 +161,10 @@ class _Certificate(_Group):
         """Find certificates. 查找证书。"""
         return self._client.call('certificate.list', text=text, template=template, state=state, expires_before=expires_before, limit=limit, cursor=cursor, charge_to=charge_to)
 
+    def ocsp(self, *, body: bytes, ca: str) -> Any:
+        """Ask for the status of certificates. 在线查询证书状态。"""
+        return self._client.call('certificate.ocsp', ca=ca, body=body)
+
     def revoke(self, *, serial: str, reason: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Revoke a certificate. 吊销证书。"""
         return self._client.call('certificate.revoke', serial=serial, reason=reason, charge_to=charge_to, idempotency_key=idempotency_key)
@@ -914,6 +918,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.get': Operation('certificate.get', 'GET', '/certificates/{serial}', ('serial',), (), 'json', 'json', 'application/json', False),
     'certificate.issue': Operation('certificate.issue', 'POST', '/certificates', (), (), 'json', 'json', 'application/json', True),
     'certificate.list': Operation('certificate.list', 'GET', '/certificates', (), ('text', 'template', 'state', 'expires_before', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.ocsp': Operation('certificate.ocsp', 'POST', '/certificates/authorities/{ca}/ocsp', ('ca',), (), 'raw', 'raw', 'application/ocsp-request', False),
     'certificate.revoke': Operation('certificate.revoke', 'POST', '/certificates/{serial}/revoke', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.template.list': Operation('certificate.template.list', 'GET', '/certificates/templates', (), (), 'json', 'json', 'application/json', False),
     'certificate.verify': Operation('certificate.verify', 'POST', '/certificates/verify', (), (), 'json', 'json', 'application/json', False),

@@ -48,6 +48,7 @@ OPERATIONS: Mapping[str, Described] = {
     'certificate.get': Described('certificate.get', '查看证书', 'Look at a certificate', (('serial', 'str', True),), 'json', 'json', False, False),
     'certificate.issue': Described('certificate.issue', '签发证书（可同时签发加密证书）', 'Issue a certificate, with an encryption twin if asked', (('template', 'str', True), ('csr', 'str', True), ('subject', 'json', False), ('names', 'list', False), ('days', 'int', False), ('encryption_public_key', 'bytes', False)), 'json', 'json', True, False),
     'certificate.list': Described('certificate.list', '查找证书', 'Find certificates', (('text', 'str', False), ('template', 'str', False), ('state', 'str', False), ('expires_before', 'str', False), ('limit', 'int', False), ('cursor', 'str', False)), 'json', 'json', False, False),
+    'certificate.ocsp': Described('certificate.ocsp', '在线查询证书状态', 'Ask for the status of certificates', (('ca', 'str', True),), 'raw', 'raw', False, False),
     'certificate.revoke': Described('certificate.revoke', '吊销证书', 'Revoke a certificate', (('serial', 'str', True), ('reason', 'str', False)), 'json', 'json', True, False),
     'certificate.template.list': Described('certificate.template.list', '列出证书模板', 'List certificate templates', (), 'json', 'json', False, False),
     'certificate.verify': Described('certificate.verify', '验证证书并说明原因', 'Verify a certificate and say why not', (('certificate', 'str', True), ('intermediates', 'str', False), ('at', 'str', False), ('purpose', 'str', False)), 'json', 'json', False, False),

@@ -108,6 +108,9 @@ class Authorities:
     def certificate_url(self, authority: str) -> str:
         return f"{self._base_url}/ca/{authority}.cer"
 
+    def ocsp_url(self, authority: str) -> str:
+        return f"{self._base_url}/ocsp/{authority}"
+
     async def sign(self, authority: Authority, to_be_signed: bytes) -> bytes:
         """The whole signed structure (certificate, CRL) from its to-be-signed part."""
         with machine_errors():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from miyun.core.errors import Conflict, InvalidArgument, Unavailable
+from miyun.core.errors import Conflict, InvalidArgument, MiyunError, Unavailable
 from miyun.core.i18n import Text
 from miyun.wire.errors import DecodeError, EncodeError
+from miyun.wire.ocsp import Status
 
 
 class CertificateAlreadyRevoked(Conflict):
@@ -27,6 +28,26 @@ class CertificateNotComplete(Conflict):
 class AuthorityMissing(Unavailable):
     text = Text("证书认证机构尚未建立：{part}。", "The certification authority is not set up yet: {part}.")
     remedy = Text("请由平台运维完成初始化。", "Have the platform operator finish the set-up.")
+
+
+class ResponderMissing(Unavailable):
+    text = Text("OCSP 响应证书不可用：{part}。", "The OCSP responder's certificate is not available: {part}.")
+    remedy = Text("请由平台运维检查初始化与证书有效期。", "Have the platform operator check set-up and validity.")
+
+
+class OcspRefused(MiyunError):
+    """A question that is not answered; `refusal` is the OCSPResponseStatus that says so."""
+
+    status = 400
+    text = Text("OCSP 请求被拒绝：{reason}", "The OCSP request is refused: {reason}")
+    remedy = Text(
+        "请按 RFC 6960 组织请求，并发往证书中 AIA 扩展所示的地址。",
+        "Form the request as RFC 6960 says and send it to the address in the certificate's AIA extension.",
+    )
+
+    def __init__(self, refusal: Status, reason: str) -> None:
+        super().__init__(field="body", reason=reason)
+        self.refusal = refusal
 
 
 def unreadable(field: str, error: DecodeError) -> InvalidArgument:

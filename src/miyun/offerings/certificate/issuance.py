@@ -29,6 +29,7 @@ from miyun.offerings.certificate.model import (
 )
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.certificate.templates import TEMPLATES, Template
+from miyun.wire import oid
 from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.name import Name
 from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
@@ -42,6 +43,7 @@ from miyun.wire.x509 import (
     crl_distribution_points,
     ext_key_usage,
     key_usage,
+    ocsp_nocheck,
     parse_certificate,
     subject_alt_name,
     subject_key_identifier,
@@ -184,8 +186,11 @@ class Issuance:
             authority_key_identifier(above or b""),
             key_usage(*template.key_usage(usage)),
             crl_distribution_points([self._authorities.crl_url(authority.id)]),
-            authority_info_access(ca_issuers=[self._authorities.certificate_url(authority.id)]),
         ]
+        if oid.KP_OCSP_SIGNING in template.purposes:
+            extensions += [ocsp_nocheck(), self._access(authority)]
+        else:
+            extensions.append(self._access(authority, ocsp=[self._authorities.ocsp_url(authority.id)]))
         if template.purposes:
             extensions.append(ext_key_usage(*template.purposes, critical=template.purposes_critical))
         if sorted_names := sort_names(names, template):
@@ -194,6 +199,9 @@ class Issuance:
             except EncodeError as error:
                 raise unencodable("names", error) from None
         return tuple(extensions)
+
+    def _access(self, authority: Authority, ocsp: Sequence[str] = ()) -> Extension:
+        return authority_info_access(ocsp=ocsp, ca_issuers=[self._authorities.certificate_url(authority.id)])
 
 
 def _alternatives(

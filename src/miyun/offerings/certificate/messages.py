@@ -138,6 +138,7 @@ class AuthorityView(Struct, frozen=True):
     not_after: datetime
     fingerprint_sm3: str
     crl_url: str
+    ocsp_url: str | None
     crl_number: int | None
     crl_this_update: datetime | None
     crl_next_update: datetime | None
@@ -165,6 +166,13 @@ class TemplateList(Struct, frozen=True):
 
 class CaRequest(Struct, frozen=True):
     ca: Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class OcspQuery(Struct, frozen=True):
+    """`body` is the OCSPRequest in DER."""
+
+    ca: Annotated[str, msgspec.Meta(max_length=64)]
+    body: bytes
 
 
 class PublishedView(Struct, frozen=True):

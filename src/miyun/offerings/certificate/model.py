@@ -21,6 +21,9 @@ CRL_LIFETIME: Final = timedelta(hours=24)
 CRL_REFRESH: Final = timedelta(hours=12)  # a new list comes this long before the old one ends
 CRL_PAUSE: Final = timedelta(seconds=5)  # a burst of revocations makes one list, not one each
 CRL_HISTORY: Final = 48  # lists kept per authority
+OCSP_LIFETIME: Final = timedelta(hours=1)
+OCSP_KEEP: Final = timedelta(minutes=30)  # a signed answer is given again for so long, unless the status changes
+RESPONDER_RENEW: Final = timedelta(days=30)  # before its certificate ends
 BACKDATE: Final = timedelta(minutes=5)  # for relying parties whose clock is a little slow
 
 
@@ -100,6 +103,10 @@ def key_binding(authority: str) -> KeyBinding:
     return KeyBinding(tenant=PLATFORM, key=f"certificate.ca.{authority}", version=1, state="enabled")
 
 
+def responder_binding(authority: str, generation: int) -> KeyBinding:
+    return KeyBinding(tenant=PLATFORM, key=f"certificate.ocsp.{authority}", version=generation, state="enabled")
+
+
 @dataclass(frozen=True, slots=True)
 class Authority:
     """A certification authority whose key lives in the machine."""
@@ -116,6 +123,19 @@ class Authority:
     @property
     def hierarchy(self) -> Hierarchy:
         return HIERARCHIES[self.family]
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """Whom an issuing authority lets answer for it (RFC 6960 4.2.2.2); its key lives in the machine."""
+
+    authority: str
+    generation: int
+    key: WrappedKey
+    serial: int
+    der: bytes = field(repr=False)
+    not_after: datetime
+    created_at: datetime
 
 
 class State(StrEnum):

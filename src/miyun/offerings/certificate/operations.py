@@ -181,6 +181,33 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"ca": "sm2-issuing"},
     ),
     Operation(
+        id="certificate.ocsp",
+        summary=Text("在线查询证书状态", "Ask for the status of certificates"),
+        description=Text(
+            "请求体为 DER 编码的 OCSPRequest（RFC 6960）；标准地址为 /ocsp/{ca}，GET 与 POST 均可。",
+            "The body is an OCSPRequest in DER (RFC 6960); the standard's address is /ocsp/{ca}, by GET and POST.",
+        ),
+        method="POST",
+        path="/certificates/authorities/{ca}/ocsp",
+        request=m.OcspQuery,
+        response=Reply,
+        handler=S.ocsp,
+        roles=_PUBLIC,
+        duty=Duty.READ,
+        scope="public",
+        body="raw",
+        reply="raw",
+        content_types=("application/ocsp-request",),
+        max_body=16 * 1024,
+        quota_free=True,
+        recorded=False,
+        example={
+            "ca": "sm2-issuing",
+            "body": "MFEwTzBNMEswSTAJBgUrDgMCGgUABBQAAAAAAAAAAAAAAAAAAAAAAAAAAAQUAAAAAAAAAAAAAAAAAAAAAAAAAAAC"
+            "EEAAAAAAAAAAAAAAAAAAAAE=",
+        },
+    ),
+    Operation(
         id="certificate.crl.publish",
         summary=Text("立即发布到期的吊销列表", "Publish the revocation lists that are due"),
         method="POST",

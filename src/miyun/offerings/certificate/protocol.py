@@ -1,12 +1,20 @@
-"""Public files of the authorities: revocation lists and certificates, at the addresses that certificates name."""
+"""What certificates name: the authorities' files and revocation lists, and OCSP over HTTP (RFC 6960 appendix A)."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 
+from miyun.core.errors import InvalidArgument, MiyunError, NotFound
 from miyun.core.operation import Reply
 from miyun.core.protocol import ProtocolRoute
-from miyun.offerings.certificate.messages import CaRequest
+from miyun.offerings.certificate.errors import OcspRefused
+from miyun.offerings.certificate.messages import CaRequest, OcspQuery
+from miyun.wire.ocsp import Status, error_response
+
+OCSP_REQUEST = "application/ocsp-request"
+OCSP_RESPONSE = "application/ocsp-response"
 
 
 def decode(body: bytes, path: Mapping[str, str]) -> CaRequest:
@@ -17,7 +25,36 @@ def encode(result: Reply) -> Reply:
     return result
 
 
+def decode_posted(body: bytes, path: Mapping[str, str]) -> OcspQuery:
+    return OcspQuery(ca=path["ca"], body=body)
+
+
+def decode_got(body: bytes, path: Mapping[str, str]) -> OcspQuery:
+    """The request is the last segment in base64; some clients leave out its padding. Raises OcspRefused."""
+    text = path["request"]
+    try:
+        encoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise OcspRefused(Status.MALFORMED_REQUEST, "not base64 of an OCSPRequest") from None
+    return OcspQuery(ca=path["ca"], body=encoded)
+
+
+def error(refusal: MiyunError) -> Reply:
+    """What OCSP has a status for is an answer like any other; load and locked machines keep their HTTP status, so that
+    clients and proxies know whether to come back."""
+    if isinstance(refusal, OcspRefused):
+        return Reply(error_response(refusal.refusal), OCSP_RESPONSE)
+    if isinstance(refusal, NotFound):
+        return Reply(error_response(Status.UNAUTHORIZED), OCSP_RESPONSE)
+    if isinstance(refusal, InvalidArgument) or refusal.status in (413, 415):
+        return Reply(error_response(Status.MALFORMED_REQUEST), OCSP_RESPONSE)
+    status = Status.TRY_LATER if refusal.status in (429, 503) else Status.INTERNAL_ERROR
+    return Reply(error_response(status), OCSP_RESPONSE, status=refusal.status)
+
+
 ROUTES: tuple[ProtocolRoute, ...] = (
     ProtocolRoute("GET", "/crl/{ca}.crl", "certificate.crl", decode, encode),
     ProtocolRoute("GET", "/ca/{ca}.cer", "certificate.ca.file", decode, encode),
+    ProtocolRoute("POST", "/ocsp/{ca}", "certificate.ocsp", decode_posted, encode, error, (OCSP_REQUEST,)),
+    ProtocolRoute("GET", "/ocsp/{ca}/{request}", "certificate.ocsp", decode_got, encode, error),
 )

@@ -31,6 +31,7 @@ from miyun.offerings.certificate.messages import (
     IssuedView,
     IssueRequest,
     ListRequest,
+    OcspQuery,
     PublishedView,
     Reason,
     RevokedView,
@@ -43,11 +44,13 @@ from miyun.offerings.certificate.messages import (
 )
 from miyun.offerings.certificate.model import (
     REASON_TEXTS,
+    AuthorityRole,
     Certificate,
     RevocationReason,
     State,
     serial_text,
 )
+from miyun.offerings.certificate.responder import OcspResponder
 from miyun.offerings.certificate.revocation import Revocation
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.certificate.templates import TEMPLATES
@@ -81,10 +84,19 @@ class CertificateService:
         self.authorities = Authorities(store=store, machine=machine, clock=clock, ledger=ledger, base_url=base_url)
         self.issuance = Issuance(store=store, authorities=self.authorities, clock=clock)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
+        self.responder = OcspResponder(
+            store=store,
+            machine=machine,
+            authorities=self.authorities,
+            issuance=self.issuance,
+            clock=clock,
+            ledger=ledger,
+        )
 
     async def bootstrap(self) -> None:
-        """Root and issuing CA of every family, and a first list of each. Safe to repeat."""
+        """Root and issuing CA of every family, who answers for it, and a first list of each. Safe to repeat."""
         await self.authorities.bootstrap()
+        await self.responder.renew()
         await self.revocation.publish_due()
 
     # issue and find
@@ -171,6 +183,12 @@ class CertificateService:
         newest = self.revocation.newest(request.ca)
         # Caches may keep it for minutes, not for its whole life: a revocation makes a new one at once.
         return Reply(newest.der, "application/pkix-crl", headers={"Cache-Control": "public, max-age=60"})
+
+    async def ocsp(self, call: Call, request: OcspQuery) -> Reply:
+        """The status of certificates (RFC 6960), signed by whom the authority lets answer for it."""
+        answer = await self.responder.answer(request.ca, request.body)
+        # As the lists: a revocation changes the answer at once, which no cache should hide for long.
+        return Reply(answer, "application/ocsp-response", headers={"Cache-Control": "public, no-transform, max-age=60"})
 
     async def authority_file(self, call: Call, request: CaRequest) -> Reply:
         """An authority's own certificate, DER."""
@@ -274,6 +292,7 @@ class CertificateService:
             not_after=certificate.not_after,
             fingerprint_sm3=certificate.fingerprint.hex(),
             crl_url=self.authorities.crl_url(authority),
+            ocsp_url=self.authorities.ocsp_url(authority) if found.role is AuthorityRole.ISSUING else None,
             crl_number=newest.number if newest else None,
             crl_this_update=newest.this_update if newest else None,
             crl_next_update=newest.next_update if newest else None,

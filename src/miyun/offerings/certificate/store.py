@@ -31,12 +31,14 @@ from miyun.offerings.certificate.model import (
     Certificate,
     Family,
     Reservation,
+    Responder,
     RevocationList,
     RevocationReason,
     RevokedSerial,
     State,
     Usage,
     key_binding,
+    responder_binding,
     serial_text,
 )
 
@@ -92,6 +94,21 @@ crl_table = Table(
 )
 
 
+responder_table = Table(
+    "certificate_responder",
+    metadata,
+    Column("authority", String(32), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("key_algorithm", String(16), nullable=False),
+    Column("key_blob", LargeBinary, nullable=False),
+    Column("key_public", LargeBinary, nullable=False),
+    Column("serial", String(40), nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+
 class CertificateStore:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -121,6 +138,35 @@ class CertificateStore:
                         crl_number=0,
                         crl_due=True,
                         created_at=authority.created_at,
+                    )
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    # responders
+
+    def responders(self) -> list[Responder]:
+        """Oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(responder_table).order_by(responder_table.c.generation)).all()
+        return [_responder(row) for row in rows]
+
+    def add_responder(self, responder: Responder) -> bool:
+        """False when another process made this generation first; what it made stands."""
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    insert(responder_table).values(
+                        authority=responder.authority,
+                        generation=responder.generation,
+                        key_algorithm=responder.key.algorithm,
+                        key_blob=responder.key.blob,
+                        key_public=responder.key.public,
+                        serial=serial_text(responder.serial),
+                        der=responder.der,
+                        not_after=responder.not_after,
+                        created_at=responder.created_at,
                     )
                 )
         except IntegrityError:
@@ -330,6 +376,19 @@ class CertificateStore:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return {row.id: (row.crl_due, row.this_update, row.next_update) for row in rows}
+
+
+def _responder(row: Row[tuple[object, ...]]) -> Responder:
+    binding = responder_binding(row.authority, row.generation)
+    return Responder(
+        authority=row.authority,
+        generation=row.generation,
+        key=WrappedKey(KeyAlgorithm(row.key_algorithm), binding, row.key_blob, row.key_public),
+        serial=int(row.serial, 16),
+        der=row.der,
+        not_after=row.not_after,
+        created_at=row.created_at,
+    )
 
 
 def _authority(row: Row) -> Authority:

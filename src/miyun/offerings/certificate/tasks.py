@@ -11,4 +11,12 @@ async def publish_lists(service: CertificateService) -> None:
     await service.revocation.publish_due()
 
 
-TASKS = (Task("certificate.crl", 10, publish_lists),)
+async def renew_responders(service: CertificateService) -> None:
+    """OCSP responders whose certificates near their end."""
+    await service.responder.renew()
+
+
+TASKS = (
+    Task("certificate.crl", 10, publish_lists),
+    Task("certificate.ocsp", 3600, renew_responders),
+)

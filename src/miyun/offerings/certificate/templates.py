@@ -100,6 +100,18 @@ TEMPLATES: Final = {
             tenants=False,
         ),
         Template(
+            "ocsp",
+            Text("OCSP 响应证书", "OCSP responder"),
+            required=("CN",),
+            names=frozenset(),
+            days=90,
+            max_days=90,
+            purposes=(oid.KP_OCSP_SIGNING,),
+            sign_usage=("digitalSignature",),
+            pair=False,
+            tenants=False,
+        ),
+        Template(
             "evidence",
             Text("平台存证证书", "Platform evidence"),
             required=("CN",),

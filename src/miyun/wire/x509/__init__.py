@@ -22,6 +22,7 @@ from miyun.wire.x509.extension import (
     ext_key_usage,
     key_usage,
     name_constraints,
+    ocsp_nocheck,
     subject_alt_name,
     subject_key_identifier,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "key_usage",
     "load_certificates",
     "name_constraints",
+    "ocsp_nocheck",
     "parse_certificate",
     "subject_alt_name",
     "subject_key_identifier",

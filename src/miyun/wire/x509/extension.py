@@ -175,6 +175,11 @@ def crl_reason(reason: int) -> Extension:
 # --- to read ---------------------------------------------------------------------------------------------------------
 
 
+def ocsp_nocheck() -> Extension:
+    """The certificate is trusted while it is valid: nobody asks the responder about itself (RFC 6960 4.2.2.2.1)."""
+    return Extension(oid.OCSP_NOCHECK, False, der.NULL)
+
+
 def read_extensions(reader: der.Reader) -> tuple[Extension, ...]:
     """Extensions: SEQUENCE OF Extension, in order, duplicates kept."""
     extensions: list[Extension] = []

@@ -1,0 +1,202 @@
+"""Certificate status on demand (RFC 6960): who answers for an authority, and answers signed once and given often."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from miyun.core.clock import Clock
+from miyun.core.errors import NotFound
+from miyun.core.ledger.port import Entry, Ledger
+from miyun.core.machine import machine_errors
+from miyun.core.ports import REVOKED_TOPIC
+from miyun.core.tenancy.cache import RowCache
+from miyun.hsm.port import Machine
+from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.errors import OcspRefused, ResponderMissing
+from miyun.offerings.certificate.issuance import Issuance, Order
+from miyun.offerings.certificate.model import (
+    OCSP_KEEP,
+    OCSP_LIFETIME,
+    RESPONDER_RENEW,
+    Authority,
+    AuthorityRole,
+    Responder,
+    responder_binding,
+    serial_text,
+)
+from miyun.offerings.certificate.store import CertificateStore
+from miyun.wire.crl import Reason
+from miyun.wire.errors import DecodeError
+from miyun.wire.name import Name
+from miyun.wire.ocsp import (
+    CertId,
+    OcspRequest,
+    ResponseData,
+    SingleResponse,
+    Status,
+    assemble_response,
+    parse_request,
+    responder_key_hash,
+)
+from miyun.wire.x509 import Certificate, parse_certificate
+
+TOPIC = "certificate.responder"
+_CACHED = 65_536  # certificates whose answers are kept ready
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A responder with what every answer of it carries."""
+
+    responder: Responder
+    certificate: Certificate = field(repr=False)
+    key_hash: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, responder: Responder) -> _Ready:
+        certificate = parse_certificate(responder.der)
+        return cls(responder, certificate, responder_key_hash(certificate))
+
+
+class OcspResponder:
+    """An answer to one question without a nonce is kept until the certificate is revoked, or for half an hour. Without
+    the ledger, that tells of revocations, none is: every answer is made anew from the register."""
+
+    def __init__(
+        self,
+        *,
+        store: CertificateStore,
+        machine: Machine,
+        authorities: Authorities,
+        issuance: Issuance,
+        clock: Clock,
+        ledger: Ledger,
+    ) -> None:
+        self._store = store
+        self._machine = machine
+        self._authorities = authorities
+        self._issuance = issuance
+        self._clock = clock
+        self._ledger = ledger
+        self._ready: Mapping[str, _Ready] | None = None
+        self._kept: RowCache[int, dict[tuple[str, bytes], bytes]] = RowCache(
+            size=_CACHED, seconds=OCSP_KEEP.total_seconds()
+        )
+        ledger.on_invalidate(self._forget)
+
+    async def renew(self) -> None:
+        """A key and certificate for every issuing authority without one that lasts. Safe to repeat and to run in
+        several processes at once."""
+        now = self._clock.now()
+        newest = {item.authority: item for item in await asyncio.to_thread(self._store.responders)}
+        for authority in self._authorities.all():
+            if authority.role is not AuthorityRole.ISSUING:
+                continue
+            current = newest.get(authority.id)
+            if current is None or current.not_after - now < RESPONDER_RENEW:
+                await self._make(authority, current.generation + 1 if current else 1, now)
+
+    async def answer(self, ca: str, encoded: bytes) -> bytes:
+        """The OCSPResponse. Raises NotFound, OcspRefused, ResponderMissing, MachineLocked, Unavailable."""
+        authority = self._authorities.find(ca)
+        if authority is None or authority.role is not AuthorityRole.ISSUING:
+            raise NotFound("ca", ca)
+        try:
+            request = parse_request(encoded)
+        except DecodeError as error:
+            raise OcspRefused(
+                Status.MALFORMED_REQUEST, f"{error.field}: {error.message} (octet {error.offset})"
+            ) from None
+        issuer = parse_certificate(authority.der)
+        if not all(question.is_by(issuer) for question in request.questions):
+            raise OcspRefused(Status.UNAUTHORIZED, f"not issued by {ca}")
+        if request.nonce is None and len(request.questions) == 1 and self._ledger.listening:
+            return await self._keep(authority, request.questions[0])
+        return await self._sign(authority, request, [await self._status(authority, item) for item in request.questions])
+
+    async def _keep(self, authority: Authority, question: CertId) -> bytes:
+        place = (authority.id, question.der)
+
+        async def begin() -> dict[tuple[str, bytes], bytes]:
+            return {}
+
+        # Loaded through the cache, so that a revocation in the meantime lets the answer go that was begun before it.
+        kept = await self._kept.load(question.serial, begin)
+        assert kept is not None
+        found = kept.get(place)
+        if found is None:
+            single = await self._status(authority, question)
+            found = await self._sign(authority, OcspRequest((question,)), [single])
+            if single.known:  # numbers that nobody issued are too many to be remembered
+                kept[place] = found
+            else:
+                self._kept.drop(question.serial)
+        return found
+
+    async def _status(self, authority: Authority, question: CertId) -> SingleResponse:
+        now = self._clock.now().replace(microsecond=0)
+        found = await asyncio.to_thread(self._store.find_any, question.serial)
+        until = now + OCSP_LIFETIME
+        if found is None or found.authority != authority.id or found.der is None:
+            return SingleResponse(question, now, until, known=False)
+        reason = found.reason.crl_reason if found.reason else Reason.UNSPECIFIED
+        return SingleResponse(question, now, until, revoked_at=found.revoked_at, reason=reason)
+
+    async def _sign(self, authority: Authority, request: OcspRequest, answers: list[SingleResponse]) -> bytes:
+        ready = self._responder(authority.id)
+        produced = answers[0].this_update
+        data = ResponseData(ready.key_hash, produced, tuple(answers), request.nonce).encode()
+        hierarchy = authority.hierarchy
+        with machine_errors():
+            [signature] = await self._machine.sign(ready.responder.key, hierarchy.scheme, [data])
+        return assemble_response(data, hierarchy.signature, signature, [ready.certificate])
+
+    def _responder(self, authority: str) -> _Ready:
+        if self._ready is None:
+            self._ready = {item.authority: _Ready.of(item) for item in self._store.responders()}
+        found = self._ready.get(authority)
+        if found is None or found.responder.not_after <= self._clock.now():
+            self._ready = None
+            raise ResponderMissing(authority)
+        return found
+
+    async def _make(self, authority: Authority, generation: int, now: datetime) -> None:
+        with machine_errors():
+            key = await self._machine.generate(authority.hierarchy.key, responder_binding(authority.id, generation))
+        if key.public is None:
+            raise ResponderMissing(authority.id)
+        subject = Name.of(("C", "CN"), ("O", "Miyun"), ("CN", f"Miyun OCSP {authority.family.value.upper()}"))
+        [issued] = await self._issuance.issue(Order(None, "ocsp", subject, key.public), now)
+        responder = Responder(
+            authority=authority.id,
+            generation=generation,
+            key=key,
+            serial=issued.serial,
+            der=issued.der,
+            not_after=parse_certificate(issued.der).not_after,
+            created_at=now,
+        )
+        if not await asyncio.to_thread(self._store.add_responder, responder):
+            return  # another process was first; the certificate made here in vain ends by itself
+        await self._ledger.append(
+            Entry(
+                operation="certificate.responder.create",
+                outcome="ok",
+                at=now,
+                role="system",
+                resource={"ca": authority.id, "certificate": serial_text(issued.serial)},
+                detail={"generation": generation},
+            )
+        )
+        await self._ledger.invalidate(TOPIC, authority.id)
+        self._ready = None
+
+    def _forget(self, topic: str, key: str) -> None:
+        if topic == REVOKED_TOPIC:
+            self._kept.drop(int(key))
+        elif topic in (TOPIC, "*"):  # "*": the ledger was out of reach, and anything may have changed meanwhile
+            self._ready = None
+            self._kept.clear()
