@@ -228,7 +228,10 @@ class Belongings:
     def serial(self, operation_id: str) -> str:
         _, serial, _ = self.issued()
         listed = self.client(Role.TENANT_SYSTEM).call("certificate.list", limit=500)["items"]
-        return next(str(item["serial"]) for item in listed if int(item["serial"], 16) == serial)
+        found = next(str(item["serial"]) for item in listed if int(item["serial"], 16) == serial)
+        if operation_id == "certificate.resume":
+            self.client(Role.TENANT_SECURITY).call("certificate.suspend", serial=found)
+        return found
 
     # certificate login
 

@@ -165,9 +165,17 @@ class _Certificate(_Group):
         """Ask for the status of certificates. 在线查询证书状态。"""
         return self._client.call('certificate.ocsp', ca=ca, body=body)
 
+    def resume(self, *, serial: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Resume a suspended certificate. 恢复已冻结的证书。"""
+        return self._client.call('certificate.resume', serial=serial, charge_to=charge_to, idempotency_key=idempotency_key)
+
     def revoke(self, *, serial: str, reason: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Revoke a certificate. 吊销证书。"""
         return self._client.call('certificate.revoke', serial=serial, reason=reason, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def suspend(self, *, serial: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Suspend a certificate. 冻结证书。"""
+        return self._client.call('certificate.suspend', serial=serial, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def verify(self, *, certificate: str, intermediates: str | None = None, at: Any = None, purpose: str | None = None, charge_to: str | None = None) -> Any:
         """Verify a certificate and say why not. 验证证书并说明原因。"""
@@ -919,7 +927,9 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.issue': Operation('certificate.issue', 'POST', '/certificates', (), (), 'json', 'json', 'application/json', True),
     'certificate.list': Operation('certificate.list', 'GET', '/certificates', (), ('text', 'template', 'state', 'expires_before', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.ocsp': Operation('certificate.ocsp', 'POST', '/certificates/authorities/{ca}/ocsp', ('ca',), (), 'raw', 'raw', 'application/ocsp-request', False),
+    'certificate.resume': Operation('certificate.resume', 'POST', '/certificates/{serial}/resume', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.revoke': Operation('certificate.revoke', 'POST', '/certificates/{serial}/revoke', ('serial',), (), 'json', 'json', 'application/json', True),
+    'certificate.suspend': Operation('certificate.suspend', 'POST', '/certificates/{serial}/suspend', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.template.list': Operation('certificate.template.list', 'GET', '/certificates/templates', (), (), 'json', 'json', 'application/json', False),
     'certificate.verify': Operation('certificate.verify', 'POST', '/certificates/verify', (), (), 'json', 'json', 'application/json', False),
     'contract.document': Operation('contract.document', 'GET', '/contracts/{contract}/document', ('contract',), (), 'json', 'json', 'application/json', False),

@@ -82,7 +82,14 @@ def test_good_until_revoked_and_unknown_when_never_issued(
     for hashed in ("-sha1", "-sha256"):
         assert "app.pem: good" in folder.ask(hashed, "-cert", "app.pem")  # with a nonce
         assert "app.pem: good" in folder.ask(hashed, "-no_nonce", "-cert", "app.pem")
-    security.call("certificate.revoke", serial=issued["certificate"]["serial"], reason="key_compromise")
+    serial = issued["certificate"]["serial"]
+    security.call("certificate.suspend", serial=serial)
+    for nonce in ((), ("-no_nonce",)):
+        answer = folder.ask(*nonce, "-cert", "app.pem")
+        assert "app.pem: revoked" in answer and "Reason: certificateHold" in answer
+    security.call("certificate.resume", serial=serial)
+    assert "app.pem: good" in folder.ask("-no_nonce", "-cert", "app.pem")
+    security.call("certificate.revoke", serial=serial, reason="key_compromise")
     for nonce in ((), ("-no_nonce",)):
         answer = folder.ask(*nonce, "-cert", "app.pem", "-serial", "0x1234")
         assert "app.pem: revoked" in answer and "Reason: keyCompromise" in answer

@@ -65,7 +65,7 @@ def test_no_operation_changes_what_was_recorded() -> None:
     assert not [op.id for op in OPERATIONS.values() if op.duty is Duty.TRAIL]
     assert {name for name in vars(Ledger) if not name.startswith("_")} == {
         "admit", "append", "settle", "release", "head", "records", "scan", "usage", "proof", "consistency", "anchor",
-        "invalidate", "on_invalidate", "close",
+        "invalidate", "on_invalidate", "listening", "close",
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from miyun.core.errors import Conflict, InvalidArgument, MiyunError, Unavailable
 from miyun.core.i18n import Text
+from miyun.offerings.certificate.model import State
 from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.ocsp import Status
 
@@ -13,6 +14,24 @@ class CertificateAlreadyRevoked(Conflict):
 
     def __init__(self) -> None:
         super().__init__(Text("证书已吊销", "the certificate is revoked already"), field="serial")
+
+
+_STATES = {
+    State.ISSUED: Text("有效", "issued"),
+    State.SUSPENDED: Text("已冻结", "suspended"),
+    State.REVOKED: Text("已吊销", "revoked"),
+}
+
+
+class CertificateStateConflict(Conflict):
+    remedy = Text(
+        "只有有效的证书可以冻结，只有已冻结的证书可以恢复。",
+        "Only an issued certificate can be suspended, and only a suspended one resumed.",
+    )
+
+    def __init__(self, state: State) -> None:
+        now = _STATES[state]
+        super().__init__(Text(f"证书{now.zh}", f"the certificate is {now.en}"), field="serial")
 
 
 class CertificateNotComplete(Conflict):

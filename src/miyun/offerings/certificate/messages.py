@@ -20,7 +20,7 @@ class CertificateView(Struct, frozen=True):
     usage: Literal["sign", "encrypt"]
     subject: str
     ca: str
-    state: Literal["issued", "revoked", "expired"]
+    state: Literal["issued", "suspended", "revoked", "expired"]
     not_before: datetime
     not_after: datetime
     fingerprint_sm3: str
@@ -61,7 +61,7 @@ class CertificateDetail(Struct, frozen=True):
 class ListRequest(Struct, frozen=True):
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     template: str = ""
-    state: Literal["", "issued", "revoked"] = ""
+    state: Literal["", "issued", "suspended", "revoked"] = ""
     expires_before: datetime | None = None
     limit: Limit = 50
     cursor: str | None = None
@@ -90,10 +90,11 @@ class RevokeRequest(Struct, frozen=True):
 
 
 class RevokedView(Struct, frozen=True):
-    """`published`: a revocation list naming it is out already; otherwise it comes within some seconds."""
+    """`published`: a revocation list that tells it is out already; otherwise it comes within some seconds.
+    `revoked_at` is null for a certificate that was resumed."""
 
     serial: str
-    revoked_at: datetime
+    revoked_at: datetime | None
     published: bool
 
 

@@ -141,12 +141,14 @@ class Responder:
 class State(StrEnum):
     ALLOCATED = "allocated"  # the serial number is taken; the certificate may never have been signed
     ISSUED = "issued"
+    SUSPENDED = "suspended"  # 冻结: on the lists as certificateHold until it is resumed or revoked
     REVOKED = "revoked"
 
 
 TRANSITIONS: Final = {
     State.ALLOCATED: frozenset({State.ISSUED}),
-    State.ISSUED: frozenset({State.REVOKED}),
+    State.ISSUED: frozenset({State.SUSPENDED, State.REVOKED}),
+    State.SUSPENDED: frozenset({State.ISSUED, State.REVOKED}),
     State.REVOKED: frozenset[State](),
 }
 
@@ -167,6 +169,7 @@ class RevocationReason(StrEnum):
     SUPERSEDED = "superseded"
     CESSATION_OF_OPERATION = "cessation_of_operation"
     PRIVILEGE_WITHDRAWN = "privilege_withdrawn"
+    CERTIFICATE_HOLD = "certificate_hold"  # of a suspension only
 
     @property
     def crl_reason(self) -> Reason:

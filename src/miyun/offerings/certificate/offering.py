@@ -9,8 +9,8 @@ OFFERING = Offering(
     slug="certificate",
     name=Text("数字证书", "Digital certificate"),
     summary=Text(
-        "签发、查询、验证与吊销 SM2 及国际算法证书，密钥在密码机内，吊销列表公开，状态可在线查询。",
-        "Issue, find, verify and revoke SM2 and international certificates; CA keys in the machine; public CRLs, OCSP.",
+        "签发、查询、验证、冻结与吊销 SM2 及国际算法证书，密钥在密码机内，吊销列表公开，状态可在线查询。",
+        "Issue, verify, suspend, revoke SM2 and international certificates; CA keys in the machine; CRLs, OCSP.",
     ),
     category="crypto",
     state="available",

@@ -20,6 +20,7 @@ from miyun.offerings.certificate.model import (
     RevocationList,
     RevocationReason,
     RevokedSerial,
+    State,
 )
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.wire.crl import RevokedEntry, TbsCertificateList
@@ -37,9 +38,20 @@ class Revocation:
         self._newest: dict[str, RevocationList] = {}  # per authority; checked against its number before use
 
     async def revoke(self, serial: int, reason: RevocationReason, at: datetime) -> bool:
-        """False when it was not in state issued. Every process knows when it returns; the list is made by
+        """False when it was revoked already. Every process knows when it returns; the list is made by
         `publish_due`."""
-        done = await asyncio.to_thread(self._store.revoke, serial, reason, at)
+        return await self._move(serial, State.REVOKED, reason, at)
+
+    async def suspend(self, serial: int, at: datetime) -> bool:
+        """As `revoke`, until it is resumed: certificateHold (RFC 5280 5.3.1)."""
+        return await self._move(serial, State.SUSPENDED, RevocationReason.CERTIFICATE_HOLD, at)
+
+    async def resume(self, serial: int) -> bool:
+        """False when it was not suspended. It leaves the lists."""
+        return await self._move(serial, State.ISSUED, None, None)
+
+    async def _move(self, serial: int, wanted: State, reason: RevocationReason | None, at: datetime | None) -> bool:
+        done = await asyncio.to_thread(self._store.move, serial, wanted, reason, at)
         if done:
             await self._ledger.invalidate(REVOKED_TOPIC, str(serial))
         return done
@@ -85,7 +97,7 @@ class Revocation:
 
     async def publish(self, authority: Authority) -> RevocationList:
         """Make a list now. Its number is taken first, so that two processes never use one number twice."""
-        number = await asyncio.to_thread(self._store.take_crl_number, authority.id)
+        number, changes = await asyncio.to_thread(self._store.take_crl_number, authority.id)
         now = self._clock.now()
         revoked = await asyncio.to_thread(self._store.revoked, authority.id, now)
         tbs = await asyncio.to_thread(_encode, authority, number, now, revoked)
@@ -97,7 +109,7 @@ class Revocation:
             entries=len(revoked),
             der=await self._authorities.sign(authority, tbs),
         )
-        await asyncio.to_thread(self._store.add_crl, item, CRL_HISTORY)
+        await asyncio.to_thread(self._store.add_crl, item, changes, CRL_HISTORY)
         await self._ledger.append(
             Entry(
                 operation="certificate.crl.publish",

@@ -17,6 +17,7 @@ from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.errors import (
     CertificateAlreadyRevoked,
     CertificateNotComplete,
+    CertificateStateConflict,
     unreadable,
 )
 from miyun.offerings.certificate.issuance import Issuance, Order, subject_of
@@ -175,6 +176,29 @@ class CertificateService:
         return RevokedView(
             serial=request.serial,
             revoked_at=call.now,
+            published=any(item.authority == certificate.authority for item in made),
+        )
+
+    async def suspend(self, call: Call, request: SerialRequest) -> RevokedView:
+        """Not to be relied upon for the time being; the holder keeps it."""
+        return await self._set_aside(call, request.serial, State.SUSPENDED)
+
+    async def resume(self, call: Call, request: SerialRequest) -> RevokedView:
+        return await self._set_aside(call, request.serial, State.ISSUED)
+
+    async def _set_aside(self, call: Call, serial: str, wanted: State) -> RevokedView:
+        certificate = self._own(serial, call)
+        call.resource["certificate"] = serial
+        if wanted is State.SUSPENDED:
+            done = await self.revocation.suspend(certificate.serial, call.now)
+        else:
+            done = certificate.state is State.SUSPENDED and await self.revocation.resume(certificate.serial)
+        if not done:
+            raise CertificateStateConflict(self._own(serial, call).state)
+        made = await self.revocation.try_publish()
+        return RevokedView(
+            serial=serial,
+            revoked_at=call.now if wanted is State.SUSPENDED else None,
             published=any(item.authority == certificate.authority for item in made),
         )
 

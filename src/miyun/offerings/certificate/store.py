@@ -26,6 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from miyun.core.storage.database import Database, UtcDateTime, metadata
 from miyun.hsm.port import KeyAlgorithm, WrappedKey
 from miyun.offerings.certificate.model import (
+    TRANSITIONS,
     Authority,
     AuthorityRole,
     Certificate,
@@ -42,6 +43,8 @@ from miyun.offerings.certificate.model import (
     serial_text,
 )
 
+_LISTABLE = frozenset({State.ISSUED, State.SUSPENDED, State.REVOKED})
+
 authority_table = Table(
     "certificate_authority",
     metadata,
@@ -56,6 +59,7 @@ authority_table = Table(
     Column("der", LargeBinary, nullable=False),
     Column("crl_number", Integer, nullable=False, default=0),
     Column("crl_due", Boolean, nullable=False, default=True),
+    Column("crl_changes", Integer, nullable=False, default=0),  # of what its lists say; grows with every one
     Column("created_at", UtcDateTime, nullable=False),
 )
 
@@ -137,6 +141,7 @@ class CertificateStore:
                         der=authority.der,
                         crl_number=0,
                         crl_due=True,
+                        crl_changes=0,
                         created_at=authority.created_at,
                     )
                 )
@@ -270,25 +275,28 @@ class CertificateStore:
 
     # revocation
 
-    def revoke(self, serial: int, reason: RevocationReason, at: datetime) -> bool:
-        """One row, whatever the size of the list. False when it was not in state issued."""
+    def move(self, serial: int, wanted: State, reason: RevocationReason | None, at: datetime | None) -> bool:
+        """One row, whatever the size of the list. False when its state does not lead to the wanted one."""
         table = certificate_table
+        before = [state for state, following in TRANSITIONS.items() if wanted in following and state in _LISTABLE]
         with self._database.write() as connection:
             done = connection.execute(
                 update(table)
-                .where(table.c.serial == serial_text(serial), table.c.state == State.ISSUED)
-                .values(state=State.REVOKED, revoked_at=at, reason=reason)
+                .where(table.c.serial == serial_text(serial), table.c.state.in_(before))
+                .values(state=wanted, revoked_at=at, reason=reason)
                 .returning(table.c.authority)
             ).one_or_none()
             if done is None:
                 return False
             connection.execute(
-                update(authority_table).where(authority_table.c.id == done.authority).values(crl_due=True)
+                update(authority_table)
+                .where(authority_table.c.id == done.authority)
+                .values(crl_due=True, crl_changes=authority_table.c.crl_changes + 1)
             )
         return True
 
     def revoked(self, authority: str, after: datetime) -> list[RevokedSerial]:
-        """Revoked certificates of an authority that had not expired by `after`, in order of revocation."""
+        """Revoked and suspended certificates of an authority that had not expired by `after`, in that order."""
         table = certificate_table
         query = (
             select(table.c.serial, table.c.revoked_at, table.c.reason)
@@ -299,33 +307,25 @@ class CertificateStore:
             rows = connection.execute(query).all()
         return [RevokedSerial(int(row.serial, 16), row.revoked_at, RevocationReason(row.reason)) for row in rows]
 
-    def take_crl_number(self, authority: str) -> int:
-        """The next number, durably, before the list is made: a crash can waste a number but never use one twice."""
+    def take_crl_number(self, authority: str) -> tuple[int, int]:
+        """The next number, durably, before the list is made: a crash can waste a number but never use one twice. And
+        how many changes the list has to tell of at least."""
         with self._database.write() as connection:
-            return connection.execute(
+            taken = connection.execute(
                 update(authority_table)
                 .where(authority_table.c.id == authority)
                 .values(crl_number=authority_table.c.crl_number + 1)
-                .returning(authority_table.c.crl_number)
-            ).scalar_one()
+                .returning(authority_table.c.crl_number, authority_table.c.crl_changes)
+            ).one()
+        return taken.crl_number, taken.crl_changes
 
-    def add_crl(self, item: RevocationList, keep: int) -> None:
-        """Store a list. Another is due at once when something was revoked that this one does not name."""
-        table = certificate_table
-        revoked = select(func.count()).where(
-            table.c.authority == item.authority,
-            table.c.revoked_at.is_not(None),
-            table.c.not_after > item.this_update,
-        )
+    def add_crl(self, item: RevocationList, changes: int, keep: int) -> None:
+        """Store a list. Another is due at once when something changed after `changes`, which it may not tell."""
         with self._database.write() as connection:
-            # A revocation that commits later waits for this row and marks the authority after us.
-            connection.execute(
-                select(authority_table.c.id).where(authority_table.c.id == item.authority).with_for_update()
-            )
             connection.execute(
                 update(authority_table)
                 .where(authority_table.c.id == item.authority)
-                .values(crl_due=connection.execute(revoked).scalar_one() != item.entries)
+                .values(crl_due=authority_table.c.crl_changes != changes)
             )
             connection.execute(
                 insert(crl_table).values(

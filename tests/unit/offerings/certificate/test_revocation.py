@@ -9,7 +9,7 @@ import pytest
 from tests.standin import HandClock, StandInLedger, StandInMachine, call_of
 
 from miyun.core.errors import NotFound
-from miyun.offerings.certificate.errors import CertificateAlreadyRevoked
+from miyun.offerings.certificate.errors import CertificateAlreadyRevoked, CertificateStateConflict
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.messages import (
     CaRequest,
@@ -205,3 +205,68 @@ def test_rooms_revoke_through_the_port(service: CertificateService, sm2_csr: Csr
 
     asyncio.run(run())
     assert list(ledger.operations()) == ["certificate.revoke"]
+
+
+def test_a_suspended_certificate_is_on_the_list_until_it_is_resumed(
+    service: CertificateService, sm2_csr: Csr, clock: HandClock
+) -> None:
+    serial, pem = issue(service, sm2_csr(), clock)
+    request = SerialRequest(serial=serial)
+
+    def act(name: str) -> None:
+        clock.advance(minutes=1)
+        view = asyncio.run(getattr(service, name)(call_of("ten_a", clock), request))
+        assert view.published and (view.revoked_at is None) is (name == "resume")
+
+    act("suspend")
+    entry = published(service, clock).is_revoked(int(serial, 16))
+    assert entry is not None and entry.reason is Reason.CERTIFICATE_HOLD
+    assert verify(service, pem, clock) == (False, ["revoked"])
+    act("resume")
+    assert published(service, clock).is_revoked(int(serial, 16)) is None
+    assert verify(service, pem, clock) == (True, [])
+    act("suspend")
+    asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial, reason="key_compromise")))
+    clock.advance(minutes=1)
+    asyncio.run(publish_lists(service))
+    entry = published(service, clock).is_revoked(int(serial, 16))
+    assert entry is not None and entry.reason is Reason.KEY_COMPROMISE
+    for name in ("suspend", "resume"):
+        with pytest.raises(CertificateStateConflict):
+            asyncio.run(getattr(service, name)(call_of("ten_a", clock), request))
+
+
+def test_only_what_is_issued_is_suspended_and_only_what_is_suspended_is_resumed(
+    service: CertificateService, sm2_csr: Csr, clock: HandClock
+) -> None:
+    serial, _ = issue(service, sm2_csr(), clock)
+    with pytest.raises(CertificateStateConflict) as refused:
+        asyncio.run(service.resume(call_of("ten_a", clock), SerialRequest(serial=serial)))
+    assert refused.value.message.en.endswith("the certificate is issued")
+    asyncio.run(service.suspend(call_of("ten_a", clock), SerialRequest(serial=serial)))
+    with pytest.raises(CertificateStateConflict):
+        asyncio.run(service.suspend(call_of("ten_a", clock), SerialRequest(serial=serial)))
+    with pytest.raises(NotFound):
+        asyncio.run(service.resume(call_of("ten_b", clock), SerialRequest(serial=serial)))
+
+
+def test_one_that_goes_and_one_that_comes_while_a_list_is_signed_make_another_due(
+    service: CertificateService, machine: StandInMachine, sm2_csr: Csr, clock: HandClock
+) -> None:
+    first, second = (int(issue(service, sm2_csr(), clock)[0], 16) for _ in range(2))
+    asyncio.run(service.revocation.suspend(first, clock.now()))
+    clock.advance(minutes=1)
+    sign = machine.sign
+
+    async def slow(*arguments: Any, **named: Any) -> list[bytes]:
+        await service.revocation.resume(first)
+        await service.revocation.suspend(second, clock.now())
+        return await sign(*arguments, **named)
+
+    machine.sign = slow  # type: ignore[method-assign]
+    asyncio.run(publish_lists(service))
+    machine.sign = sign  # type: ignore[method-assign]
+    assert set(published(service, clock).entries) == {first}
+    clock.advance(seconds=10)
+    asyncio.run(publish_lists(service))
+    assert set(published(service, clock).entries) == {second}, "as many as before, and others"

@@ -23,6 +23,7 @@ _TAGS: Final = {
     "good": "ok",
     "active": "ok",
     "revoked": "risk",
+    "suspended": "warn",
 }
 
 _WORDS: Final = {
@@ -35,6 +36,7 @@ _WORDS: Final = {
     "destroyed": ("已销毁", "destroyed"),
     "issued": ("有效", "valid"),
     "revoked": ("已吊销", "revoked"),
+    "suspended": ("已冻结", "suspended"),
     "expired": ("已过期", "expired"),
     "created": ("待指定角色", "waiting for roles"),
     "active": ("在用", "active"),

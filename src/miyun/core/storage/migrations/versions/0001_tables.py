@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("der", sa.LargeBinary(), nullable=False),
         sa.Column("crl_number", sa.Integer(), nullable=False),
         sa.Column("crl_due", sa.Boolean(), nullable=False),
+        sa.Column("crl_changes", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_authority")),
         sa.UniqueConstraint("serial", name=op.f("uq_certificate_authority_serial")),
