@@ -48,7 +48,7 @@ assurance: install ## long checks: timing, broken kernels, sanitizers, many diff
 	bash deploy/engines.sh
 	$(UV) sync --quiet --inexact --group fuzz
 	.venv/bin/python -m pytest -m slow -rP tests/assurance/test_timing.py
-	PYTHONHASHSEED=0 MIYUN_FAULT_ROUNDS=20 MIYUN_FUZZ_CASES=20000 .venv/bin/python -m pytest -n 2 --dist worksteal \
+	PYTHONHASHSEED=0 FAULT_ROUNDS=20 FUZZ_CASES=20000 .venv/bin/python -m pytest -n 2 --dist worksteal \
 		-m "slow or not slow" --ignore tests/assurance/test_timing.py
 
 clean: down ## remove what was built (keeps var/)

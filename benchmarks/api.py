@@ -8,6 +8,7 @@ those of its peers, and the median round of each counts: on a shared machine the
 - api.noop: tenant.connection.check; a bare Litestar JSON endpoint behind the same listener, on the same server
 - api.sign, api.timestamp: api.noop; api.sign.batch64 (signatures a second): api.sign
 - api.timestamp.build: asn1crypto building the same token in this process, the signature given, or made by miyun.gm
+- api.ocsp: the status of one certificate, asked again; the bare endpoint
 - api.encrypt.1MiB (octets a second): the same octets through the same listener, authenticated, hashed and sent back
 - api.latency.80: p50 at 80 % of the highest rate of api.sign over its p99: at least a quarter
 - api.overload: good answers a second with 640 connections; with 64
@@ -130,6 +131,10 @@ class Run:
         built = tokens.measure(self.place.platform, self.subject)
         self.rows.append(Row("api.timestamp.build", "ops/s", row.miyun, built))
 
+    def ocsp(self) -> None:
+        bare = Side("litestar", self.bare.target, bare_json, self.bare.pids(), most=20_000)
+        self.compare("ops/s", self.side("api.ocsp", self.subject.ocsp, most=20_000), bare)
+
     def encrypt(self) -> None:
         octets = self.side("api.encrypt.1MiB", lambda n: self.subject.encrypt(n, OCTETS), worth=OCTETS, most=400)
         as_json = self.side("json", lambda n: self.subject.encrypt_json(n, OCTETS), worth=OCTETS, most=400)
@@ -233,6 +238,7 @@ PARTS: dict[str, Callable[[Run], None]] = {
     "api.sign": Run.sign,
     "api.sign.batch64": Run.batch,
     "api.timestamp": Run.timestamp,
+    "api.ocsp": Run.ocsp,
     "api.encrypt.1MiB": Run.encrypt,
     "api.latency.80": Run.latency,
     "api.overload": Run.overload,

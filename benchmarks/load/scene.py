@@ -14,6 +14,8 @@ from benchmarks.load.prepared import OCTETS, Caller, encoded
 from tests.platform import App, RunningPlatform, Tenant, code, spec
 
 from miyun.core.operation import Role
+from miyun.wire import ocsp
+from miyun.wire.x509 import load_certificates
 
 UNLIMITED = 1_000_000_000  # timestamps an hour
 MESSAGE = base64.b64encode(b"a document of a bureau, 32 octets").decode()
@@ -29,6 +31,7 @@ class Subject:
     app: App
     caller: Caller
     key: str
+    question: bytes  # an OCSPRequest for the signer's certificate
 
     def noop(self, count: int) -> list[Request]:
         return self.caller.requests(count, "POST", "/v1/tenant/connection", b"{}")
@@ -44,6 +47,14 @@ class Subject:
     def timestamp(self, count: int) -> list[Request]:
         body = encoded({"digest": DIGEST, "hash_algorithm": "SM3", "policy": "sm2"})
         return self.caller.requests(count, "POST", "/v1/timestamp/tokens", body)
+
+    def ocsp(self, count: int) -> list[Request]:
+        """The same question again and again, as relying parties ask."""
+        return [self._posted("/ocsp/sm2-issuing", self.question, "application/ocsp-request")] * count
+
+    def _posted(self, target: str, body: bytes, content_type: str) -> Request:
+        head = f"POST {target} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {content_type}\r\n"
+        return (f"{head}content-length: {len(body)}\r\n\r\n".encode() + body,)
 
     def encrypt(self, count: int, size: int) -> list[Request]:
         target = f"/v1/encryption/encrypt?key={self.key}"
@@ -77,12 +88,16 @@ class Scene:
 def _subject(platform: RunningPlatform) -> Subject:
     tenant = platform.activate(spec(code("bench"), capacity=UNLIMITED))
     app = platform.application(tenant, "压测")
-    platform.as_system(tenant, "signature.signer.create", name="bench", subject={"CN": "bench"}, applications=[app.id])
+    made = platform.as_system(
+        tenant, "signature.signer.create", name="bench", subject={"CN": "bench"}, applications=[app.id]
+    )
     with platform.session(platform.administrator(Role.TENANT_SECURITY, tenant)) as security:
         key = security.call("kms.key.create", algorithm="SM4", usage="encrypt", label="bench", applications=[app.id])[
             "key"
         ]
-    return Subject(tenant, app, Caller(app.access_key, app.secret_key), str(key))
+    [issuer, *_] = load_certificates(made.chain_pem)
+    question = ocsp.OcspRequest((ocsp.CertId.of(issuer, int(made.certificate_serial, 16)),)).encode()
+    return Subject(tenant, app, Caller(app.access_key, app.secret_key), str(key), question)
 
 
 def cpu_seconds(pids: Mapping[str, int]) -> dict[str, float]:

@@ -93,7 +93,6 @@ _RESERVED = frozenset(
         "MIYUN_GM_PROVIDER",
         "MIYUN_LANG",
         "MIYUN_TRACE",
-        "MIYUN_FAULT_ROUNDS",
         # of a caller's profile
         "MIYUN_PROFILE",
         "MIYUN_URL",

@@ -1,6 +1,6 @@
 """kill -9 of every process under load: what was acknowledged is there, nothing happens twice.
 
-MIYUN_FAULT_ROUNDS says how often each is killed: 3 in CI, 20 in `make assurance`.
+FAULT_ROUNDS says how often each is killed: 3 in CI, 20 in `make assurance`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from tests.faults.platform.load import Load
 from tests.platform import RunningPlatform, code, spec
 
-ROUNDS = int(os.environ.get("MIYUN_FAULT_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 BEFORE_BACKOFF = 4  # kills; the supervisor takes more of them in a row for a crash loop and waits
 
 pytestmark = pytest.mark.timeout(180 + 60 * ROUNDS)

@@ -1,6 +1,6 @@
 """Whatever the octets, a decoder answers with a value or with its documented error, soon.
 
-MIYUN_FUZZ_CASES says how many changed messages each decoder is given by the plain loop: 300 in CI.
+FUZZ_CASES says how many changed messages each decoder is given by the plain loop: 300 in CI.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from miyun.wire import der, oid
 from miyun.wire.errors import DecodeError
 from miyun.wire.name import Name
 
-CASES = int(os.environ.get("MIYUN_FUZZ_CASES", "300"))
+CASES = int(os.environ.get("FUZZ_CASES", "300"))
 SEED = int(os.environ.get("MIYUN_SEED") or random.SystemRandom().randrange(1 << 32))
 TARGETS = [*wire_targets.TARGETS, *other_targets.TARGETS]
 pytestmark = pytest.mark.timeout(3600)

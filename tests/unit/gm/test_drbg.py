@@ -188,7 +188,8 @@ def test_a_failing_source_ends_the_service(what: int, after: int, tmp_path: Path
     built = subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, tmp_path / "source.c"], check=False)
     if built.returncode:
         pytest.skip("there is no compiler here")
-    environment = os.environ | {"LD_PRELOAD": str(library), "PYTHONHASHSEED": "0"}
+    preloaded = " ".join((*os.environ.get("LD_PRELOAD", "").split(), str(library)))  # sanitizers want to come first
+    environment = os.environ | {"LD_PRELOAD": preloaded, "PYTHONHASHSEED": "0"}
     result = subprocess.run([sys.executable, "-c", DRAW], env=environment, capture_output=True, text=True, check=False)
     assert result.stdout.split() == ["True", str(after > 0), "True", "True"], result.stderr
 

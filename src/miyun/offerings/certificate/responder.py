@@ -44,7 +44,8 @@ from miyun.wire.ocsp import (
 from miyun.wire.x509 import Certificate, parse_certificate
 
 TOPIC = "certificate.responder"
-_CACHED = 65_536  # certificates whose answers are kept ready
+_CACHED = 16_384  # certificates whose answers are kept ready, of one to two KiB each
+_FORMS = 3  # of asking for one of them: SHA-1, SHA-256, SM3
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,10 @@ class OcspResponder:
         if found is None:
             single = await self._status(authority, question)
             found = await self._sign(authority, OcspRequest((question,)), [single])
-            if single.known:  # numbers that nobody issued are too many to be remembered
-                kept[place] = found
-            else:
+            if not single.known:  # numbers that nobody issued are too many to be remembered
                 self._kept.drop(question.serial)
+            elif len(kept) < _FORMS:
+                kept[place] = found
         return found
 
     async def _status(self, authority: Authority, question: CertId) -> SingleResponse:
