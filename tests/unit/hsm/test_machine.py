@@ -7,13 +7,15 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 from tests.vsm import Vsm
 
 from miyun.gm import intl, sm2, sm3
 from miyun.hsm import errors
 from miyun.hsm.port import CipherItem, CipherMode, KeyAlgorithm, KeyBinding, MachineState, SignScheme, WrappedKey
-from miyun.hsm.soft import SoftMachine
+from miyun.hsm.soft import SoftMachine, frames
+from miyun.hsm.soft.frames import Opcode
 from miyun.hsm.soft.wrapping import handle_of
 from miyun.wire.spki import parse_spki
 
@@ -331,6 +333,21 @@ def test_what_the_machine_refuses_is_refused_to_all_who_asked_for_it(ask: Any) -
         calls = [machine.sign(key, SignScheme.SM2_SM3, [b"m"]) for _ in range(3)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert all(isinstance(answer, errors.InvalidRequest) and answer.field == "scheme" for answer in answers)
+
+    ask(scene)
+
+
+def test_an_answer_that_cannot_be_read_leaves_nobody_waiting(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(machine: SoftMachine) -> None:
+        key = await machine.generate(KeyAlgorithm.SM2, BINDING)
+
+        def unreadable(answer: bytes) -> Any:
+            raise msgspec.DecodeError("not ours")
+
+        monkeypatch.setitem(frames.REPLY_DECODERS, Opcode.SIGN, unreadable)
+        calls = [machine.sign(key, SignScheme.SM2_SM3, [b"m"]) for _ in range(3)]
+        answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
+        assert all(isinstance(answer, msgspec.DecodeError) for answer in answers)
 
     ask(scene)
 

@@ -42,7 +42,6 @@ _RETRY_FIRST: Final = 0.02
 _RETRY_LAST: Final = 0.5
 _MAX_UNSENT: Final = 64 * 1024 * 1024
 
-_NOT_KEPT: Final = "the machine does not keep the key"
 _DIGEST_SIZE: Final = 32
 
 _ERRORS: Final[dict[int, type[errors.MachineError]]] = {
@@ -82,6 +81,7 @@ class SoftMachine:
         self._channel: Channel | None = None
         self._pending: dict[int, _Pending] = {}
         self._gathered: dict[Way, Gathered] = {}
+        self._signing: set[asyncio.Task[None]] = set()
         self._next_id = 0
         self._connecting: asyncio.Task[None] | None = None
         self._losses = 0  # connections in a row that broke without an answer
@@ -220,9 +220,6 @@ class SoftMachine:
         for pending in self._pending.values():
             _fail(pending, errors.MachineUnavailable("closed"))
         self._pending.clear()
-        for gathered in self._gathered.values():
-            gathered.fail(errors.MachineUnavailable("closed"))
-        self._gathered.clear()
 
     # --- requests and replies --------------------------------------------------------------------------------------
 
@@ -235,54 +232,36 @@ class SoftMachine:
         try:
             return await self._ask(opcode, request(key))
         except _UnknownHandle:
-            raise errors.MachineUnavailable(_NOT_KEPT) from None
+            raise errors.MachineUnavailable("the machine does not keep the key") from None
 
     def _gather(self, way: Way, key: WrappedKey, items: Sequence[bytes], octets: int) -> asyncio.Future[list[bytes]]:
         loop = asyncio.get_running_loop()
         gathered = self._gathered.get(way)
         if gathered is None or len(gathered.items) + len(items) > MOST or gathered.octets + octets > OCTETS:
             gathered = self._gathered[way] = Gathered(way, key)
-            loop.call_soon(self._send_gathered, gathered, None)
+            task = loop.create_task(self._sign_gathered(gathered))  # begins when this turn of the loop has ended
+            self._signing.add(task)
+            task.add_done_callback(self._signing.discard)
         future: asyncio.Future[list[bytes]] = loop.create_future()
         gathered.add(items, octets, future)
         return future
 
-    def _send_gathered(self, gathered: Gathered, wrapped: WrappedKey | None) -> None:
-        """`wrapped`: at the second try, when the VSM does not know the handle."""
-        if self._gathered.get(gathered.way) is gathered:
-            del self._gathered[gathered.way]
+    async def _sign_gathered(self, gathered: Gathered) -> None:
+        way = gathered.way
+        if self._gathered.get(way) is gathered:
+            del self._gathered[way]
         try:
-            request_id, sent = self._begin(
-                Opcode.SIGN, _to_sign(gathered.way, wrapped, SignScheme.SM2_SM3, gathered.items)
+            signatures = await self._use(
+                Opcode.SIGN,
+                gathered.key,
+                lambda wrapped: _to_sign(way, wrapped, SignScheme.SM2_SM3, gathered.items),
             )
-        except errors.MachineError as error:
+        except Exception as error:  # whatever it is, nobody may wait for ever
             gathered.fail(error)
-            return
-
-        def answered(done: asyncio.Future[bytes]) -> None:
-            self._pending.pop(request_id, None)
-            error = done.exception()
-            if error is None:
-                gathered.answer(frames.REPLY_DECODERS[Opcode.SIGN](done.result()))
-            elif not isinstance(error, _UnknownHandle):
-                gathered.fail(error)
-            elif wrapped is None:
-                self._send_gathered(gathered, gathered.key)
-            else:
-                gathered.fail(errors.MachineUnavailable(_NOT_KEPT))
-
-        sent.add_done_callback(answered)
+        else:
+            gathered.answer(signatures)
 
     async def _ask(self, opcode: Opcode, request: frames.Message) -> Any:
-        request_id, sent = self._begin(opcode, request)
-        try:
-            answer = await sent
-        finally:
-            self._pending.pop(request_id, None)
-        return frames.REPLY_DECODERS[opcode](answer)
-
-    def _begin(self, opcode: Opcode, request: frames.Message) -> tuple[int, asyncio.Future[bytes]]:
-        """Its number, and what will be its answer: whoever takes that takes it out of the pending ones, too."""
         body = frames.encode(request)
         if len(body) > frames.MAX_BULK:
             raise errors.InvalidRequest("request", f"at most {frames.MAX_BULK} octets")
@@ -298,7 +277,11 @@ class SoftMachine:
             self._connect()
         if self._watch is None:
             self._watch = self._loop.call_later(self._patience, self._look)
-        return request_id, future
+        try:
+            answer = await future
+        finally:
+            self._pending.pop(request_id, None)
+        return frames.REPLY_DECODERS[opcode](answer)
 
     def _look(self) -> None:
         """One timer for all requests, which are pending in the order of their deadlines."""

@@ -24,9 +24,11 @@ from miyun.offerings.certificate.model import (
     Authority,
     AuthorityRole,
     Responder,
+    RevocationReason,
     responder_binding,
     serial_text,
 )
+from miyun.offerings.certificate.revocation import Revocation
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.wire.crl import Reason
 from miyun.wire.errors import DecodeError
@@ -62,6 +64,10 @@ class _Ready:
         return cls(responder, certificate, responder_key_hash(certificate))
 
 
+async def _none_yet() -> dict[tuple[str, bytes], bytes]:
+    return {}
+
+
 class OcspResponder:
     """An answer to one question without a nonce is kept until the certificate is revoked, or for half an hour. Without
     the ledger, that tells of revocations, none is: every answer is made anew from the register."""
@@ -73,6 +79,7 @@ class OcspResponder:
         machine: Machine,
         authorities: Authorities,
         issuance: Issuance,
+        revocation: Revocation,
         clock: Clock,
         ledger: Ledger,
     ) -> None:
@@ -80,6 +87,7 @@ class OcspResponder:
         self._machine = machine
         self._authorities = authorities
         self._issuance = issuance
+        self._revocation = revocation
         self._clock = clock
         self._ledger = ledger
         self._ready: Mapping[str, _Ready] | None = None
@@ -120,12 +128,8 @@ class OcspResponder:
 
     async def _keep(self, authority: Authority, question: CertId) -> bytes:
         place = (authority.id, question.der)
-
-        async def begin() -> dict[tuple[str, bytes], bytes]:
-            return {}
-
         # Loaded through the cache, so that a revocation in the meantime lets the answer go that was begun before it.
-        kept = await self._kept.load(question.serial, begin)
+        kept = await self._kept.load(question.serial, _none_yet)
         assert kept is not None
         found = kept.get(place)
         if found is None:
@@ -180,20 +184,21 @@ class OcspResponder:
             not_after=parse_certificate(issued.der).not_after,
             created_at=now,
         )
-        if not await asyncio.to_thread(self._store.add_responder, responder):
-            return  # another process was first; the certificate made here in vain ends by itself
+        added = await asyncio.to_thread(self._store.add_responder, responder)
+        if not added:  # another process was first
+            await self._revocation.revoke(issued.serial, RevocationReason.SUPERSEDED, now)
         await self._ledger.append(
             Entry(
                 operation="certificate.responder.create",
-                outcome="ok",
+                outcome="ok" if added else "failed",
                 at=now,
                 role="system",
                 resource={"ca": authority.id, "certificate": serial_text(issued.serial)},
                 detail={"generation": generation},
             )
         )
-        await self._ledger.invalidate(TOPIC, authority.id)
-        self._ready = None
+        if added:
+            await self._ledger.invalidate(TOPIC, authority.id)
 
     def _forget(self, topic: str, key: str) -> None:
         if topic == REVOKED_TOPIC:

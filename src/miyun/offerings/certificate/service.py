@@ -90,6 +90,7 @@ class CertificateService:
             machine=machine,
             authorities=self.authorities,
             issuance=self.issuance,
+            revocation=self.revocation,
             clock=clock,
             ledger=ledger,
         )
@@ -192,7 +193,7 @@ class CertificateService:
         if wanted is State.SUSPENDED:
             done = await self.revocation.suspend(certificate.serial, call.now)
         else:
-            done = certificate.state is State.SUSPENDED and await self.revocation.resume(certificate.serial)
+            done = await self.revocation.resume(certificate.serial)
         if not done:
             raise CertificateStateConflict(self._own(serial, call).state)
         made = await self.revocation.try_publish()

@@ -43,8 +43,6 @@ from miyun.offerings.certificate.model import (
     serial_text,
 )
 
-_LISTABLE = frozenset({State.ISSUED, State.SUSPENDED, State.REVOKED})
-
 authority_table = Table(
     "certificate_authority",
     metadata,
@@ -278,7 +276,8 @@ class CertificateStore:
     def move(self, serial: int, wanted: State, reason: RevocationReason | None, at: datetime | None) -> bool:
         """One row, whatever the size of the list. False when its state does not lead to the wanted one."""
         table = certificate_table
-        before = [state for state, following in TRANSITIONS.items() if wanted in following and state in _LISTABLE]
+        # What is only allocated is completed, not moved.
+        before = [state for state, after in TRANSITIONS.items() if wanted in after and state is not State.ALLOCATED]
         with self._database.write() as connection:
             done = connection.execute(
                 update(table)

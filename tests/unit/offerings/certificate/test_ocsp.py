@@ -116,6 +116,18 @@ def test_a_responder_is_renewed_before_its_certificate_ends_and_never_signs_afte
         house.ask(house.question(house.issue()))
 
 
+def test_who_comes_second_with_a_responder_revokes_what_it_made(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = house.question(house.issue())
+    standing = house.read(house.ask(question)).verify(house.issuer, house.clock.now())
+    monkeypatch.setattr(house.responder._store, "responders", list)  # as it was before the other process had one
+    before = set(house.service.revocation._store.revoked(CA, house.clock.now()))
+    asyncio.run(house.responder.renew())
+    monkeypatch.undo()
+    [vain] = set(house.service.revocation._store.revoked(CA, house.clock.now())) - before
+    assert vain.reason is RevocationReason.SUPERSEDED and vain.serial != standing.serial
+    assert house.read(house.ask(question)).verify(house.issuer, house.clock.now()) == standing
+
+
 def test_certificates_tell_where_to_ask_and_responders_are_not_asked_about(rooms: Rooms, house: House) -> None:
     serial = house.issue()
     found = rooms.certificate.registered(serial)
