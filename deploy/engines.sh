@@ -2,7 +2,8 @@
 # Installs the Debian packages that the tests' engines need. As root it installs; otherwise it says what is left out.
 set -euo pipefail
 packages=(openssl openjdk-17-jdk-headless libbcprov-java libbcpkix-java libbcutil-java chromium postgresql fonts-noto-cjk
-  chrony faketime gcc valgrind gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
+  chrony faketime gcc valgrind gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
+  certbot nginx-light pebble xmlsec1 poppler-utils)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
