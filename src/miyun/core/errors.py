@@ -198,6 +198,16 @@ class MachineLocked(Unavailable):
         super().__init__("vsm", retry_after=30)
 
 
+class DatabaseUnreachable(Unavailable):
+    text = Text("数据库连接不上，操作未执行。", "The database cannot be reached; nothing was done.")
+    remedy = Text(
+        "请由平台运维检查 database.dsn 与数据库服务。", "Have the platform operator check database.dsn and its server."
+    )
+
+    def __init__(self) -> None:
+        super().__init__("database", retry_after=5)
+
+
 class StorageFull(Unavailable):
     text = Text("存储空间不足，操作未执行。", "Storage is full; nothing was done.")
     remedy = Text("请由平台运维扩容后重试。", "Have the platform operator free space, then retry.")

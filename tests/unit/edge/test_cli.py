@@ -268,3 +268,20 @@ def test_a_refusal_ends_the_command_with_its_exit_code(
 def test_platform_errors_of_local_commands_have_exit_codes_too() -> None:
     assert status_exit(PermissionDenied.status) is Exit.DENIED
     assert status_exit(Unavailable.status) is Exit.UNAVAILABLE
+
+
+def test_a_database_that_is_not_there_is_named_with_the_setting(tmp_path: Path) -> None:
+    dsn = "postgresql+psycopg://nobody@127.0.0.1:1/miyun"
+    run = miyun("--lang", "en", "serve", MIYUN_HOME=str(tmp_path / "home"), MIYUN_DATABASE__DSN=dsn)
+    assert run.returncode == Exit.UNAVAILABLE
+    assert "database cannot be reached" in run.stderr and "database.dsn" in run.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_command_without_complaint() -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-m", "miyun.edge.cli", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert command.stdout and command.stderr
+    command.stdout.close()
+    assert "Internal error" not in command.stderr.read()
+    command.wait()

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
 from sqlalchemy.exc import DataError, OperationalError
 
-from miyun.core.errors import InvalidArgument, Overloaded, StorageFull
+from miyun.core.errors import DatabaseUnreachable, InvalidArgument, Overloaded, StorageFull
 from miyun.core.i18n import Text
 
 metadata = MetaData(
@@ -106,4 +106,6 @@ def _mapped() -> Iterator[None]:
             raise StorageFull from error
         if "locked" in text or "busy" in text:
             raise Overloaded(retry_after=1) from error
+        if error.connection_invalidated or error.statement is None:  # there is no connection: refused, lost, timed out
+            raise DatabaseUnreachable from error
         raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 
 import click
 
@@ -80,6 +79,3 @@ def main() -> None:
             ),
             Exit.FAILED,
         )
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(int(Exit.FAILED)) from None
