@@ -9,6 +9,11 @@ from typing import Protocol
 
 import msgspec
 
+from miyun.core.trust import Level as Level
+from miyun.core.trust import TrustDirectory as TrustDirectory
+from miyun.core.trust import TrustReason as TrustReason
+from miyun.core.trust import TrustVerdict as TrustVerdict
+
 
 class KeyRef(msgspec.Struct, frozen=True):
     """A key of a tenant in the key directory; `version` None means the current one. `application`: on whose behalf it
