@@ -124,6 +124,7 @@ class Client(_Base):
         **values: Any,
     ) -> int:
         """Send `source` and write the answer to `target` as both flow, in constant memory; returns octets received.
+        An operation that takes no stream leaves `source` alone.
 
         A target given by its path appears only when it is whole. Raises ApiError, ConnectionFailed, IncompleteAnswer.
         """
@@ -134,7 +135,7 @@ class Client(_Base):
                 with self._http.stream(
                     prepared.method,
                     prepared.url,
-                    content=_chunks(read, count),
+                    content=_chunks(read, count) if prepared.content is None else prepared.content,
                     headers=self._headers(prepared),
                 ) as answer:
                     if answer.status_code >= 400:
@@ -202,7 +203,7 @@ class AsyncClient(_Base):
                 async with self._http.stream(
                     prepared.method,
                     prepared.url,
-                    content=_async_chunks(read, count),
+                    content=_async_chunks(read, count) if prepared.content is None else prepared.content,
                     headers=self._headers(prepared),
                 ) as answer:
                     if answer.status_code >= 400:

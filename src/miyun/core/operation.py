@@ -90,7 +90,7 @@ class Operation:
     idempotent: bool = False  # accepts Idempotency-Key: reserved durably before execution
     secret_response: bool = False  # never stored for replay: a repeat answers Conflict naming the resource
     body: Literal["json", "stream", "raw"] = "json"  # raw: request.body is bytes; stream: call.body
-    reply: Literal["json", "stream", "raw"] = "json"  # raw: handler returns Reply; stream: AsyncIterator[bytes]
+    reply: Literal["json", "stream", "raw"] = "json"  # raw: Reply; stream: AsyncIterator[bytes] or Download
     content_types: tuple[str, ...] = ("application/json",)
     octets: str = ""  # the request's field that an application/octet-stream body is; the others come in the query then
     octets_reply: str = ""  # the response's field that is the answer's body then; empty: the answer stays JSON
@@ -160,3 +160,19 @@ class Reply:
     content_type: str
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """The answer of an operation with `reply="stream"` that is a file of its own: what it is, and how to call it."""
+
+    chunks: AsyncIterator[bytes]
+    content_type: str
+    file_name: str  # ASCII
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {
+            "content-type": self.content_type,
+            "content-disposition": f'attachment; filename="{self.file_name}"',
+        }

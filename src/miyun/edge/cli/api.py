@@ -7,6 +7,7 @@ What is secret is best given so: the command line is seen by others.
 from __future__ import annotations
 
 import base64
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -147,7 +148,7 @@ def _transfer(client: Any, operation: Described, values: dict[str, Any], source:
 
     client.transfer(
         operation.id,
-        sys.stdin.buffer if source == "-" else source,
+        io.BytesIO() if operation.body != "stream" else sys.stdin.buffer if source == "-" else source,
         sys.stdout.buffer if target == "-" else target,
         progress=progress,
         **values,

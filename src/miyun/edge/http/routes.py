@@ -11,7 +11,7 @@ import msgspec
 from miyun.core.errors import MiyunError
 from miyun.core.i18n import Locale, locale_of
 from miyun.core.ids import new_id
-from miyun.core.operation import Operation, Reply
+from miyun.core.operation import Download, Operation, Reply
 from miyun.core.pipeline import Arrival, Outcome, Pipeline
 from miyun.core.protocol import ProtocolRoute
 from miyun.edge.http import arrival, body, problem
@@ -157,7 +157,10 @@ class OperationRunner:
         )
         headers = outcome_headers(outcome)
         if operation.reply == "stream":
-            await respond_stream(request, headers, outcome.value)
+            value = outcome.value
+            if isinstance(value, Download):
+                headers, value = {**headers, **value.headers}, value.chunks
+            await respond_stream(request, headers, value)
         elif in_octets and outcome.answer is None:
             reply = in_octets_reply(operation, outcome.value)
             await respond(request, 200, {**headers, "content-type": OCTETS, **reply.headers}, reply.body)

@@ -1,0 +1,176 @@
+"""Lists of any length: sorted by a declared field, paged by where the last page ended, taken away as a file.
+
+A room declares `Sorting`, turns the request's `sort` and `cursor` into a `Sort` and a `Place` by it, hands both to
+`core.storage.keyset`, and gives the caller `cursor` of the last row. A page costs the same wherever it begins, and rows
+that come or go in the meantime make no row appear twice or be left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+
+from miyun.core.clock import SHANGHAI
+from miyun.core.errors import InvalidArgument
+from miyun.core.i18n import Locale, Text
+from miyun.core.operation import Download
+
+Row = TypeVar("Row")
+Format = Literal["csv", "jsonl"]
+SortText = Annotated[str, msgspec.Meta(max_length=64)]
+Cursor = Annotated[str, msgspec.Meta(max_length=4096)]
+EXPORT_PAGE: Final = 1000  # rows that an export has in memory at a time
+
+_CONTENT: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    field: str
+    descending: bool
+
+    def __str__(self) -> str:
+        return f"-{self.field}" if self.descending else self.field
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Behind which row a page begins: its value in the sorted field, and its key, which no other row has."""
+
+    value: str | int | datetime
+    key: str | int
+
+
+class Sorting:
+    """The fields that a list can be sorted by, with the types of their values; `default` as a request says it."""
+
+    def __init__(self, fields: Mapping[str, type], *, default: str, key: type = int) -> None:
+        self._fields = fields
+        self._key = key
+        self.default = self.sort(default)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(self._fields)
+
+    def sort(self, text: str) -> Sort:
+        """`field`, or `-field` for descending; empty is the default. Raises InvalidArgument."""
+        if not text:
+            return self.default
+        field = text.removeprefix("-")
+        if field not in self._fields:
+            known = ", ".join(self._fields)
+            raise InvalidArgument(
+                "sort",
+                Text(
+                    f"不能按它排序；可用：{known}，前加 - 为降序",
+                    f"not a field to sort by; one of {known}, with - before it for descending",
+                ),
+            )
+        return Sort(field, text.startswith("-"))
+
+    def cursor(self, sort: Sort, value: str | int | datetime, key: str | int) -> str:
+        """Where the next page begins, opaque, and good for this sort only."""
+        packed = msgspec.msgpack.encode((str(sort), value, key))
+        return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+    def place(self, sort: Sort, cursor: str | None) -> Place | None:
+        """Raises InvalidArgument for what `cursor` never made, or made for another sort."""
+        if not cursor:
+            return None
+        kind: Any = tuple.__class_getitem__((str, self._fields[sort.field], self._key))
+        try:
+            packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            made_for, value, key = msgspec.msgpack.decode(packed, type=kind)
+        except (binascii.Error, ValueError, msgspec.DecodeError):
+            made_for, value, key = None, None, None
+        if made_for != str(sort) or (isinstance(value, datetime) and value.tzinfo is None) or _too_large(value, key):
+            raise InvalidArgument(
+                "cursor",
+                Text(
+                    "不是同一排序的上一页给出的值；请从第一页重新开始",
+                    "not what the page before gave for this sort; begin again at the first page",
+                ),
+            )
+        return Place(value, key)
+
+
+def _too_large(*values: object) -> bool:
+    """No database keeps such a number: it cannot have come from a row."""
+    return any(isinstance(value, int) and not -(1 << 63) <= value < 1 << 63 for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    items: Sequence[Row]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """Of an export: `name` in JSON lines, `title` in the first line of a CSV."""
+
+    name: str
+    title: Text
+    value: Callable[[Row], object]
+
+
+def export(
+    pages: Callable[[str | None], Awaitable[Page[Row]]],
+    columns: Sequence[Column[Row]],
+    *,
+    form: Format,
+    locale: Locale,
+    name: str,
+) -> Download:
+    """The whole list as a file, made while it is sent. `pages` answers the page behind a cursor; its own page size."""
+    lines = _csv_lines if form == "csv" else _json_lines
+    return Download(_chunks(pages, columns, lines, locale), _CONTENT[form], f"{name}.{form}")
+
+
+async def _chunks(
+    pages: Callable[[str | None], Awaitable[Page[Row]]],
+    columns: Sequence[Column[Row]],
+    lines: Callable[[Sequence[Row], Sequence[Column[Row]], Locale, bool], bytes],
+    locale: Locale,
+) -> AsyncIterator[bytes]:
+    page = await pages(None)
+    yield lines(page.items, columns, locale, True)
+    while page.next_cursor is not None:
+        page = await pages(page.next_cursor)
+        yield lines(page.items, columns, locale, False)
+
+
+def _csv_lines(rows: Sequence[Row], columns: Sequence[Column[Row]], locale: Locale, first: bool) -> bytes:
+    """As spreadsheets read it: a byte order mark, local time, and no cell that they would take for a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    if first:
+        text.write("\ufeff")
+        writer.writerow([column.title.to(locale) for column in columns])
+    writer.writerows([[_cell(column.value(row)) for column in columns] for row in rows])
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(SHANGHAI).isoformat(timespec="seconds")
+    if isinstance(value, (list, tuple)):
+        value = " ".join(map(str, value))
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, (int, float)) else text
+
+
+def _json_lines(rows: Sequence[Row], columns: Sequence[Column[Row]], locale: Locale, first: bool) -> bytes:
+    return msgspec.json.Encoder().encode_lines([{item.name: item.value(row) for item in columns} for row in rows])
