@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -60,6 +61,10 @@ class TimeSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     tolerance_seconds: float = 1.0  # how far the clock may be off, and servers apart, before timestamps stop
 
 
+class OutboundSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    allow: tuple[str, ...] = ()  # internal networks (CIDR) that the platform may ask besides public addresses
+
+
 class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings with their defaults; `home` is not a key of the file."""
 
@@ -69,6 +74,7 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     machine: MachineSettings = MachineSettings()
     ledger: LedgerSettings = LedgerSettings()
     time: TimeSettings = TimeSettings()
+    outbound: OutboundSettings = OutboundSettings()
 
     @property
     def dsn(self) -> str:
@@ -83,7 +89,7 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.home / name
 
 
-_LISTS = frozenset({("time", "servers")})  # in the environment: separated by commas
+_LISTS = frozenset({("time", "servers"), ("outbound", "allow")})  # in the environment: separated by commas
 _PLACE = re.compile(r"at line (\d+), column (\d+)")
 FOLDERS = ("data", "journal", "run", "log", "secrets")
 # variables that are not settings keys
@@ -130,6 +136,7 @@ def load(home: Path | str | None = None, environ: Mapping[str, str] | None = Non
     except msgspec.ValidationError as error:
         raise InvalidSettings(file.name + " / environment", to_error(error).message) from error
     _check_time(settings.time)
+    _check_outbound(settings.outbound)
     return settings
 
 
@@ -165,6 +172,16 @@ def _check_time(time: TimeSettings) -> None:
     if not 0 < time.tolerance_seconds <= 60:
         reason = Text("应大于 0 且不超过 60 秒", "it must be more than 0 and at most 60 seconds")
         raise InvalidSettings("time.tolerance_seconds", reason)
+
+
+def _check_outbound(outbound: OutboundSettings) -> None:
+    """Raises InvalidSettings."""
+    for text in outbound.allow:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            reason = Text(f"“{text}”应为网段，如 10.0.0.0/8", f"'{text}' should be a network such as 10.0.0.0/8")
+            raise InvalidSettings("outbound.allow", reason) from error
 
 
 def _split(value: str) -> list[str]:

@@ -30,6 +30,7 @@ def refused(home: Path, environ: dict[str, str] | None = None, file: str = "") -
         ({"MIYUN_TIME__SERVERS": "a,a"}, "", "列出了两次", "listed twice"),
         ({}, "[time]\nservers = ['a', 'b']\nminimum = 3", "time.minimum", "time.minimum"),
         ({}, "[time]\nminimum = 1", "应在 0 与时间源个数之间", "between 0 and the number of servers"),
+        ({"MIYUN_OUTBOUND__ALLOW": "10.0.0.1/8"}, "", "“10.0.0.1/8”应为网段", "should be a network"),
         ({}, "[time]\ntolerance_seconds = 0", "time.tolerance_seconds", "more than 0"),
     ],
 )
