@@ -26,7 +26,8 @@ from miyun.core.ports import KeyInfo, KeyRef
 from miyun.core.storage.database import Database, metadata
 from miyun.gm import intl, rand, sm2
 from miyun.hsm.errors import MachineLocked, UnknownKey, WrongBinding
-from miyun.hsm.port import KeyAlgorithm, KeyBinding, SignScheme, WrappedKey
+from miyun.hsm.port import ESCROWED, EnvelopeForm, KeyAlgorithm, KeyBinding, SignScheme, WrappedKey
+from miyun.hsm.soft import keys as hsm_keys
 from miyun.wire.spki import sm2_spki
 
 START = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
@@ -79,6 +80,12 @@ class StandInMachine:
         blob = rand.token(16)
         self._keys[blob] = (binding, algorithm, secret)
         return WrappedKey(algorithm, binding, blob, public)
+
+    async def envelope(self, key: WrappedKey, receiver: bytes, form: EnvelopeForm = EnvelopeForm.STANDARD) -> bytes:
+        self._check()
+        binding, _, secret = self._keys[key.blob]
+        assert binding == key.binding and binding.state == ESCROWED
+        return hsm_keys.envelope(bytearray(secret), receiver, form)
 
     async def sign(
         self,

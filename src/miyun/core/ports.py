@@ -86,6 +86,15 @@ class IssuedCertificate:
     chain: tuple[bytes, ...]  # issuing CA first, root last
 
 
+@dataclass(frozen=True, slots=True)
+class IssuedPair:
+    """`enveloped_key`: the encryption key to the holder of the signing key, SM2EnvelopedKey of GB/T 35276 in DER."""
+
+    signing: IssuedCertificate
+    encryption: IssuedCertificate
+    enveloped_key: bytes
+
+
 REVOKED_TOPIC = "certificate.revoked"  # of the ledger's invalidations; key: the serial number, decimal
 
 
@@ -103,6 +112,20 @@ class CertificateIssuer(Protocol):
         days: int | None = None,
         at: datetime,
     ) -> IssuedCertificate: ...
+    async def issue_pair(
+        self,
+        tenant: str | None,
+        *,
+        template: str,
+        subject: Mapping[str, str],
+        spki: bytes,
+        names: Sequence[str] = (),
+        days: int | None = None,
+        at: datetime,
+    ) -> IssuedPair:
+        """Two certificates (双证书): one for `spki`, one for a key that the key-management centre makes and keeps."""
+        ...
+
     async def revoke(self, serial: int, reason: str, at: datetime) -> None: ...
     async def is_revoked(self, serial: int) -> bool: ...
     async def trust_anchors(self) -> list[bytes]:

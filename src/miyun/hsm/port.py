@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
+
+ESCROWED: Final = "escrowed"
+"""The state in the binding of a key that a key-management centre keeps for somebody else."""
 
 
 class KeyAlgorithm(StrEnum):
@@ -38,6 +41,13 @@ class CipherMode(StrEnum):
     SM4_CBC = "SM4-CBC"
     SM4_CTR = "SM4-CTR"
     AES_256_GCM = "AES-256-GCM"
+
+
+class EnvelopeForm(StrEnum):
+    """How an escrowed key is given to its holder."""
+
+    STANDARD = "gbt35276"  # SM2EnvelopedKey of GB/T 35276 7.4, DER
+    CFCA = "cfca"  # what CFCA answers to its own form of request: SM2 ciphertext C1‖C3‖C2 without 04, of x‖y‖d
 
 
 class MachineState(StrEnum):
@@ -148,6 +158,13 @@ class Machine(Protocol):
 
     async def import_key(self, algorithm: KeyAlgorithm, binding: KeyBinding, enveloped: bytes) -> WrappedKey:
         """`enveloped`: SM2 ciphertext (asn1) under the transport key of raw key bytes or PKCS#8."""
+        ...
+
+    async def envelope(self, key: WrappedKey, receiver: bytes, form: EnvelopeForm = EnvelopeForm.STANDARD) -> bytes:
+        """An escrowed SM2 key for its holder, whose SM2 SubjectPublicKeyInfo `receiver` is.
+
+        Only a key whose binding was ESCROWED when it was made or imported leaves the machine so, and such a key does
+        nothing else: it signs and deciphers nothing, and is bound anew only when it is destroyed."""
         ...
 
     async def derive(self, purpose: str, context: bytes, size: int = 32) -> bytes:

@@ -11,13 +11,24 @@ import msgspec
 import pytest
 from tests.vsm import Vsm
 
-from miyun.gm import intl, sm2, sm3
+from miyun.gm import intl, sm2, sm3, sm4
 from miyun.hsm import errors
-from miyun.hsm.port import CipherItem, CipherMode, KeyAlgorithm, KeyBinding, MachineState, SignScheme, WrappedKey
+from miyun.hsm.port import (
+    ESCROWED,
+    CipherItem,
+    CipherMode,
+    EnvelopeForm,
+    KeyAlgorithm,
+    KeyBinding,
+    MachineState,
+    SignScheme,
+    WrappedKey,
+)
 from miyun.hsm.soft import SoftMachine, frames
 from miyun.hsm.soft.frames import Opcode
 from miyun.hsm.soft.wrapping import handle_of
-from miyun.wire.spki import parse_spki
+from miyun.wire.cms import parse_enveloped_key
+from miyun.wire.spki import parse_spki, sm2_spki
 
 BINDING = KeyBinding("ten_a", "key_1", 1, "enabled")
 
@@ -235,6 +246,49 @@ def test_keys_are_imported_under_the_transport_key(ask: Any) -> None:
                 await machine.import_key(algorithm, BINDING, sm2.encrypt(transport, material))
         with pytest.raises(errors.InvalidRequest):
             await machine.import_key(KeyAlgorithm.SM4, BINDING, bytes(16))
+
+    ask(scene)
+
+
+def test_an_escrowed_key_leaves_only_as_an_envelope_to_its_holder(ask: Any) -> None:
+    async def scene(machine: SoftMachine) -> None:
+        holder = sm2.generate_private_key()
+        binding = KeyBinding("ten_a", "escrow_1", 1, ESCROWED)
+        key = await machine.generate(KeyAlgorithm.SM2, binding)
+        sent = parse_enveloped_key(await machine.envelope(key, sm2_spki(sm2.public_key(holder))))
+        assert sent.point == point(key)
+        opened = sm4.decrypt_ecb(sm2.decrypt(holder, sent.encrypted_symmetric_key), sent.encrypted_private_key)
+        assert sm2.public_key(opened) == point(key)
+        answer = await machine.envelope(key, sm2_spki(sm2.public_key(holder)), EnvelopeForm.CFCA)
+        assert sm2.decrypt(holder, b"\x04" + answer, "c1c3c2") == point(key)[1:] + opened
+        for use in (
+            machine.sign(key, SignScheme.SM2_SM3, [b"m"]),
+            machine.public_decrypt(key, [sm2.encrypt(point(key), b"m")]),
+            machine.rebind(key, KeyBinding("ten_a", "escrow_1", 1, "enabled")),
+            machine.envelope(key, sm2_spki(point(key))),
+            machine.envelope(key, b"\x30\x00"),
+            machine.envelope(key, intl.public_key(intl.ecdsa_p256_generate())),
+        ):
+            with pytest.raises(errors.InvalidRequest):
+                await use
+        gone = await machine.rebind(key, KeyBinding("ten_a", "escrow_1", 1, "destroyed"))
+        with pytest.raises(errors.InvalidRequest):
+            await machine.envelope(gone, sm2_spki(sm2.public_key(holder)))
+
+    ask(scene)
+
+
+def test_a_key_that_was_made_to_be_used_is_never_enveloped(ask: Any) -> None:
+    async def scene(machine: SoftMachine) -> None:
+        key = await machine.generate(KeyAlgorithm.SM2, BINDING)
+        holder = sm2_spki(sm2.public_key(sm2.generate_private_key()))
+        with pytest.raises(errors.InvalidRequest):
+            await machine.envelope(key, holder)
+        escrowed = KeyBinding("ten_a", "key_1", 1, ESCROWED)
+        with pytest.raises(errors.InvalidRequest):
+            await machine.rebind(key, escrowed)
+        with pytest.raises(errors.WrongBinding):
+            await machine.envelope(WrappedKey(key.algorithm, escrowed, key.blob, key.public), holder)
 
     ask(scene)
 

@@ -25,6 +25,7 @@ from miyun.hsm.port import (
     CipherItem,
     CipherMode,
     Encrypted,
+    EnvelopeForm,
     KeyAlgorithm,
     KeyBinding,
     MachineStatus,
@@ -184,6 +185,9 @@ class SoftMachine:
 
     async def import_key(self, algorithm: KeyAlgorithm, binding: KeyBinding, enveloped: bytes) -> WrappedKey:
         return await self._ask(Opcode.IMPORT_KEY, frames.ImportKey(algorithm, binding, enveloped))
+
+    async def envelope(self, key: WrappedKey, receiver: bytes, form: EnvelopeForm = EnvelopeForm.STANDARD) -> bytes:
+        return await self._ask(Opcode.ENVELOPE, frames.Envelope(key, receiver, form))
 
     async def derive(self, purpose: str, context: bytes, size: int = 32) -> bytes:
         return await self._ask(Opcode.DERIVE, frames.Derive(purpose, context, size))

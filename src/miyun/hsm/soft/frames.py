@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from miyun.hsm.port import CipherMode, KeyAlgorithm, KeyBinding, MachineStatus, SignScheme, WrappedKey
+from miyun.hsm.port import CipherMode, EnvelopeForm, KeyAlgorithm, KeyBinding, MachineStatus, SignScheme, WrappedKey
 
 VERSION: Final = 1
 HEADER: Final = struct.Struct("!IBBI")
@@ -48,6 +48,7 @@ class Opcode(IntEnum):
     LOCK = 19
     EXPORT_ROOT = 20
     RESTORE_ROOT = 21
+    ENVELOPE = 22
 
 
 NOT_REPEATABLE: Final = frozenset({Opcode.GENERATE, Opcode.PROVISION, Opcode.RESTORE_ROOT})
@@ -145,6 +146,12 @@ class ImportKey(Message, frozen=True):
     enveloped: bytes
 
 
+class Envelope(Message, frozen=True):
+    key: WrappedKey
+    receiver: bytes
+    form: EnvelopeForm
+
+
 class Derive(Message, frozen=True):
     purpose: str
     context: bytes
@@ -196,6 +203,7 @@ REQUESTS: Final[dict[Opcode, type[Any]]] = {
     Opcode.LOCK: Nothing,
     Opcode.EXPORT_ROOT: ExportRoot,
     Opcode.RESTORE_ROOT: RestoreRoot,
+    Opcode.ENVELOPE: Envelope,
 }
 
 REPLIES: Final[dict[Opcode, Any]] = {
@@ -220,6 +228,7 @@ REPLIES: Final[dict[Opcode, Any]] = {
     Opcode.LOCK: None,
     Opcode.EXPORT_ROOT: bytes,
     Opcode.RESTORE_ROOT: None,
+    Opcode.ENVELOPE: bytes,
 }
 
 encode = msgspec.msgpack.Encoder().encode

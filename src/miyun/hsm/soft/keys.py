@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from miyun.gm import intl, rand, sm2
+from miyun.gm import intl, rand, sm2, sm4
 from miyun.gm.errors import GmError
 from miyun.hsm.errors import InvalidRequest
-from miyun.hsm.port import KeyAlgorithm
+from miyun.hsm.port import EnvelopeForm, KeyAlgorithm
 from miyun.wire import der, oid
+from miyun.wire.cms import EnvelopedKey
 from miyun.wire.errors import DecodeError
 from miyun.wire.spki import KeyAlgorithm as SpkiAlgorithm
 from miyun.wire.spki import parse_spki, sm2_spki
@@ -32,6 +33,27 @@ def generate(algorithm: KeyAlgorithm) -> tuple[bytearray, bytes | None]:
         return bytearray(rand.token(SYMMETRIC_SIZES[algorithm])), None
     key = intl.ecdsa_p256_generate() if algorithm is KeyAlgorithm.EC_P256 else intl.rsa_generate(_RSA_BITS[algorithm])
     return bytearray(key), intl.public_key(key)
+
+
+def envelope(secret: bytearray, receiver: bytes, form: EnvelopeForm) -> bytes:
+    """An SM2 private key to the SubjectPublicKeyInfo of whom it is for. Raises InvalidRequest."""
+    try:
+        to = parse_spki(receiver)
+        if to.algorithm is not SpkiAlgorithm.SM2 or to.point is None:
+            raise InvalidRequest("receiver", "not an SM2 public key")
+        own = sm2.public_key(secret)
+        if to.point == own:
+            raise InvalidRequest("receiver", "the key itself")
+        if form is EnvelopeForm.CFCA:
+            return sm2.encrypt(to.point, own[1:] + secret, "c1c3c2").removeprefix(b"\x04")
+        key = bytearray(rand.token(16))
+        encrypted_key = sm2.encrypt(to.point, key)
+    except (GmError, DecodeError):
+        raise InvalidRequest("receiver", "not a usable SM2 public key") from None
+    # ECB over two blocks, as the standard has it; the symmetric key is used this once.
+    made = EnvelopedKey(oid.SM4_ECB, encrypted_key, own, sm4.encrypt_ecb(key, secret)).encode()
+    key[:] = bytes(len(key))
+    return made
 
 
 def read(algorithm: KeyAlgorithm, material: bytes) -> tuple[bytearray, bytes | None]:

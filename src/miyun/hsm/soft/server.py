@@ -140,6 +140,7 @@ class Server:
             Opcode.LOCK: self._lock,
             Opcode.EXPORT_ROOT: self._export_root,
             Opcode.RESTORE_ROOT: self._restore_root,
+            Opcode.ENVELOPE: self._envelope,
         }
 
     def start(self) -> None:
@@ -371,6 +372,9 @@ class Server:
 
     def _derive(self, connection: Connection, request_id: int, request: frames.Derive) -> None:
         connection.reply(request_id, self._vault.derive(request.purpose, request.context, request.size))
+
+    def _envelope(self, connection: Connection, request_id: int, request: frames.Envelope) -> None:
+        self._thread(connection, request_id, lambda: self._vault.envelope(request.key, request.receiver, request.form))
 
     # --- administration --------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Final
 from miyun.gm import intl, kdf, rand, selftest, sm2, sm3, sm4
 from miyun.gm.errors import DecryptionFailed, GmError
 from miyun.hsm.errors import InvalidRequest, MachineFailed, MachineLocked, UnknownKey
-from miyun.hsm.port import KeyAlgorithm, KeyBinding, MachineState, WrappedKey
+from miyun.hsm.port import ESCROWED, EnvelopeForm, KeyAlgorithm, KeyBinding, MachineState, WrappedKey
 from miyun.hsm.soft import keys, shares
 from miyun.hsm.soft.backup import RootBackup
 from miyun.hsm.soft.home import Home, KeyFile, State
@@ -24,8 +24,8 @@ from miyun.hsm.soft.wrapping import ROOT_SIZE, StorageKey, handle_of
 
 PURPOSES: Final = frozenset({"access-key", "access-key-day", "session", "page-token", "key-backup"})
 DESTROYED: Final = "destroyed"
-UNUSABLE_STATES: Final = frozenset({"disabled", "pending_deletion", DESTROYED})
-"""A key bound to one of these signs, enciphers and deciphers nothing; but for the last it can be bound anew."""
+UNUSABLE_STATES: Final = frozenset({"disabled", "pending_deletion", ESCROWED, DESTROYED})
+"""A key bound to one of these signs, enciphers and deciphers nothing; but for the last two it can be bound anew."""
 
 _MAX_DERIVED: Final = 64
 _MAX_OPEN_KEYS: Final = 4096
@@ -272,11 +272,24 @@ class Vault:
             raise InvalidRequest("binding", "a key stays with its tenant")
         if key.binding.state == DESTROYED:
             raise InvalidRequest("key", "a destroyed key is not bound anew")
+        if ESCROWED in (key.binding.state, binding.state) and binding.state not in (key.binding.state, DESTROYED):
+            raise InvalidRequest("binding", "a key is escrowed from its beginning to its end, or never")
         wrapped = _wrapped(storage, key.algorithm, binding, storage.unwrap(key), key.public)
         former = self._open.pop(handle_of(key), None)
         if former is not None:
             self._retired.append(former.secret)
         return wrapped
+
+    def envelope(self, key: WrappedKey, receiver: bytes, form: EnvelopeForm) -> bytes:
+        """May run in a worker thread. Raises UnknownKey, WrongBinding, InvalidRequest."""
+        storage = self._operational()
+        if key.algorithm is not KeyAlgorithm.SM2 or key.binding.state != ESCROWED:
+            raise InvalidRequest("key", "only an escrowed SM2 key is given away")
+        secret = storage.unwrap(key)
+        try:
+            return keys.envelope(secret, receiver, form)
+        finally:
+            secret[:] = bytes(len(secret))
 
     def import_key(self, algorithm: KeyAlgorithm, binding: KeyBinding, enveloped: bytes) -> WrappedKey:
         storage = self._operational()

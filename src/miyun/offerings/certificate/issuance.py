@@ -26,6 +26,7 @@ from miyun.offerings.certificate.model import (
     Authority,
     Reservation,
     Usage,
+    key_digest,
 )
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.certificate.templates import TEMPLATES, Template
@@ -65,6 +66,7 @@ class Order:
     names: tuple[str, ...] = ()
     days: int | None = None
     encryption_spki: bytes | None = None
+    application: str | None = None  # for a certificate, which this answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,7 @@ class Issuance:
 
         Raises InvalidArgument naming the field of the order that the template does not allow.
         """
-        template = template_of(order.template)
-        check_subject(order.subject, template)
-        if any(parse_certificate(item.der).subject.matches(order.subject) for item in self._authorities.all()):
-            raise InvalidArgument(
-                "subject", Text("与认证机构的名称相同", "is the name of one of the certification authorities")
-            )
+        template = self.check(order)
         keys = [(Usage.SIGN, usable_key("public_key", order.spki))]
         if order.encryption_spki is not None:
             keys.append((Usage.ENCRYPT, self._encryption_key(template, order, keys[0][1])))
@@ -99,7 +96,7 @@ class Issuance:
         issuer = parse_certificate(authority.der)
         not_before, not_after = at - BACKDATE, min(at + timedelta(days=days), issuer.not_after)
         extensions = [self._extensions(template, usage, key, order.names, authority) for usage, key in keys]
-        serials = await self._reserve(order, authority, [usage for usage, _ in keys], not_before, not_after, at)
+        serials = await self._reserve(order, authority, keys, not_before, not_after, at)
         issued: list[Issued] = []
         for serial, (_, key), profile in zip(serials, keys, extensions, strict=True):
             tbs = TbsCertificate(
@@ -116,11 +113,24 @@ class Issuance:
         await asyncio.to_thread(self._store.complete, [(item.serial, item.der) for item in issued], self._clock.now())
         return issued
 
+    def check(self, order: Order) -> Template:
+        """All that can be told before anything is made. Raises InvalidArgument."""
+        template = template_of(order.template)
+        check_subject(order.subject, template)
+        if any(parse_certificate(item.der).subject.matches(order.subject) for item in self._authorities.all()):
+            raise InvalidArgument(
+                "subject", Text("与认证机构的名称相同", "is the name of one of the certification authorities")
+            )
+        usable_key("public_key", order.spki)
+        self._days(template, order.days)
+        sort_names(order.names, template)
+        return template
+
     async def _reserve(
         self,
         order: Order,
         authority: Authority,
-        usages: list[Usage],
+        keys: list[tuple[Usage, PublicKey]],
         not_before: datetime,
         not_after: datetime,
         at: datetime,
@@ -128,7 +138,7 @@ class Issuance:
         # A second certificate of a pair names the first; a clash of 126 random bits is next to impossible, but cheap
         # to handle, and a broken random source must not make two certificates of one number.
         for _ in range(_ATTEMPTS):
-            serials = [await self._authorities.new_serial() for _ in usages]
+            serials = [await self._authorities.new_serial() for _ in keys]
             rows = [
                 Reservation(
                     id=new_id("cert"),
@@ -142,8 +152,10 @@ class Issuance:
                     not_after=not_after,
                     allocated_at=at,
                     pair=serials[1 - index] if len(serials) == 2 else None,
+                    key=key_digest(key.der),
+                    application=order.application,
                 )
-                for index, (serial, usage) in enumerate(zip(serials, usages, strict=True))
+                for index, (serial, (usage, key)) in enumerate(zip(serials, keys, strict=True))
             ]
             if await asyncio.to_thread(self._store.reserve, rows):
                 return serials

@@ -8,7 +8,7 @@ from datetime import datetime
 from miyun.core.clock import Clock
 from miyun.core.errors import NotFound
 from miyun.core.ledger.port import Entry, Ledger
-from miyun.core.ports import IssuedCertificate
+from miyun.core.ports import IssuedCertificate, IssuedPair
 from miyun.offerings.certificate.issuance import Order, subject_of
 from miyun.offerings.certificate.model import RevocationReason, serial_text
 from miyun.offerings.certificate.service import CertificateService
@@ -38,6 +38,28 @@ class PlatformIssuer:
         [issued] = await self._service.issuance.issue(order, at)
         await self._record("certificate.issue", at, issued.serial, tenant, {"template": template})
         return IssuedCertificate(issued.serial, issued.der, self._service.authorities.chain(issued.authority))
+
+    async def issue_pair(
+        self,
+        tenant: str | None,
+        *,
+        template: str,
+        subject: Mapping[str, str],
+        spki: bytes,
+        names: Sequence[str] = (),
+        days: int | None = None,
+        at: datetime,
+    ) -> IssuedPair:
+        """As `issue`; SM2 only. The pair's encryption key is escrowed with the key-management centre."""
+        order = Order(tenant, template, subject_of(subject), spki, tuple(names), days)
+        pair = await self._service.escrow.issue_pair(order, at)
+        for issued in (pair.signing, pair.encryption):
+            await self._record("certificate.issue", at, issued.serial, tenant, {"template": template, "pair": "yes"})
+        signing, encryption = (
+            IssuedCertificate(item.serial, item.der, self._service.authorities.chain(item.authority))
+            for item in (pair.signing, pair.encryption)
+        )
+        return IssuedPair(signing, encryption, pair.enveloped_key)
 
     async def revoke(self, serial: int, reason: str, at: datetime) -> None:
         """Idempotent. `reason` is a value of `RevocationReason`. Raises NotFound for a serial that is not ours."""

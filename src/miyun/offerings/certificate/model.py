@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from miyun.core.i18n import Text
+from miyun.gm import sm3
 from miyun.hsm.port import KeyAlgorithm, KeyBinding, SignScheme, WrappedKey
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.crl import Reason
@@ -178,7 +179,8 @@ class RevocationReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A serial number taken durably before anything is signed with it."""
+    """A serial number taken durably before anything is signed with it. `key` is the certified key's `key_digest`;
+    `application` the application for a certificate that it answers."""
 
     id: str
     serial: int
@@ -190,7 +192,9 @@ class Reservation:
     not_before: datetime
     not_after: datetime
     allocated_at: datetime
+    key: str
     pair: int | None = None
+    application: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,8 @@ class Certificate:
     revoked_at: datetime | None = None
     reason: RevocationReason | None = None
     pair: int | None = None
+    key: str = ""
+    application: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,11 @@ class RevocationList:
     next_update: datetime
     entries: int
     der: bytes = field(repr=False)
+
+
+def key_digest(spki: bytes) -> str:
+    """By which the register finds certificates of a public key: SM3 of its SubjectPublicKeyInfo."""
+    return sm3.digest(spki).hex()
 
 
 def serial_text(serial: int) -> str:

@@ -20,6 +20,7 @@ from miyun.offerings.certificate.errors import (
     CertificateStateConflict,
     unreadable,
 )
+from miyun.offerings.certificate.escrow.centre import KeyCentre
 from miyun.offerings.certificate.issuance import Issuance, Order, subject_of
 from miyun.offerings.certificate.messages import (
     AuthorityList,
@@ -84,6 +85,7 @@ class CertificateService:
         self._clock = clock
         self.authorities = Authorities(store=store, machine=machine, clock=clock, ledger=ledger, base_url=base_url)
         self.issuance = Issuance(store=store, authorities=self.authorities, clock=clock)
+        self.escrow = KeyCentre(store=store.escrow, machine=machine, issuance=self.issuance)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
         self.responder = OcspResponder(
             store=store,

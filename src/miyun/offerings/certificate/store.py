@@ -25,6 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from miyun.core.storage.database import Database, UtcDateTime, metadata
 from miyun.hsm.port import KeyAlgorithm, WrappedKey
+from miyun.offerings.certificate.escrow.store import EscrowStore
 from miyun.offerings.certificate.model import (
     TRANSITIONS,
     Authority,
@@ -79,9 +80,13 @@ certificate_table = Table(
     Column("revoked_at", UtcDateTime),
     Column("reason", String(32)),
     Column("pair", String(40)),
+    Column("key", String(64), nullable=False),
+    Column("application", String(40)),
     Column("der", LargeBinary),
     Index("ix_certificate_certificate_tenant_id", "tenant", "id"),
     Index("ix_certificate_certificate_authority_revoked_at", "authority", "revoked_at"),
+    Index("ix_certificate_certificate_key", "key"),
+    Index("ix_certificate_certificate_application", "application"),
 )
 
 crl_table = Table(
@@ -114,6 +119,7 @@ responder_table = Table(
 class CertificateStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.escrow = EscrowStore(database)
 
     # authorities
 
@@ -198,6 +204,8 @@ class CertificateStore:
                             "not_after": item.not_after,
                             "allocated_at": item.allocated_at,
                             "pair": serial_text(item.pair) if item.pair is not None else None,
+                            "key": item.key,
+                            "application": item.application,
                         }
                         for item in reservations
                     ],
@@ -419,4 +427,6 @@ def _certificate(row: Row) -> Certificate:
         revoked_at=row.revoked_at,
         reason=RevocationReason(row.reason) if row.reason else None,
         pair=int(row.pair, 16) if row.pair else None,
+        key=row.key,
+        application=row.application,
     )

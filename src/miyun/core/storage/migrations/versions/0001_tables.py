@@ -49,16 +49,20 @@ def upgrade() -> None:
         sa.Column("revoked_at", UtcDateTime(), nullable=True),
         sa.Column("reason", sa.String(length=32), nullable=True),
         sa.Column("pair", sa.String(length=40), nullable=True),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=True),
         sa.Column("der", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_certificate_certificate")),
         sa.UniqueConstraint("id", name=op.f("uq_certificate_certificate_id")),
     )
+    op.create_index("ix_certificate_certificate_application", "certificate_certificate", ["application"], unique=False)
     op.create_index(
         "ix_certificate_certificate_authority_revoked_at",
         "certificate_certificate",
         ["authority", "revoked_at"],
         unique=False,
     )
+    op.create_index("ix_certificate_certificate_key", "certificate_certificate", ["key"], unique=False)
     op.create_index("ix_certificate_certificate_tenant_id", "certificate_certificate", ["tenant", "id"], unique=False)
     op.create_table(
         "certificate_crl",
@@ -70,6 +74,22 @@ def upgrade() -> None:
         sa.Column("der", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("authority", "number", name=op.f("pk_certificate_crl")),
     )
+    op.create_table(
+        "certificate_escrow",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=True),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=True),
+        sa.Column("serial", sa.String(length=40), nullable=True),
+        sa.Column("key_algorithm", sa.String(length=16), nullable=False),
+        sa.Column("key_blob", sa.LargeBinary(), nullable=False),
+        sa.Column("key_public", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_escrow")),
+        sa.UniqueConstraint("application", name=op.f("uq_certificate_escrow_application")),
+        sa.UniqueConstraint("serial", name=op.f("uq_certificate_escrow_serial")),
+    )
+    op.create_index("ix_certificate_escrow_tenant_id", "certificate_escrow", ["tenant", "id"], unique=False)
     op.create_table(
         "certificate_responder",
         sa.Column("authority", sa.String(length=32), nullable=False),

@@ -1,0 +1,70 @@
+"""Encryption keys: made in the machine, escrowed before they are certified, given out under the holder's own key."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from miyun.core.errors import InvalidArgument
+from miyun.core.i18n import Text
+from miyun.core.ids import new_id
+from miyun.core.machine import machine_errors
+from miyun.hsm.port import EnvelopeForm, KeyAlgorithm, Machine
+from miyun.offerings.certificate.escrow.model import EscrowedKey, escrow_binding
+from miyun.offerings.certificate.escrow.store import EscrowStore
+from miyun.offerings.certificate.issuance import Issuance, Issued, Order, usable_key
+from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """`enveloped_key` is the SM2EnvelopedKey (GB/T 35276 7.4) to the signing certificate's key."""
+
+    signing: Issued
+    encryption: Issued
+    enveloped_key: bytes
+
+
+class KeyCentre:
+    def __init__(self, *, store: EscrowStore, machine: Machine, issuance: Issuance) -> None:
+        self._store = store
+        self._machine = machine
+        self._issuance = issuance
+
+    async def issue_pair(self, order: Order, at: datetime) -> Pair:
+        """Both certificates, and the private key of the second for the holder of the first.
+
+        Raises InvalidArgument naming the field of the order that does not fit, MachineLocked."""
+        if usable_key("public_key", order.spki).algorithm is not PublicKeyAlgorithm.SM2:
+            raise InvalidArgument(
+                "public_key",
+                Text(
+                    "密钥管理中心只为 SM2 申请生成加密密钥；其他算法请自备加密公钥",
+                    "the key-management centre makes encryption keys for SM2 only; bring your own of other algorithms",
+                ),
+            )
+        self._issuance.check(order)  # nothing is escrowed for an order that cannot be issued
+        escrowed = await self.key_for(order, at)
+        signing, encryption = await self._issuance.issue(replace(order, encryption_spki=escrowed.key.public), at)
+        await asyncio.to_thread(self._store.certified, escrowed.id, encryption.serial)
+        return Pair(signing, encryption, await self.envelope(escrowed, order.spki))
+
+    async def key_for(self, order: Order, at: datetime) -> EscrowedKey:
+        """A new key, escrowed; for an application the one that was made for it before."""
+        if order.tenant and order.application:
+            found = await asyncio.to_thread(self._store.of_application, order.tenant, order.application)
+            if found is not None:
+                return found
+        escrow = new_id("esc")
+        with machine_errors():
+            key = await self._machine.generate(KeyAlgorithm.SM2, escrow_binding(order.tenant, escrow))
+        made = EscrowedKey(escrow, order.tenant, str(order.subject)[:1024], key, at, order.application)
+        await asyncio.to_thread(self._store.add, made)
+        return made
+
+    async def envelope(
+        self, escrowed: EscrowedKey, receiver: bytes, form: EnvelopeForm = EnvelopeForm.STANDARD
+    ) -> bytes:
+        with machine_errors():
+            return await self._machine.envelope(escrowed.key, receiver, form)

@@ -1,0 +1,74 @@
+"""The table of escrowed keys. Every tenant's query filters by tenant in the SQL itself."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, LargeBinary, Row, String, Table, insert, select, update
+
+from miyun.core.storage.database import Database, UtcDateTime, metadata
+from miyun.hsm.port import KeyAlgorithm, WrappedKey
+from miyun.offerings.certificate.escrow.model import EscrowedKey, escrow_binding
+from miyun.offerings.certificate.model import serial_text
+
+escrow_table = Table(
+    "certificate_escrow",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(64)),
+    Column("subject", String(1024), nullable=False),
+    Column("application", String(40), unique=True),
+    Column("serial", String(40), unique=True),
+    Column("key_algorithm", String(16), nullable=False),
+    Column("key_blob", LargeBinary, nullable=False),
+    Column("key_public", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_certificate_escrow_tenant_id", "tenant", "id"),
+)
+
+
+class EscrowStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, item: EscrowedKey) -> None:
+        with self._database.write() as connection:
+            connection.execute(
+                insert(escrow_table).values(
+                    id=item.id,
+                    tenant=item.tenant,
+                    subject=item.subject,
+                    application=item.application,
+                    serial=None,
+                    key_algorithm=item.key.algorithm,
+                    key_blob=item.key.blob,
+                    key_public=item.key.public,
+                    created_at=item.created_at,
+                )
+            )
+
+    def certified(self, key: str, serial: int) -> None:
+        """It has its certificate now."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(escrow_table)
+                .where(escrow_table.c.id == key, escrow_table.c.serial.is_(None))
+                .values(serial=serial_text(serial))
+            )
+
+    def of_application(self, tenant: str, application: str) -> EscrowedKey | None:
+        query = select(escrow_table).where(escrow_table.c.tenant == tenant, escrow_table.c.application == application)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return _escrowed(row) if row else None
+
+
+def _escrowed(row: Row[tuple[object, ...]]) -> EscrowedKey:
+    binding = escrow_binding(row.tenant, row.id)
+    return EscrowedKey(
+        id=row.id,
+        tenant=row.tenant,
+        subject=row.subject,
+        key=WrappedKey(KeyAlgorithm(row.key_algorithm), binding, row.key_blob, row.key_public),
+        created_at=row.created_at,
+        application=row.application,
+        serial=int(row.serial, 16) if row.serial else None,
+    )
