@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from tests.standin import HandClock, StandInKeys, StandInLedger, StandInMachine, database_in
+from tests.standin import HandClock, StandInKeys, StandInLedger, StandInMachine, ceremony, database_in
 
 from miyun.core.storage.database import Database
 from miyun.offerings.certificate.issuer import PlatformIssuer
@@ -47,6 +47,7 @@ class Rooms:
     folder: Path
     database: Database
     machine: StandInMachine
+    roots: StandInMachine  # of the root CAs' keys
     clock: HandClock = field(default_factory=HandClock)
     ledger: StandInLedger = field(default_factory=StandInLedger)
 
@@ -55,6 +56,7 @@ class Rooms:
         self.certificate = CertificateService(
             store=CertificateStore(self.database),
             machine=self.machine,  # type: ignore[arg-type]
+            ceremony=ceremony(self.roots),
             clock=self.clock,
             ledger=self.ledger,  # type: ignore[arg-type]
         )
@@ -100,19 +102,20 @@ class Rooms:
 
 
 @cache
-def _template() -> tuple[Path, StandInMachine]:
+def _template() -> tuple[Path, Rooms]:
     folder = Path(tempfile.mkdtemp(prefix="miyun-rooms-"))
-    rooms = Rooms(folder, database_in(folder), StandInMachine())
+    rooms = Rooms(folder, database_in(folder), StandInMachine(), StandInMachine())
     asyncio.run(rooms.certificate.bootstrap())
     asyncio.run(rooms.timestamp.bootstrap())
     asyncio.run(rooms.evidence_signer.bootstrap())
     rooms.database.close()
-    return folder, rooms.machine
+    return folder, rooms
 
 
 def rooms_in(folder: Path) -> Rooms:
     """Bootstrapped rooms of one test's own."""
-    template, machine = _template()
+    template, made = _template()
     for file in template.glob("test.db*"):
         shutil.copy(file, folder / file.name)
-    return Rooms(folder, Database(f"sqlite:///{folder / 'test.db'}"), copy.copy(machine))
+    database = Database(f"sqlite:///{folder / 'test.db'}")
+    return Rooms(folder, database, copy.copy(made.machine), copy.copy(made.roots))

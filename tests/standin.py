@@ -6,6 +6,7 @@ They serve tests of one room's behaviour. What the real machine and ledger promi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -235,3 +236,8 @@ def call_of(
     """A call as the pipeline makes it."""
     principal = Principal("pri_1", role, "某人", tenant=tenant, application="app_1" if tenant else None)
     return Call(principal, "req_1", clock.now(), "zh", tenant=tenant, instance=instance)
+
+
+def ceremony(roots: Any) -> Any:
+    """The machine of the root keys, at hand for every ceremony."""
+    return lambda: nullcontext(roots)

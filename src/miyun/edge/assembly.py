@@ -9,8 +9,10 @@ import asyncio
 import importlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,7 @@ from miyun.core.errors import MiyunError
 from miyun.core.jobs import Task
 from miyun.core.ledger.anchors import head_bytes
 from miyun.core.ledger.client import LedgerClient
+from miyun.core.machine import machine_errors
 from miyun.core.operation import Call
 from miyun.core.pipeline import Pipeline
 from miyun.core.ports import CertificateIssuer, Stamper
@@ -44,8 +47,10 @@ from miyun.edge.listener.certificate import ListenerFiles
 from miyun.edge.tokens import local_token
 from miyun.hsm.port import MachineState
 from miyun.hsm.soft.client import SoftMachine
+from miyun.hsm.soft.offline import started
 from miyun.offerings.certificate import protocol as certificate_protocol
 from miyun.offerings.certificate import tasks as certificate_tasks
+from miyun.offerings.certificate.errors import RootsOffline
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.store import CertificateStore
@@ -99,6 +104,7 @@ ROOMS = (
     "api_management",
 )
 PROTOCOLS: tuple[ProtocolRoute, ...] = (*certificate_protocol.ROUTES, *timestamp_protocol.ROUTES)
+ROOTS = "roots"  # the VSM of the root CAs' keys, which runs only for a ceremony
 SETUP_DONE = "setup-done"  # in data/: the installation has its administrators, authorities and keys
 
 
@@ -193,7 +199,12 @@ async def assemble(
     bought = ContractStore(database)
 
     certificate = CertificateService(
-        store=CertificateStore(database), machine=machine, clock=clock, ledger=ledger, base_url=settings.url
+        store=CertificateStore(database),
+        machine=machine,
+        ceremony=partial(ceremony, settings),
+        clock=clock,
+        ledger=ledger,
+        base_url=settings.url,
     )
     issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
 
@@ -306,6 +317,23 @@ async def assemble(
             *((task, strong_auth) for task in strong_auth_tasks.TASKS),
         ),
     )
+
+
+@asynccontextmanager
+async def ceremony(settings: Settings) -> AsyncIterator[SoftMachine]:
+    """The machine with the root keys, while the block runs; `machine.root` protects it as it does the platform's own.
+
+    Raises RootsOffline where it takes its operators' shares to open."""
+    if settings.machine.root != "keyfile":
+        raise RootsOffline
+    with machine_errors():
+        async with roots_machine(settings) as machine:
+            yield machine
+
+
+def roots_machine(settings: Settings) -> AbstractAsyncContextManager[SoftMachine]:
+    """As it is found: locked or unprovisioned, where operators keep its root in shares."""
+    return started(settings.home, ROOTS, root=settings.machine.root, uid=settings.machine.uid)
 
 
 def time_source(settings: Settings, clock: Clock) -> NtpSource | None:

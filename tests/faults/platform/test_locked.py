@@ -50,9 +50,19 @@ def health(platform: RunningPlatform, *, vsm: str, seconds: float = 60) -> httpx
     raise AssertionError(f"the machine is not {vsm}: {said}\n{platform.logs()}")
 
 
-def vsm(platform: RunningPlatform, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "miyun.edge.cli", "vsm", *arguments]
+def miyun(platform: RunningPlatform, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "miyun.edge.cli", *arguments]
     return subprocess.run(command, env=platform.environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def hold_ceremony(platform: RunningPlatform, folder: Path) -> list[Path]:
+    """Provision both machines, so that the set-up can go on; answers the share files of the root CAs' one."""
+    made = miyun(platform, "vsm", "provision", "--threshold", "2", "--shares", "3", "--out", str(folder / "shares"))
+    assert made.returncode == 0, made.stderr
+    held = miyun(platform, "ca", "ceremony", "--threshold", "2", "--shares", "3", "--out", str(folder / "roots"))
+    assert held.returncode == 0, held.stderr
+    platform.wait_ready()
+    return sorted((folder / "roots").iterdir())
 
 
 def test_a_locked_machine_serves_nothing_until_enough_operators_came(
@@ -60,11 +70,9 @@ def test_a_locked_machine_serves_nothing_until_enough_operators_came(
 ) -> None:
     platform = shared_root
     assert health(platform, vsm="unprovisioned").status_code == 503
-    made = vsm(platform, "provision", "--threshold", "2", "--shares", "3", "--out", str(tmp_path / "shares"))
-    assert made.returncode == 0, made.stderr
+    hold_ceremony(platform, tmp_path)
     shares = sorted((tmp_path / "shares").iterdir())
     assert len(shares) == 3 and all(share.stat().st_mode & 0o777 == 0o600 for share in shares)
-    platform.wait_ready()
 
     tenant = platform.activate(spec(code("l")))
     app = platform.application(tenant, services=("timestamp", "encryption"))
@@ -96,12 +104,12 @@ def test_a_locked_machine_serves_nothing_until_enough_operators_came(
         assert parse_response(answer.content).status == PKIStatus.REJECTION
         assert session.call("kms.key.list")["items"], "what needs no machine goes on"
 
-        one = vsm(platform, "unlock", "--share-file", str(shares[0]))
+        one = miyun(platform, "vsm", "unlock", "--share-file", str(shares[0]))
         assert one.returncode == 1 and "1" in one.stdout + one.stderr
         assert health(platform, vsm="locked").status_code == 503
-        again = vsm(platform, "unlock", "--share-file", str(shares[0]))
+        again = miyun(platform, "vsm", "unlock", "--share-file", str(shares[0]))
         assert again.returncode != 0, "one operator twice is not two"
-        two = vsm(platform, "unlock", "--share-file", str(shares[2]))
+        two = miyun(platform, "vsm", "unlock", "--share-file", str(shares[2]))
         assert two.returncode == 0, two.stdout + two.stderr
         platform.wait_ready()
         read = client.call("encryption.decrypt", key=key, ciphertext=ciphertext)
@@ -110,3 +118,28 @@ def test_a_locked_machine_serves_nothing_until_enough_operators_came(
         assert after["serial"] != before["serial"]
         assert [item["label"] for item in session.call("kms.key.list")["items"]] == ["甲"]
     assert platform.verify_journal().problems == []
+
+
+def test_the_root_keys_open_only_for_a_ceremony_of_enough_operators(
+    shared_root: RunningPlatform, tmp_path: Path
+) -> None:
+    platform = shared_root
+    health(platform, vsm="unprovisioned")
+    miyun(platform, "vsm", "provision", "--out", str(tmp_path / "first"))
+    told = miyun(platform, "ca", "status")
+    assert told.returncode == 0 and "miyun ca ceremony" in told.stdout
+    refused = miyun(platform, "ca", "ceremony")
+    assert refused.returncode == 2 and "--out" in refused.stderr
+
+    held = miyun(platform, "ca", "ceremony", "--out", str(tmp_path / "roots"))
+    assert held.returncode == 0 and "sm2-root" in held.stdout, held.stderr
+    assert not (platform.home / "run" / "vsm-roots.sock").exists()
+    platform.wait_ready()
+    first, second, _ = sorted((tmp_path / "roots").iterdir())
+    alone = miyun(platform, "ca", "ceremony", "--share-file", str(first))
+    assert alone.returncode == 1 and "1 more share" in alone.stderr
+    other = miyun(platform, "ca", "ceremony", "--share-file", str(tmp_path / "first" / "share-1-of-3.txt"))
+    assert other.returncode != 0
+    both = miyun(platform, "ca", "ceremony", "--share-file", str(first), "--share-file", str(second))
+    assert both.returncode == 0, both.stderr
+    assert "a ceremony is due" not in miyun(platform, "ca", "status").stdout

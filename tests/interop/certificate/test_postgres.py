@@ -27,7 +27,7 @@ def test_the_rooms_live_on_postgresql(tmp_path: Path) -> None:
         database = Database(dsn)
         metadata.create_all(database.engine)
         try:
-            asyncio.run(live(Rooms(tmp_path, database, StandInMachine())))
+            asyncio.run(live(Rooms(tmp_path, database, StandInMachine(), StandInMachine())))
         finally:
             database.close()
 

@@ -21,7 +21,7 @@ from miyun.wire.x509 import parse_certificate
 def test_tokens_and_evidence_by_the_real_machine_through_a_kill(tmp_path: Path) -> None:
     async def run(vsm: Vsm) -> list[m.TokenView]:
         machine = vsm.machine()
-        rooms = Rooms(tmp_path, database_in(tmp_path), machine)  # type: ignore[arg-type]
+        rooms = Rooms(tmp_path, database_in(tmp_path), machine, machine)  # type: ignore[arg-type]
         try:
             await rooms.certificate.bootstrap()
             await rooms.timestamp.bootstrap()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ class Machine:
         self.error: Exception | None = None
 
     def __call__(self, home: Any, work: Any) -> Any:
+        return asyncio.run(work(self))
+
+    async def provision(self, threshold: int, shares: int) -> list[str]:
         if self.error:
             raise self.error
         self.provisioned += 1

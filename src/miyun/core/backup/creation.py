@@ -28,8 +28,9 @@ from miyun.core.storage.snapshot import Snapshot, pin
 from miyun.hsm.port import MachineStatus
 
 _TRIES: Final = 20
-# What the cryptographic machine keeps itself is in its exported root.
-_OF_THE_MACHINE: Final = re.compile(r"data/vsm-[^/]+/.*|secrets/vsm(-[^/]+)?-root\.key")
+# What the platform's cryptographic machine keeps itself is in its exported root. Another that does not run, with the
+# keys of root CAs, is copied as files; shares stay with its operators.
+_OF_THE_MACHINE: Final = re.compile(r"data/vsm-platform/.*|secrets/vsm-root\.key")
 
 
 class RootExporter(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -53,6 +53,23 @@ def status(home: Path | None, as_json: bool) -> None:
 )
 @home_option
 def provision(threshold: int, shares: int, out: Path, home: Path | None) -> None:
+    _with_machine(home, lambda machine: provision_into(machine, threshold, shares, out))
+
+
+@vsm.command(help=say("解锁：逐份提交操作员分量。", "Unlock: hand in operators' shares one by one."))
+@click.option(
+    "--share-file", type=click.Path(path_type=Path), multiple=True, help=say("分量文件", "a file with a share")
+)
+@home_option
+def unlock(share_file: tuple[Path, ...], home: Path | None) -> None:
+    missing = _with_machine(home, lambda machine: submit_shares(machine, share_file))
+    if missing:
+        raise Problem(say(f"还缺 {missing} 份", f"{missing} more shares are needed"), Exit.FAILED)
+    click.echo(say("已解锁", "unlocked"))
+
+
+async def provision_into(machine: SoftMachine, threshold: int, shares: int, out: Path) -> None:
+    """Make the machine's root; each operator's share is written to a file of its own under `out`."""
     if threshold > shares:
         raise Problem(say("所需份数不能多于总份数", "the threshold exceeds the number of shares"), Exit.USAGE)
     out = out.resolve()
@@ -64,7 +81,7 @@ def provision(threshold: int, shares: int, out: Path, home: Path | None) -> None
             raise Problem(say(f"{file} 已存在", f"{file} exists already"), Exit.USAGE)
     opened = [os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600) for file in files]
     try:
-        made = _with_machine(home, lambda machine: machine.provision(threshold, shares))
+        made = await machine.provision(threshold, shares)
     except BaseException:
         for descriptor, file in zip(opened, files, strict=True):
             os.close(descriptor)
@@ -78,30 +95,19 @@ def provision(threshold: int, shares: int, out: Path, home: Path | None) -> None
         click.echo(str(file))
 
 
-@vsm.command(help=say("解锁：逐份提交操作员分量。", "Unlock: hand in operators' shares one by one."))
-@click.option(
-    "--share-file", type=click.Path(path_type=Path), multiple=True, help=say("分量文件", "a file with a share")
-)
-@home_option
-def unlock(share_file: tuple[Path, ...], home: Path | None) -> None:
-    texts = [file.read_text("utf-8").strip() for file in share_file]
-
-    async def submit(machine: SoftMachine) -> int:
-        missing = (await machine.status()).shares_missing
-        given = iter(texts)
-        while missing:
-            text = next(given, None)
-            if text is None:
-                if texts:
-                    break
-                text = await asyncio.to_thread(click.prompt, say("分量", "share"), hide_input=True)
-            missing = await machine.submit_share(text)
-        return missing
-
-    missing = _with_machine(home, submit)
-    if missing:
-        raise Problem(say(f"还缺 {missing} 份", f"{missing} more shares are needed"), Exit.FAILED)
-    click.echo(say("已解锁", "unlocked"))
+async def submit_shares(machine: SoftMachine, files: Sequence[Path]) -> int:
+    """Hand in the shares in `files`, or ask for them; the answer is how many are missing still."""
+    texts = [file.read_text("utf-8").strip() for file in files]
+    missing = (await machine.status()).shares_missing
+    given = iter(texts)
+    while missing:
+        text = next(given, None)
+        if text is None:
+            if texts:
+                break
+            text = await asyncio.to_thread(click.prompt, say("分量", "share"), hide_input=True)
+        missing = await machine.submit_share(text)
+    return missing
 
 
 def _with_machine(home: Path | None, work: Callable[[SoftMachine], Awaitable[Answer]]) -> Answer:

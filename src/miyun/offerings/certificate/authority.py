@@ -1,16 +1,18 @@
-"""The hierarchies: a root and an issuing CA per family, their keys in the machine."""
+"""The hierarchies: a root and an issuing CA per family. Issuing keys are in the platform's machine; root keys in one of
+their own that runs only for a ceremony, so that what serves the network cannot sign by them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from miyun.core.clock import Clock
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.machine import machine_errors
 from miyun.hsm.port import Machine
-from miyun.offerings.certificate.errors import AuthorityMissing
+from miyun.offerings.certificate.errors import AuthorityMissing, RootsOffline
 from miyun.offerings.certificate.model import (
     BACKDATE,
     HIERARCHIES,
@@ -39,25 +41,40 @@ from miyun.wire.x509 import (
     subject_key_identifier,
 )
 
+Ceremony = Callable[[], AbstractAsyncContextManager[Machine]]
+"""Opens the machine with the root keys. Raises RootsOffline when only its operators can."""
+
 
 class Authorities:
     """Loads authorities once (they never change) and signs with their keys."""
 
     def __init__(
-        self, *, store: CertificateStore, machine: Machine, clock: Clock, ledger: Ledger, base_url: str
+        self,
+        *,
+        store: CertificateStore,
+        machine: Machine,
+        ceremony: Ceremony,
+        clock: Clock,
+        ledger: Ledger,
+        base_url: str,
     ) -> None:
         self._store = store
         self._machine = machine
+        self.ceremony = ceremony
         self._clock = clock
         self._ledger = ledger
         self._base_url = base_url.rstrip("/")
         self._known: Mapping[str, Authority] = {}
 
-    async def bootstrap(self) -> None:
+    @property
+    def complete(self) -> bool:
+        return len(self.all()) == 2 * len(HIERARCHIES)
+
+    async def create(self, roots: Machine) -> None:
         """Create every hierarchy that does not exist. Safe to repeat and to run in several processes at once."""
         for family in HIERARCHIES:
-            root = await self._ensure(family, AuthorityRole.ROOT, None)
-            await self._ensure(family, AuthorityRole.ISSUING, root)
+            root = await self._ensure(family, AuthorityRole.ROOT, None, roots)
+            await self._ensure(family, AuthorityRole.ISSUING, root, roots)
 
     def all(self) -> list[Authority]:
         if len(self._known) < 2 * len(HIERARCHIES):
@@ -111,10 +128,13 @@ class Authorities:
     def ocsp_url(self, authority: str) -> str:
         return f"{self._base_url}/ocsp/{authority}"
 
-    async def sign(self, authority: Authority, to_be_signed: bytes) -> bytes:
-        """The whole signed structure (certificate, CRL) from its to-be-signed part."""
+    async def sign(self, authority: Authority, to_be_signed: bytes, roots: Machine | None = None) -> bytes:
+        """The whole signed structure (certificate, CRL) from its to-be-signed part; by a root in a ceremony only."""
+        machine = roots if authority.role is AuthorityRole.ROOT else self._machine
+        if machine is None:
+            raise RootsOffline
         with machine_errors():
-            [signature] = await self._machine.sign(authority.key, authority.hierarchy.scheme, [to_be_signed])
+            [signature] = await machine.sign(authority.key, authority.hierarchy.scheme, [to_be_signed])
         return assemble(to_be_signed, authority.hierarchy.signature, signature)
 
     async def new_serial(self) -> int:
@@ -123,13 +143,13 @@ class Authorities:
             octets = await self._machine.random(16)
         return int.from_bytes(octets, "big") >> 2 | 1 << 126
 
-    async def _ensure(self, family: Family, role: AuthorityRole, parent: Authority | None) -> Authority:
+    async def _ensure(self, family: Family, role: AuthorityRole, parent: Authority | None, roots: Machine) -> Authority:
         name = authority_id(family, role)
         if (found := self.find(name)) is not None:
             return found
         hierarchy = HIERARCHIES[family]
         with machine_errors():
-            key = await self._machine.generate(hierarchy.key, key_binding(name))
+            key = await (self._machine if parent else roots).generate(hierarchy.key, key_binding(name))
         if key.public is None:
             raise AuthorityMissing(name)
         now = self._clock.now()
@@ -146,7 +166,7 @@ class Authorities:
             extensions=self._extensions(key.public, parent),
         ).encode()
         with machine_errors():
-            [signature] = await self._machine.sign(signer_key, hierarchy.scheme, [tbs])
+            [signature] = await roots.sign(signer_key, hierarchy.scheme, [tbs])
         authority = Authority(
             id=name,
             family=family,

@@ -49,6 +49,17 @@ class AuthorityMissing(Unavailable):
     remedy = Text("请由平台运维完成初始化。", "Have the platform operator finish the set-up.")
 
 
+class RootsOffline(Unavailable):
+    text = Text("根 CA 的密码机处于离线状态。", "The machine with the root CAs' keys is offline.")
+    remedy = Text(
+        "请由操作员在平台所在机器执行 miyun ca ceremony。",
+        "Have its operators run miyun ca ceremony on the platform's machine.",
+    )
+
+    def __init__(self) -> None:
+        super().__init__("roots", retry_after=60)
+
+
 class ResponderMissing(Unavailable):
     text = Text("OCSP 响应证书不可用：{part}。", "The OCSP responder's certificate is not available: {part}.")
     remedy = Text("请由平台运维检查初始化与证书有效期。", "Have the platform operator check set-up and validity.")

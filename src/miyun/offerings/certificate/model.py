@@ -20,6 +20,8 @@ ROOT_LIFETIME: Final = timedelta(days=365 * 20)
 ISSUING_LIFETIME: Final = timedelta(days=365 * 10)
 CRL_LIFETIME: Final = timedelta(hours=24)
 CRL_REFRESH: Final = timedelta(hours=12)  # a new list comes this long before the old one ends
+ROOT_CRL_LIFETIME: Final = timedelta(days=180)  # of lists that need a ceremony
+ROOT_CRL_REFRESH: Final = timedelta(days=60)
 CRL_PAUSE: Final = timedelta(seconds=5)  # a burst of revocations makes one list, not one each
 CRL_HISTORY: Final = 48  # lists kept per authority
 OCSP_LIFETIME: Final = timedelta(hours=1)

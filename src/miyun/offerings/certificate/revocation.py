@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from miyun.core.clock import Clock
 from miyun.core.errors import MiyunError, NotFound
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.ports import REVOKED_TOPIC
+from miyun.hsm.port import Machine
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.model import (
     CRL_HISTORY,
     CRL_LIFETIME,
     CRL_PAUSE,
     CRL_REFRESH,
+    ROOT_CRL_LIFETIME,
+    ROOT_CRL_REFRESH,
     Authority,
+    AuthorityRole,
     RevocationList,
     RevocationReason,
     RevokedSerial,
@@ -70,7 +74,7 @@ class Revocation:
         return known
 
     async def publish_due(self, *, patient: bool = True) -> list[RevocationList]:
-        """Make every list that is due: a certificate was revoked, or the newest list nears its end.
+        """Make every list of an issuing CA that is due: a certificate was revoked, or the newest list nears its end.
 
         A `patient` call leaves a list that is only seconds old to the next one, so that a burst of revocations
         makes one list.
@@ -83,9 +87,24 @@ class Revocation:
                 pass
             elif not due or (patient and now - this_update < CRL_PAUSE):
                 continue
-            if (found := self._authorities.find(authority)) is not None:
+            if (found := self._authorities.find(authority)) is not None and found.role is AuthorityRole.ISSUING:
                 made.append(await self.publish(found))
         return made
+
+    async def roots_due(self) -> list[Authority]:
+        """Whose list is missing or nears its end, so that a ceremony is needed."""
+        states = await asyncio.to_thread(self._store.crl_states)
+        now = self._clock.now()
+        return [
+            item
+            for item in self._authorities.all()
+            if item.role is AuthorityRole.ROOT
+            and ((ends := states[item.id][2]) is None or ends - now < ROOT_CRL_REFRESH)
+        ]
+
+    async def publish_roots(self, roots: Machine) -> list[RevocationList]:
+        """Renew the roots' lists that are due, in a ceremony."""
+        return [await self.publish(item, roots) for item in await self.roots_due()]
 
     async def try_publish(self) -> list[RevocationList]:
         """As `publish_due` after a revocation, which stands whatever happens here: the periodic task tries again."""
@@ -95,7 +114,7 @@ class Revocation:
             log.warning("a revocation list could not be made yet: %s", error.code)
             return []
 
-    async def publish(self, authority: Authority) -> RevocationList:
+    async def publish(self, authority: Authority, roots: Machine | None = None) -> RevocationList:
         """Make a list now. Its number is taken first, so that two processes never use one number twice."""
         number, changes = await asyncio.to_thread(self._store.take_crl_number, authority.id)
         now = self._clock.now()
@@ -105,9 +124,9 @@ class Revocation:
             authority=authority.id,
             number=number,
             this_update=now,
-            next_update=now + CRL_LIFETIME,
+            next_update=now + _lifetime(authority),
             entries=len(revoked),
-            der=await self._authorities.sign(authority, tbs),
+            der=await self._authorities.sign(authority, tbs, roots),
         )
         await asyncio.to_thread(self._store.add_crl, item, changes, CRL_HISTORY)
         await self._ledger.append(
@@ -123,12 +142,16 @@ class Revocation:
         return item
 
 
+def _lifetime(authority: Authority) -> timedelta:
+    return ROOT_CRL_LIFETIME if authority.role is AuthorityRole.ROOT else CRL_LIFETIME
+
+
 def _encode(authority: Authority, number: int, now: datetime, revoked: list[RevokedSerial]) -> bytes:
     issuer = parse_certificate(authority.der)
     return TbsCertificateList(
         issuer=issuer.subject,
         this_update=now,
-        next_update=now + CRL_LIFETIME,
+        next_update=now + _lifetime(authority),
         entries=tuple(RevokedEntry(item.serial, item.revoked_at, item.reason.crl_reason) for item in revoked),
         crl_number=number,
         authority_key_identifier=issuer.subject_key_identifier or b"",

@@ -13,7 +13,7 @@ from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call, Empty, Reply
 from miyun.gm.errors import InvalidSignature as SignatureMismatch
 from miyun.hsm.port import Machine
-from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.authority import Authorities, Ceremony
 from miyun.offerings.certificate.errors import (
     CertificateAlreadyRevoked,
     CertificateNotComplete,
@@ -48,6 +48,7 @@ from miyun.offerings.certificate.model import (
     REASON_TEXTS,
     AuthorityRole,
     Certificate,
+    RevocationList,
     RevocationReason,
     State,
     serial_text,
@@ -77,13 +78,16 @@ class CertificateService:
         *,
         store: CertificateStore,
         machine: Machine,
+        ceremony: Ceremony,
         clock: Clock,
         ledger: Ledger,
         base_url: str = "https://127.0.0.1:8600",
     ) -> None:
         self._store = store
         self._clock = clock
-        self.authorities = Authorities(store=store, machine=machine, clock=clock, ledger=ledger, base_url=base_url)
+        self.authorities = Authorities(
+            store=store, machine=machine, ceremony=ceremony, clock=clock, ledger=ledger, base_url=base_url
+        )
         self.issuance = Issuance(store=store, authorities=self.authorities, clock=clock)
         self.escrow = KeyCentre(store=store.escrow, machine=machine, issuance=self.issuance)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
@@ -98,10 +102,19 @@ class CertificateService:
         )
 
     async def bootstrap(self) -> None:
-        """Root and issuing CA of every family, who answers for it, and a first list of each. Safe to repeat."""
-        await self.authorities.bootstrap()
+        """Root and issuing CA of every family, who answers for it, and a first list of each. Safe to repeat.
+
+        Raises RootsOffline when something of a root's is missing and only its operators can open its machine."""
+        if not self.authorities.complete or await self.revocation.roots_due():
+            async with self.authorities.ceremony() as roots:
+                await self.hold_ceremony(roots)
         await self.responder.renew()
         await self.revocation.publish_due()
+
+    async def hold_ceremony(self, roots: Machine) -> list[RevocationList]:
+        """What only root keys can do: certify issuing CAs that are missing, renew the roots' lists that are due."""
+        await self.authorities.create(roots)
+        return await self.revocation.publish_roots(roots)
 
     # issue and find
 
@@ -241,7 +254,7 @@ class CertificateService:
         )
 
     async def authority_list(self, call: Call, request: Empty) -> AuthorityList:
-        return AuthorityList(items=[self._authority_view(item.id) for item in self.authorities.all()])
+        return AuthorityList(items=[self.authority_view(item.id) for item in self.authorities.all()])
 
     async def template_list(self, call: Call, request: Empty) -> TemplateList:
         return TemplateList(
@@ -302,7 +315,7 @@ class CertificateService:
     def _chain_pem(self, certificate: Certificate) -> str:
         return certificates_pem(parse_certificate(item) for item in self.authorities.chain(certificate.authority))
 
-    def _authority_view(self, authority: str) -> AuthorityView:
+    def authority_view(self, authority: str) -> AuthorityView:
         found = self.authorities.find(authority)
         if found is None:
             raise NotFound("ca", authority)

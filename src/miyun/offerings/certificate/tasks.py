@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from miyun.core.jobs import Task
+from miyun.offerings.certificate.errors import RootsOffline
+from miyun.offerings.certificate.model import ROOT_CRL_REFRESH
 from miyun.offerings.certificate.service import CertificateService
+
+log = logging.getLogger("miyun.certificate")
 
 
 async def publish_lists(service: CertificateService) -> None:
@@ -16,7 +22,20 @@ async def renew_responders(service: CertificateService) -> None:
     await service.responder.renew()
 
 
+async def renew_root_lists(service: CertificateService) -> None:
+    """Lists of roots that near their end; where their machine is offline, its operators are called."""
+    due = await service.revocation.roots_due()
+    if not due:
+        return
+    try:
+        await service.bootstrap()
+    except RootsOffline as error:
+        names = ", ".join(item.id for item in due)
+        log.warning("the revocation lists of %s end within %d days: %s", names, ROOT_CRL_REFRESH.days, error.remedy.en)
+
+
 TASKS = (
     Task("certificate.crl", 10, publish_lists),
     Task("certificate.ocsp", 3600, renew_responders),
+    Task("certificate.roots", 86_400, renew_root_lists),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.standin import HandClock, StandInLedger, StandInMachine, call_of
+from tests.standin import HandClock, StandInLedger, StandInMachine, call_of, ceremony
 
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.errors import MachineLocked as CoreMachineLocked
@@ -33,11 +33,17 @@ Csr = Callable[..., str]
 def test_racing_processes_make_three_hierarchies_once(
     empty_store: CertificateStore, machine: StandInMachine, clock: HandClock
 ) -> None:
-    ledger = StandInLedger()
+    ledger, roots = StandInLedger(), StandInMachine()
 
     async def race() -> None:
         services = [
-            CertificateService(store=empty_store, machine=machine, clock=clock, ledger=ledger)  # type: ignore[arg-type]
+            CertificateService(
+                store=empty_store,
+                machine=machine,  # type: ignore[arg-type]
+                ceremony=ceremony(roots),
+                clock=clock,
+                ledger=ledger,  # type: ignore[arg-type]
+            )
             for _ in range(2)
         ]
         await asyncio.gather(*(service.bootstrap() for service in services))

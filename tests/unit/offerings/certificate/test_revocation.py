@@ -174,13 +174,14 @@ def test_verification_says_why_not(service: CertificateService, sm2_csr: Csr, cl
 def test_a_certificate_of_nobody_we_know_is_untrusted(
     service: CertificateService, sm2_csr: Csr, clock: HandClock, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    from tests.standin import StandInMachine, database_in
+    from tests.standin import StandInMachine, ceremony, database_in
 
     from miyun.offerings.certificate.store import CertificateStore
 
     other = CertificateService(
         store=CertificateStore(database_in(tmp_path_factory.mktemp("other"))),
         machine=StandInMachine(),  # type: ignore[arg-type]
+        ceremony=ceremony(StandInMachine()),
         clock=clock,
         ledger=StandInLedger(),  # type: ignore[arg-type]
     )

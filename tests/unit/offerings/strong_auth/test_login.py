@@ -170,7 +170,7 @@ def test_an_expired_certificate_is_refused(hall: Hall) -> None:
 
 def test_a_foreign_ca_is_refused_until_the_tenant_trusts_it(hall: Hall, tmp_path_factory: Any) -> None:
     folder = tmp_path_factory.mktemp("foreign")
-    foreign = Rooms(folder, database_in(folder), StandInMachine())
+    foreign = Rooms(folder, database_in(folder), StandInMachine(), StandInMachine())
     hall.do(foreign.certificate.bootstrap)
     issued = hall.do(
         foreign.issuer.issue,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.rooms import Rooms
-from tests.standin import StandInLedger, StandInMachine, call_of, database_in
+from tests.standin import StandInLedger, StandInMachine, call_of, ceremony, database_in
 
 from miyun.core.errors import InvalidArgument
 from miyun.core.ledger.port import Entry
@@ -87,6 +87,7 @@ def test_another_platforms_token_is_not_trusted(rooms: Rooms, tmp_path: Path) ->
     authority = CertificateService(
         store=CertificateStore(database),
         machine=machine,
+        ceremony=ceremony(machine),
         clock=rooms.clock,
         ledger=ledger,  # type: ignore[arg-type]
     )
