@@ -16,8 +16,10 @@ from miyun.gm.errors import InvalidInput, InvalidKey
 from miyun.hsm.errors import InvalidRequest
 from miyun.hsm.port import KeyAlgorithm
 from miyun.hsm.soft import keys, shares
+from miyun.hsm.token import frames as token_frames
 from miyun.offerings.encryption import segments
 from miyun.wire import der, oid
+from miyun.wire.errors import DecodeError
 
 _D = bytes(range(1, 33))
 
@@ -85,6 +87,16 @@ def _anchors() -> list[bytes]:
         return [store_anchor(Path(folder), head, b"signature", b"token").read_bytes()]
 
 
+def _token_requests() -> list[bytes]:
+    function = token_frames.Function
+    made = [
+        token_frames.request(function.VERIFY_PIN, 1, 1, b"12345678"),
+        token_frames.request(function.CREATE_FILE, 1, "name", 10, 1, 1),
+        token_frames.request(function.GET_DEV_INFO),
+    ]
+    return [frame[token_frames.LENGTH.size :] for frame in made]
+
+
 def _read_anchor(data: bytes) -> None:
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
@@ -126,6 +138,7 @@ TARGETS = [
     ),
     Target("share", _read_share, _shares, (ValueError,)),
     Target("segments", segments.parse_header, _headers, (segments.BadHeader, segments.Incomplete)),
+    Target("token request", token_frames.parse_request, _token_requests, (DecodeError,)),
     Target("record", _read_line, _lines, (ValueError,), prefixes_refused=False),  # what is no line is skipped
     Target("anchor", _read_anchor, _anchors, (ValueError,), prefixes_refused=False),  # the last LF may be missing
 ]

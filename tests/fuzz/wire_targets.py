@@ -9,7 +9,7 @@ from tests.unit.wire.authority import ALGORITHMS, NOW, PSS, RSA, SM2, key, make,
 
 from miyun.gm import sm3
 from miyun.gm.errors import InvalidSignature
-from miyun.wire import cms, crl, der, ocsp, oid, pem, pkcs10, spki, tsp, versioned, x509
+from miyun.wire import cms, crl, der, ocsp, oid, pem, pkcs10, skf_unlock, spki, tsp, versioned, x509
 from miyun.wire.algorithm import DigestAlgorithm, read_cms_signature_algorithm, read_signature_algorithm
 from miyun.wire.ber import ber_to_der
 from miyun.wire.errors import DecodeError
@@ -46,6 +46,18 @@ def _request() -> list[bytes]:
     return [
         pkcs10.CertificationRequestInfo(name("x"), key().spki, (x509.key_usage("cRLSign"),), "a").sign(SM2, key().sign),
         pkcs10.CertificationRequestInfo(name("x"), key().spki, (), "a", point).sign(SM2, key().sign),
+    ]
+
+
+def _unlock_challenge() -> list[bytes]:
+    return [skf_unlock.Challenge("T0001", "应用", bytes(16), 50_000, b"\4" + bytes(64), bytes(16)).encode()]
+
+
+def _unlock_command() -> list[bytes]:
+    code = skf_unlock.CommandCode
+    return [
+        skf_unlock.Command(code.CHALLENGE, "应用").encode(),
+        skf_unlock.Command(code.UNLOCK, "应用", bytes(160), b"12345678").encode(),
     ]
 
 
@@ -153,6 +165,9 @@ TARGETS = [
     Target("csr", pkcs10.parse_csr, _request),
     Target("enveloped data", cms.parse_enveloped_data, _envelope),
     Target("enveloped key", cms.parse_enveloped_key, _enveloped_key),
+    Target("unlock challenge", skf_unlock.parse_challenge, _unlock_challenge),
+    Target("unlock response", skf_unlock.parse_response, lambda: [skf_unlock.Response(bytes(16), bytes(140)).encode()]),
+    Target("unlock command", skf_unlock.parse_command, _unlock_command),
     Target("name", Name.decode, lambda: [name("张三").der]),
     Target(
         "name as text",

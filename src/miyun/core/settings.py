@@ -99,6 +99,7 @@ _RESERVED = frozenset(
         "MIYUN_GM_PROVIDER",
         "MIYUN_LANG",
         "MIYUN_TRACE",
+        "MIYUN_TOKENS",
         # of a caller's profile
         "MIYUN_PROFILE",
         "MIYUN_URL",

@@ -4,14 +4,13 @@ root in a key file. Both are opened before the process gives up its privileges.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from miyun.hsm.folder import Folder
 from miyun.hsm.soft.wrapping import ROOT_SIZE
 
 _STATE: Final = "vsm.json"
@@ -36,42 +35,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     created_at: str
 
 
-class Home:
-    """The VSM's directory, through a descriptor, so that the process need not be able to reach it by path."""
-
-    def __init__(self, path: Path, *, owner: int | None = None) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        os.fchmod(self._descriptor, 0o700)
-        if owner is not None:
-            with contextlib.suppress(PermissionError):  # where the user cannot be changed either
-                os.fchown(self._descriptor, owner, owner)
-                for entry in os.listdir(self._descriptor):
-                    os.chown(entry, owner, owner, dir_fd=self._descriptor, follow_symlinks=False)
-
-    def lock(self) -> None:
-        """Held until the process ends. Raises BlockingIOError when another process holds it."""
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+class Home(Folder):
+    """The VSM's directory."""
 
     def load(self) -> State | None:
-        try:
-            descriptor = os.open(_STATE, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._descriptor)
-        except FileNotFoundError:
-            return None
-        with os.fdopen(descriptor, "rb") as file:
-            return msgspec.json.decode(file.read(), type=State)
+        content = self.read(_STATE)
+        return None if content is None else msgspec.json.decode(content, type=State)
 
     def save(self, state: State) -> None:
         """Durable when it returns."""
-        temporary = _STATE + ".new"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=self._descriptor), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(state)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, _STATE, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
-        os.fsync(self._descriptor)
+        self.replace(_STATE, msgspec.json.format(msgspec.json.encode(state)))
 
 
 class KeyFile:

@@ -1,0 +1,3 @@
+from miyun.hsm.token.process import main
+
+raise SystemExit(main())
