@@ -260,6 +260,15 @@ class Belongings:
         self._message = base64.b64decode(asked["message"])
         return str(asked["challenge"])
 
+    def sign_on_client(self, operation_id: str) -> str:
+        security = self.client(Role.TENANT_SECURITY)
+        made = security.call(
+            "strong_auth.client.register", application=self.app.id, name="网页", redirects=["https://app.example/cb"]
+        )["client"]
+        if operation_id == "strong_auth.client.enable":
+            security.call("strong_auth.client.disable", client=made["client"])
+        return str(made["client"])
+
     # what else a request needs so that its owner's would be served
 
     def _rest(self, operation: Operation, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -354,4 +363,5 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "account_id": Belongings.account_id,
     "trust": Belongings.trust,
     "challenge": Belongings.challenge,
+    "client": Belongings.sign_on_client,
 }

@@ -25,7 +25,7 @@ from miyun.core.ledger.port import Entry, Receipt, Usage
 from miyun.core.operation import Call, Principal, Role
 from miyun.core.ports import KeyInfo, KeyRef
 from miyun.core.storage.database import Database, metadata
-from miyun.gm import intl, rand, sm2
+from miyun.gm import intl, rand, sm2, sm3
 from miyun.hsm.errors import MachineLocked, UnknownKey, WrongBinding
 from miyun.hsm.port import ESCROWED, EnvelopeForm, KeyAlgorithm, KeyBinding, SignScheme, WrappedKey
 from miyun.hsm.soft import keys as hsm_keys
@@ -106,6 +106,10 @@ class StandInMachine:
             raise WrongBinding
         self.signed += len(items)
         return [_sign(secret, scheme, item, prehashed, user_id) for item in items]
+
+    async def derive(self, purpose: str, context: bytes, size: int = 32) -> bytes:
+        self._check()
+        return sm3.hmac(purpose.encode(), context)[:size]
 
     def _check(self) -> None:
         if self.locked:

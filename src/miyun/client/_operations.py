@@ -622,6 +622,68 @@ class _StrongAuthAccount(_Group):
         return self._client.call('strong_auth.account.unbind', account_id=account_id, charge_to=charge_to)
 
 
+class _StrongAuthCas(_Group):
+    def validate(self, *, tenant: str, query: str, version: str | None = None) -> Any:
+        """Validate a CAS ticket. 校验 CAS 票据。"""
+        return self._client.call('strong_auth.cas.validate', tenant=tenant, query=query, version=version)
+
+
+class _StrongAuthClient(_Group):
+    def disable(self, *, client: str, charge_to: str | None = None) -> Any:
+        """Disable a client. 停用客户端。"""
+        return self._client.call('strong_auth.client.disable', client=client, charge_to=charge_to)
+
+    def enable(self, *, client: str, charge_to: str | None = None) -> Any:
+        """Enable a client. 启用客户端。"""
+        return self._client.call('strong_auth.client.enable', client=client, charge_to=charge_to)
+
+    def get(self, *, client: str, charge_to: str | None = None) -> Any:
+        """Show a client. 查看客户端。"""
+        return self._client.call('strong_auth.client.get', client=client, charge_to=charge_to)
+
+    def list(self, *, application: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List clients. 列出客户端。"""
+        return self._client.call('strong_auth.client.list', application=application, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def register(self, *, application: str, name: str, redirects: Sequence[Any], protocol: str | None = None, logout_redirects: Sequence[Any] | None = None, auth: str | None = None, algorithm: str | None = None, backchannel: str | None = None, charge_to: str | None = None) -> Any:
+        """Register a client that people log in to. 登记可登录的客户端。"""
+        return self._client.call('strong_auth.client.register', application=application, name=name, redirects=redirects, protocol=protocol, logout_redirects=logout_redirects, auth=auth, algorithm=algorithm, backchannel=backchannel, charge_to=charge_to)
+
+    def renew_secret(self, *, client: str, charge_to: str | None = None) -> Any:
+        """Replace a client's secret. 更换客户端口令。"""
+        return self._client.call('strong_auth.client.renew_secret', client=client, charge_to=charge_to)
+
+
+class _StrongAuthOidc(_Group):
+    def introspect(self, *, tenant: str, form: str | None = None, authorization: str | None = None) -> Any:
+        """Introspect a token. 查询令牌状态。"""
+        return self._client.call('strong_auth.oidc.introspect', tenant=tenant, form=form, authorization=authorization)
+
+    def key_set(self, *, tenant: str) -> Any:
+        """Keys that verify ID tokens. 令牌验签公钥。"""
+        return self._client.call('strong_auth.oidc.key_set', tenant=tenant)
+
+    def key_set_sm2(self, *, tenant: str) -> Any:
+        """SM2 keys that verify ID tokens. 令牌验签公钥（SM2）。"""
+        return self._client.call('strong_auth.oidc.key_set_sm2', tenant=tenant)
+
+    def metadata(self, *, tenant: str) -> Any:
+        """OpenID provider metadata. OpenID 提供者元数据。"""
+        return self._client.call('strong_auth.oidc.metadata', tenant=tenant)
+
+    def revoke(self, *, tenant: str, form: str | None = None, authorization: str | None = None) -> Any:
+        """Revoke a token. 撤销令牌。"""
+        return self._client.call('strong_auth.oidc.revoke', tenant=tenant, form=form, authorization=authorization)
+
+    def token(self, *, tenant: str, form: str | None = None, authorization: str | None = None) -> Any:
+        """Exchange a code or refresh token. 换取令牌。"""
+        return self._client.call('strong_auth.oidc.token', tenant=tenant, form=form, authorization=authorization)
+
+    def userinfo(self, *, tenant: str, form: str | None = None, authorization: str | None = None) -> Any:
+        """Tell who logged in. 查询登录者。"""
+        return self._client.call('strong_auth.oidc.userinfo', tenant=tenant, form=form, authorization=authorization)
+
+
 class _StrongAuthSession(_Group):
     def check(self, *, session: str, application: str | None = None, charge_to: str | None = None) -> Any:
         """Check a session. 检查会话。"""
@@ -630,6 +692,20 @@ class _StrongAuthSession(_Group):
     def end(self, *, session: str, application: str | None = None, charge_to: str | None = None) -> Any:
         """End a session. 结束会话。"""
         return self._client.call('strong_auth.session.end', session=session, application=application, charge_to=charge_to)
+
+
+class _StrongAuthSignOn(_Group):
+    def begin(self, *, protocol: str, tenant: str, query: str, browser: str | None = None, sso: str | None = None) -> Any:
+        """Open the sign-in page. 打开登录页。"""
+        return self._client.call('strong_auth.sign_on.begin', protocol=protocol, tenant=tenant, query=query, browser=browser, sso=sso)
+
+    def complete(self, *, protocol: str, tenant: str, query: str, browser: str | None = None, sso: str | None = None, challenge: str | None = None, certificate: str | None = None, signature: bytes | str | None = None) -> Any:
+        """Log in on the sign-in page. 在登录页以证书登录。"""
+        return self._client.call('strong_auth.sign_on.complete', protocol=protocol, tenant=tenant, query=query, browser=browser, sso=sso, challenge=challenge, certificate=certificate, signature=signature)
+
+    def end(self, *, protocol: str, tenant: str, query: str, sso: str | None = None, confirmed: bool | None = None) -> Any:
+        """Sign out everywhere. 退出单点登录。"""
+        return self._client.call('strong_auth.sign_on.end', protocol=protocol, tenant=tenant, query=query, sso=sso, confirmed=confirmed)
 
 
 class _StrongAuthTrust(_Group):
@@ -652,8 +728,24 @@ class _StrongAuth(_Group):
         return _StrongAuthAccount(self._client)
 
     @property
+    def cas(self) -> _StrongAuthCas:
+        return _StrongAuthCas(self._client)
+
+    @property
+    def client(self) -> _StrongAuthClient:
+        return _StrongAuthClient(self._client)
+
+    @property
+    def oidc(self) -> _StrongAuthOidc:
+        return _StrongAuthOidc(self._client)
+
+    @property
     def session(self) -> _StrongAuthSession:
         return _StrongAuthSession(self._client)
+
+    @property
+    def sign_on(self) -> _StrongAuthSignOn:
+        return _StrongAuthSignOn(self._client)
 
     @property
     def trust(self) -> _StrongAuthTrust:
@@ -1014,11 +1106,28 @@ OPERATIONS: Mapping[str, Operation] = {
     'strong_auth.account.resume': Operation('strong_auth.account.resume', 'POST', '/strong_auth/accounts/{account_id}/resume', ('account_id',), (), 'json', 'json', 'application/json', False),
     'strong_auth.account.suspend': Operation('strong_auth.account.suspend', 'POST', '/strong_auth/accounts/{account_id}/suspend', ('account_id',), (), 'json', 'json', 'application/json', False),
     'strong_auth.account.unbind': Operation('strong_auth.account.unbind', 'DELETE', '/strong_auth/accounts/{account_id}', ('account_id',), (), 'json', 'json', 'application/json', False),
+    'strong_auth.cas.validate': Operation('strong_auth.cas.validate', 'POST', '/strong_auth/cas/validate', (), (), 'json', 'raw', 'application/json', False),
     'strong_auth.challenge': Operation('strong_auth.challenge', 'POST', '/strong_auth/challenges', (), (), 'json', 'json', 'application/json', False),
+    'strong_auth.client.disable': Operation('strong_auth.client.disable', 'POST', '/strong_auth/clients/{client}/disable', ('client',), (), 'json', 'json', 'application/json', False),
+    'strong_auth.client.enable': Operation('strong_auth.client.enable', 'POST', '/strong_auth/clients/{client}/enable', ('client',), (), 'json', 'json', 'application/json', False),
+    'strong_auth.client.get': Operation('strong_auth.client.get', 'GET', '/strong_auth/clients/{client}', ('client',), (), 'json', 'json', 'application/json', False),
+    'strong_auth.client.list': Operation('strong_auth.client.list', 'GET', '/strong_auth/clients', (), ('application', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'strong_auth.client.register': Operation('strong_auth.client.register', 'POST', '/strong_auth/clients', (), (), 'json', 'json', 'application/json', False),
+    'strong_auth.client.renew_secret': Operation('strong_auth.client.renew_secret', 'POST', '/strong_auth/clients/{client}/secret', ('client',), (), 'json', 'json', 'application/json', False),
     'strong_auth.login': Operation('strong_auth.login', 'POST', '/strong_auth/logins', (), (), 'json', 'json', 'application/json', False),
+    'strong_auth.oidc.introspect': Operation('strong_auth.oidc.introspect', 'POST', '/strong_auth/oidc/introspect', (), (), 'json', 'raw', 'application/json', False),
+    'strong_auth.oidc.key_set': Operation('strong_auth.oidc.key_set', 'GET', '/strong_auth/oidc/{tenant}/jwks', ('tenant',), (), 'json', 'raw', 'application/json', False),
+    'strong_auth.oidc.key_set_sm2': Operation('strong_auth.oidc.key_set_sm2', 'GET', '/strong_auth/oidc/{tenant}/jwks_sm2', ('tenant',), (), 'json', 'raw', 'application/json', False),
+    'strong_auth.oidc.metadata': Operation('strong_auth.oidc.metadata', 'GET', '/strong_auth/oidc/{tenant}/metadata', ('tenant',), (), 'json', 'raw', 'application/json', False),
+    'strong_auth.oidc.revoke': Operation('strong_auth.oidc.revoke', 'POST', '/strong_auth/oidc/revoke', (), (), 'json', 'raw', 'application/json', False),
+    'strong_auth.oidc.token': Operation('strong_auth.oidc.token', 'POST', '/strong_auth/oidc/token', (), (), 'json', 'raw', 'application/json', False),
+    'strong_auth.oidc.userinfo': Operation('strong_auth.oidc.userinfo', 'POST', '/strong_auth/oidc/userinfo', (), (), 'json', 'raw', 'application/json', False),
     'strong_auth.report': Operation('strong_auth.report', 'GET', '/strong_auth/report', (), ('start', 'end', 'limit'), 'json', 'json', 'application/json', False),
     'strong_auth.session.check': Operation('strong_auth.session.check', 'POST', '/strong_auth/sessions/check', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.session.end': Operation('strong_auth.session.end', 'POST', '/strong_auth/sessions/end', (), (), 'json', 'json', 'application/json', False),
+    'strong_auth.sign_on.begin': Operation('strong_auth.sign_on.begin', 'POST', '/strong_auth/sign_on/begin', (), (), 'json', 'json', 'application/json', False),
+    'strong_auth.sign_on.complete': Operation('strong_auth.sign_on.complete', 'POST', '/strong_auth/sign_on/complete', (), (), 'json', 'json', 'application/json', False),
+    'strong_auth.sign_on.end': Operation('strong_auth.sign_on.end', 'POST', '/strong_auth/sign_on/end', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.trust.add': Operation('strong_auth.trust.add', 'POST', '/strong_auth/trust', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.trust.list': Operation('strong_auth.trust.list', 'GET', '/strong_auth/trust', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.trust.remove': Operation('strong_auth.trust.remove', 'DELETE', '/strong_auth/trust/{trust}', ('trust',), (), 'json', 'json', 'application/json', False),

@@ -126,7 +126,9 @@ class Principal:
 
 @dataclass(slots=True)
 class Call:
-    """What a handler knows about the request it serves. Handlers may fill `resource` and `detail` for the audit."""
+    """What a handler knows about the request it serves. Handlers may fill `resource` and `detail` for the audit, and in
+    a public operation `tenant`, `instance` and `binding` when they find out whom it concerns: then a refusal is
+    recorded too."""
 
     principal: Principal
     request_id: str

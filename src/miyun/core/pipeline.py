@@ -314,8 +314,8 @@ class Pipeline:
             at=now,
             request_id=arrival.request_id,
             tenant=tenant or "",
-            instance=(entitled.instance if entitled else None) or "",
-            binding=(entitled.binding if entitled else None) or "",
+            instance=(call.instance if call else None) or (entitled.instance if entitled else None) or "",
+            binding=(call.binding if call else None) or (entitled.binding if entitled else None) or "",
             principal=principal.id if principal else "",
             role=principal.role if principal else "",
             resource=dict(call.resource) if call else {},
@@ -334,7 +334,8 @@ class Pipeline:
             await self._ask_late(progress)
             if progress.ticket is not None:
                 await self._ledger.release(progress.ticket, in_doubt=progress.in_doubt)
-            if principal is None or not _is_recorded(operation) or (_is_nobody(principal) and _is_noise(error)):
+            nobody = principal is not None and _is_nobody(principal) and not (call and call.tenant)
+            if principal is None or not _is_recorded(operation) or (nobody and _is_noise(error)):
                 return  # anonymous noise is counted, not recorded: the ledger is not a target for floods
             if isinstance(error, Overloaded) and call is None:
                 return  # turned away at the door: a record of each would be the load that it was turned away for

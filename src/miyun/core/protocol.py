@@ -15,17 +15,30 @@ from miyun.core.operation import Reply
 
 
 @dataclass(frozen=True, slots=True)
+class WireRequest:
+    """All of a request, for a standard that says more than its body and path. Header names are lower case."""
+
+    method: str
+    path: Mapping[str, str]
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ProtocolRoute:
     """`path` is absolute and may hold `{name}`s, also inside a segment: `/crl/{ca}.crl`.
 
     `decode(body, path parameters)` makes the operation's request and may raise MiyunError; `encode` renders its result;
-    `error` renders a refusal in the standard's own form (None: a problem document).
+    `error` renders a refusal in the standard's own form (None: a problem document). With `whole`, `decode` is given a
+    `WireRequest` alone, and Authorization header and cookies are the standard's: the platform looks for no caller.
     """
 
     method: Literal["GET", "POST"]
     path: str
     operation_id: str
-    decode: Callable[[bytes, Mapping[str, str]], Any]
+    decode: Callable[..., Any]
     encode: Callable[[Any], Reply]
     error: Callable[[MiyunError], Reply] | None = None
     content_types: tuple[str, ...] = ()  # accepted request types; empty accepts any
+    whole: bool = False

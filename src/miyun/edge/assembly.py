@@ -64,8 +64,10 @@ from miyun.offerings.signature import tasks as signature_tasks
 from miyun.offerings.signature.evidence_signer import PlatformEvidenceSigner
 from miyun.offerings.signature.service import SignatureService
 from miyun.offerings.signature.store import SignatureStore
+from miyun.offerings.strong_auth import protocol as strong_auth_protocol
 from miyun.offerings.strong_auth import tasks as strong_auth_tasks
 from miyun.offerings.strong_auth.service import StrongAuthService
+from miyun.offerings.strong_auth.sso.store import SsoStore
 from miyun.offerings.strong_auth.store import StrongAuthStore
 from miyun.offerings.timestamp import protocol as timestamp_protocol
 from miyun.offerings.timestamp import tasks as timestamp_tasks
@@ -103,7 +105,11 @@ ROOMS = (
     "microservice",
     "api_management",
 )
-PROTOCOLS: tuple[ProtocolRoute, ...] = (*certificate_protocol.ROUTES, *timestamp_protocol.ROUTES)
+PROTOCOLS: tuple[ProtocolRoute, ...] = (
+    *certificate_protocol.ROUTES,
+    *timestamp_protocol.ROUTES,
+    *strong_auth_protocol.ROUTES,
+)
 ROOTS = "roots"  # the VSM of the root CAs' keys, which runs only for a ceremony
 SETUP_DONE = "setup-done"  # in data/: the installation has its administrators, authorities and keys
 
@@ -225,11 +231,20 @@ async def assemble(
         limit_of=tokens_an_hour,
     )
     stamper = PlatformStamper(service=timestamp)
-    strong_auth = StrongAuthService(
-        store=StrongAuthStore(database), issuer=issuer, bindings=core.applications, clock=clock
-    )
     kms = KmsService(
         store=KmsStore(database), machine=machine, clock=clock, ledger=ledger, applications=core.applications
+    )
+    strong_auth = StrongAuthService(
+        store=StrongAuthStore(database),
+        sso=SsoStore(database),
+        issuer=issuer,
+        bindings=core.applications,
+        applications=core.applications,
+        keys=kms.directory,
+        machine=machine,
+        entitle=core.entitlements.of_application(catalogue.operation("strong_auth.login")),
+        clock=clock,
+        url=settings.url,
     )
     encryption = EncryptionService(keys=kms.directory, ledger=ledger, spool=settings.folder("data"))
     signatures = SignatureStore(database)

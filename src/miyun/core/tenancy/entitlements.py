@@ -8,6 +8,7 @@ whether it is open; late money never does.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -73,6 +74,16 @@ class TenancyEntitlements:
         return Entitled(
             tenant, chosen.instance, chosen.binding, hourly_limit=limit, refuse=entitlement.overuse is Overuse.REFUSE
         )
+
+    def of_application(self, operation: Operation) -> Callable[[str, str, datetime], Awaitable[Entitled]]:
+        """Whether an application (tenant, application, now) may use `operation`, asked when it is not it that calls:
+        its people log in to it."""
+
+        async def entitled(tenant: str, application: str, now: datetime) -> Entitled:
+            principal = Principal(application, Role.APPLICATION, "", tenant=tenant, application=application)
+            return await self.resolve(principal, operation, instance=None, now=now)
+
+        return entitled
 
     def _choose(self, snapshot: _Snapshot, operation: Operation, instance: str | None, now: datetime) -> Usable:
         fitting = snapshot.fits.get(operation.id)

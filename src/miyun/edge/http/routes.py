@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
+from miyun.core.access import Anonymous, Credential
 from miyun.core.errors import MiyunError
 from miyun.core.i18n import Locale, locale_of
 from miyun.core.ids import new_id
 from miyun.core.operation import Download, Operation, Reply
 from miyun.core.pipeline import Arrival, Outcome, Pipeline
-from miyun.core.protocol import ProtocolRoute
+from miyun.core.protocol import ProtocolRoute, WireRequest
 from miyun.edge.http import arrival, body, problem
 from miyun.edge.http.binding import Binding
 from miyun.edge.http.errors import MethodNotAllowed, UnsupportedMediaType
@@ -211,18 +212,27 @@ class ProtocolRunner:
 
     async def _run(self, request: Request) -> tuple[Reply, dict[str, str]]:
         operation, route, scope = self._operation, self._route, request.scope
-        query = arrival.query_of(scope)
-        credential, content_sm3 = arrival.credential(scope, request.headers, query)
+        credential: Credential = Anonymous()
+        content_sm3 = None
+        if not route.whole:
+            credential, content_sm3 = arrival.credential(scope, request.headers, arrival.query_of(scope))
         given = _media_type(request.headers)
         if route.content_types and given not in route.content_types:
             raise UnsupportedMediaType(field="content-type", given=given, expected=", ".join(route.content_types))
         content = await body.read(request.receive, request.headers, operation.max_body, content_sm3)
+
+        def decode() -> Any:
+            if not route.whole:
+                return route.decode(content, scope["path_params"])
+            query = scope["query_string"].decode("ascii", "replace")
+            return route.decode(WireRequest(scope["method"], scope["path_params"], query, request.headers, content))
+
         outcome = await self._pipeline.execute(
             operation,
             Arrival(
                 credential=credential,
                 request_id=request.id,
-                decode=lambda: route.decode(content, scope["path_params"]),
+                decode=decode,
                 locale=request.locale,
                 instance=request.headers.get("x-miyun-instance"),
                 peer=arrival.peer(request.scope),

@@ -15,7 +15,7 @@ from miyun.offerings.strong_auth.service import StrongAuthService
 async def evidence(
     service: StrongAuthService, *, tenant: str, instance: str, start: datetime, end: datetime
 ) -> list[Evidence]:
-    records = [LoginRecord.of(session) for session in service.sessions(tenant, start, end)]
+    records = [LoginRecord.of(session) for session in service.opened(tenant, start, end)]
     return [
         Evidence(
             path="logins.json",

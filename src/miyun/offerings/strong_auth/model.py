@@ -67,6 +67,10 @@ class Session:
     last_seen_at: datetime
     expires_at: datetime
     ended_at: datetime | None
+    method: str  # "api", or the protocol that it was opened by: "oidc", "cas", "tls"
+    revocation: str  # how the certificate was checked: "good" | "unchecked"
+    client: str = ""  # the registered client of that protocol
+    sso: str = ""  # the browser's session that opened it
 
 
 def challenge_message(tenant: str, application: str, challenge: str, random: bytes, expires_at: datetime) -> bytes:

@@ -3,7 +3,8 @@
 from miyun.core.catalogue import Offering, Plan
 from miyun.core.i18n import Text
 from miyun.offerings.strong_auth.evidence import evidence
-from miyun.offerings.strong_auth.operations import LOGINS, OPERATIONS
+from miyun.offerings.strong_auth.operations import OPERATIONS
+from miyun.offerings.strong_auth.sso.operations import LOGINS
 
 OFFERING = Offering(
     slug="strong_auth",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from miyun.core.i18n import Text
-from miyun.core.operation import Duty, Meter, Operation, Role
+from miyun.core.operation import Duty, Operation, Role
 from miyun.offerings.strong_auth import messages as m
 from miyun.offerings.strong_auth.service import StrongAuthService as S
-
-LOGINS = Meter("strong_auth.logins", Text("次", "logins"))
+from miyun.offerings.strong_auth.sso.operations import LOGINS
+from miyun.offerings.strong_auth.sso.operations import OPERATIONS as SSO_OPERATIONS
 
 _SECURITY = frozenset({Role.TENANT_SECURITY})
 _READERS = frozenset({Role.APPLICATION, Role.TENANT_SECURITY, Role.TENANT_DEVELOPER, Role.TENANT_AUDIT})
@@ -184,4 +184,5 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"start": "2026-01-01T00:00:00+08:00", "end": "2026-02-01T00:00:00+08:00"},
         quota_free=True,
     ),
+    *SSO_OPERATIONS,
 )

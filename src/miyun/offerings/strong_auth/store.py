@@ -67,6 +67,11 @@ SESSION = Table(
     Column("last_seen_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
+    Column("method", String(8), nullable=False),
+    Column("revocation", String(16), nullable=False),
+    Column("client", String(40), nullable=False),
+    Column("sso", String(64), nullable=False),
+    Index("ix_strong_auth_session_tenant_sso", "tenant", "sso"),
     Index("ix_strong_auth_session_tenant_opened_at", "tenant", "opened_at"),
     Index("ix_strong_auth_session_expires_at", "expires_at"),
 )

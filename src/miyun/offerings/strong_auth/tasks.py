@@ -3,4 +3,7 @@
 from miyun.core.jobs import Task
 from miyun.offerings.strong_auth.service import StrongAuthService
 
-TASKS: tuple[Task, ...] = (Task("strong_auth.sweep", 300, StrongAuthService.sweep),)
+TASKS: tuple[Task, ...] = (
+    Task("strong_auth.sweep", 300, StrongAuthService.sweep),
+    Task("strong_auth.keys", 3600, StrongAuthService.rotate_signing_keys),
+)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.rooms import Rooms, rooms_in
+from tests.rooms import Rooms
 from tests.standin import StandInMachine, database_in
+from tests.strong_auth import Hall
 
 from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.operation import Call, Principal, Role
-from miyun.core.ports import BindingInfo
 from miyun.gm import sm2
 from miyun.offerings.certificate.issuance import Order, subject_of
 from miyun.offerings.strong_auth import messages as m
@@ -26,74 +24,8 @@ from miyun.offerings.strong_auth.errors import (
     LoginFailed,
     TooManyChallenges,
 )
-from miyun.offerings.strong_auth.service import StrongAuthService
-from miyun.offerings.strong_auth.store import StrongAuthStore
 from miyun.wire import spki
 from miyun.wire.x509 import parse_certificate
-
-
-class OneApplication:
-    """app_1 of ten_a is bound to the service, nothing else."""
-
-    def of_application(self, application: str) -> list[BindingInfo]:
-        return [BindingInfo("bnd_1", "ten_a", "app_1", "ins_1", "strong_auth")] if application == "app_1" else []
-
-
-class Hall:
-    def __init__(self, folder: Path) -> None:
-        self.rooms: Rooms = rooms_in(folder)
-        self.service = StrongAuthService(
-            store=StrongAuthStore(self.rooms.database),
-            issuer=self.rooms.issuer,
-            bindings=OneApplication(),
-            clock=self.rooms.clock,
-        )
-        self.private = sm2.generate_private_key()
-        self.pem, self.serial = self.certificate(self.private)
-
-    def certificate(self, private: bytes, template: str = "person", days: int | None = None) -> tuple[str, int]:
-        issued = self.do(
-            self.rooms.issuer.issue,
-            "ten_a",
-            template=template,
-            subject={"CN": "zhang"},
-            spki=spki.sm2_spki(sm2.public_key(private)),
-            days=days,
-            at=self.rooms.clock.now(),
-        )
-        return parse_certificate(issued.der).to_pem(), issued.serial
-
-    def do(self, verb: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        return asyncio.run(verb(*arguments, **named))
-
-    def call(self, tenant: str = "ten_a", application: str = "app_1") -> Call:
-        principal = Principal("ak_1", Role.APPLICATION, "app", tenant=tenant, application=application)
-        return Call(principal, "req_1", self.rooms.clock.now(), "zh", tenant=tenant, instance="ins_1")
-
-    def bind(self, account: str = "zhang", pem: str | None = None) -> m.AccountView:
-        request = m.BindAccount(account=account, certificate=pem or self.pem)
-        return self.do(self.service.bind_account, self.call(), request)
-
-    def challenge(self, call: Call | None = None) -> m.ChallengeView:
-        return self.do(self.service.challenge, call or self.call(), m.AskChallenge())
-
-    def login(
-        self,
-        challenge: m.ChallengeView,
-        *,
-        signature: bytes | None = None,
-        pem: str | None = None,
-        call: Call | None = None,
-    ) -> m.LoginResult:
-        request = m.Login(
-            challenge=challenge.challenge,
-            certificate=pem or self.pem,
-            signature=signature or sm2.sign(self.private, challenge.message),
-        )
-        return self.do(self.service.login, call or self.call(), request)
-
-    def check(self, session: str, call: Call | None = None) -> m.SessionView:
-        return self.do(self.service.check_session, call or self.call(), m.SessionToken(session=session))
 
 
 @pytest.fixture

@@ -265,6 +265,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_strong_auth_account_tenant_id", "strong_auth_account", ["tenant", "id"], unique=False)
     op.create_table(
+        "strong_auth_browser",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("revocation", sa.String(length=16), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("last_seen_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_browser")),
+    )
+    op.create_index("ix_strong_auth_browser_expires_at", "strong_auth_browser", ["expires_at"], unique=False)
+    op.create_table(
         "strong_auth_challenge",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
@@ -281,6 +294,48 @@ def upgrade() -> None:
     )
     op.create_index("ix_strong_auth_challenge_expires_at", "strong_auth_challenge", ["expires_at"], unique=False)
     op.create_table(
+        "strong_auth_client",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("protocol", sa.String(length=8), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("redirects", sa.JSON(), nullable=False),
+        sa.Column("logout_redirects", sa.JSON(), nullable=False),
+        sa.Column("auth", sa.String(length=32), nullable=False),
+        sa.Column("secret", sa.String(length=64), nullable=False),
+        sa.Column("algorithm", sa.String(length=16), nullable=False),
+        sa.Column("backchannel", sa.String(length=2048), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_client")),
+    )
+    op.create_index("ix_strong_auth_client_tenant_id", "strong_auth_client", ["tenant", "id"], unique=False)
+    op.create_table(
+        "strong_auth_grant",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("client", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("session", sa.String(length=64), nullable=False),
+        sa.Column("sso", sa.String(length=64), nullable=False),
+        sa.Column("code", sa.String(length=64), nullable=False),
+        sa.Column("redirect", sa.Text(), nullable=False),
+        sa.Column("scope", sa.String(length=256), nullable=False),
+        sa.Column("nonce", sa.String(length=512), nullable=False),
+        sa.Column("challenge", sa.String(length=128), nullable=False),
+        sa.Column("auth_time", UtcDateTime(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("renewed", sa.Boolean(), nullable=False),
+        sa.Column("redeemed_at", UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_grant")),
+        sa.UniqueConstraint("code", name=op.f("uq_strong_auth_grant_code")),
+    )
+    op.create_index("ix_strong_auth_grant_created_at", "strong_auth_grant", ["created_at"], unique=False)
+    op.create_index("ix_strong_auth_grant_session", "strong_auth_grant", ["session"], unique=False)
+    op.create_table(
         "strong_auth_session",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
@@ -292,12 +347,51 @@ def upgrade() -> None:
         sa.Column("last_seen_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.Column("method", sa.String(length=8), nullable=False),
+        sa.Column("revocation", sa.String(length=16), nullable=False),
+        sa.Column("client", sa.String(length=40), nullable=False),
+        sa.Column("sso", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_session")),
     )
     op.create_index("ix_strong_auth_session_expires_at", "strong_auth_session", ["expires_at"], unique=False)
     op.create_index(
         "ix_strong_auth_session_tenant_opened_at", "strong_auth_session", ["tenant", "opened_at"], unique=False
     )
+    op.create_index("ix_strong_auth_session_tenant_sso", "strong_auth_session", ["tenant", "sso"], unique=False)
+    op.create_table(
+        "strong_auth_signing_key",
+        sa.Column("kid", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("algorithm", sa.String(length=16), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("public", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_strong_auth_signing_key")),
+    )
+    op.create_index(
+        "ix_strong_auth_signing_key_tenant_algorithm", "strong_auth_signing_key", ["tenant", "algorithm"], unique=False
+    )
+    op.create_table(
+        "strong_auth_spent",
+        sa.Column("challenge", sa.String(length=40), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("challenge", name=op.f("pk_strong_auth_spent")),
+    )
+    op.create_index("ix_strong_auth_spent_expires_at", "strong_auth_spent", ["expires_at"], unique=False)
+    op.create_table(
+        "strong_auth_token",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("grant", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("client", sa.String(length=40), nullable=False),
+        sa.Column("scope", sa.String(length=256), nullable=False),
+        sa.Column("issued_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("used_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_token")),
+    )
+    op.create_index("ix_strong_auth_token_expires_at", "strong_auth_token", ["expires_at"], unique=False)
     op.create_table(
         "strong_auth_trust",
         sa.Column("id", sa.String(length=40), nullable=False),

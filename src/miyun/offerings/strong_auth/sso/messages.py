@@ -1,0 +1,161 @@
+"""Requests and answers of single sign-on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from miyun.core.operation import Struct
+from miyun.offerings.strong_auth.messages import Certificate, Limit
+from miyun.offerings.strong_auth.sso.model import Client
+
+Url = Annotated[str, Meta(min_length=8, max_length=2048)]
+Urls = Annotated[tuple[Url, ...], Meta(max_length=32)]
+TenantId = Annotated[str, Meta(max_length=64)]
+Query = Annotated[str, Meta(max_length=16384)]
+Secret = Annotated[str, Meta(max_length=128)]
+
+
+class RegisterClient(Struct):
+    """`redirects` are compared octet by octet: redirect URIs, or the service addresses of a CAS client."""
+
+    application: str
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    redirects: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=32)]
+    protocol: Literal["oidc", "cas"] = "oidc"
+    logout_redirects: Urls = ()
+    auth: Literal["none", "client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    algorithm: Literal["ES256", "RS256", "SM2SM3"] = "ES256"
+    backchannel: Annotated[str, Meta(max_length=2048)] = ""
+
+
+class ClientRef(Struct):
+    client: str
+
+
+class ListClients(Struct):
+    application: str | None = None
+    limit: Limit = 50
+    cursor: str | None = None
+
+
+class ClientView(Struct):
+    client: str
+    application: str
+    name: str
+    protocol: str
+    state: str
+    redirects: list[str]
+    logout_redirects: list[str]
+    auth: str
+    algorithm: str
+    backchannel: str
+    created_at: datetime
+    issuer: str
+
+    @staticmethod
+    def of(client: Client, issuer: str) -> ClientView:
+        return ClientView(
+            client=client.id,
+            application=client.application,
+            name=client.name,
+            protocol=client.protocol,
+            state=client.state,
+            redirects=list(client.redirects),
+            logout_redirects=list(client.logout_redirects),
+            auth=client.auth,
+            algorithm=client.algorithm,
+            backchannel=client.backchannel,
+            created_at=client.created_at,
+            issuer=issuer,
+        )
+
+
+class ClientList(Struct):
+    items: list[ClientView]
+    next_cursor: str | None = None
+
+
+class ClientRegistered(Struct):
+    """`secret` is shown this once."""
+
+    client: ClientView
+    secret: str | None = None
+
+
+class BeginLogin(Struct):
+    """A browser that arrives at the sign-in page. `query` is what the client sent it with."""
+
+    protocol: Literal["oidc", "cas"]
+    tenant: TenantId
+    query: Query
+    browser: Secret = ""
+    sso: Secret = ""
+
+
+class LoginPage(Struct):
+    """What the page shows. `redirect`: nothing, the browser goes there at once. `known`: no signature is needed."""
+
+    redirect: str = ""
+    known: bool = False
+    application: str = ""
+    client: str = ""
+    back: str = ""  # the origin that the form may lead to
+    challenge: str = ""
+    message: str = ""
+    expires_at: datetime | None = None
+
+
+class CompleteLogin(Struct):
+    """Either the browser's session (`sso`), or a challenge with certificate and signature."""
+
+    protocol: Literal["oidc", "cas"]
+    tenant: TenantId
+    query: Query
+    browser: Secret = ""
+    sso: Secret = ""
+    challenge: Annotated[str, Meta(max_length=1024)] = ""
+    certificate: Certificate | None = None
+    signature: Annotated[bytes, Meta(max_length=1024)] = b""
+
+
+class LoginDone(Struct):
+    """`sso`: the browser's new session, for its cookie."""
+
+    redirect: str
+    sso: str = ""
+
+
+class Logout(Struct):
+    protocol: Literal["oidc", "cas"]
+    tenant: TenantId
+    query: Query
+    sso: Secret = ""
+    confirmed: bool = False
+
+
+class LogoutDone(Struct):
+    """`confirm`: nothing was ended yet, the person is asked first."""
+
+    confirm: bool = False
+    redirect: str = ""
+
+
+class Exchanged(Struct):
+    """A request of a client to one of the endpoints; `form` as it was sent, `authorization` its header."""
+
+    tenant: TenantId
+    form: Query = ""
+    authorization: Annotated[str, Meta(max_length=8192)] = ""
+
+
+class Published(Struct):
+    tenant: TenantId
+
+
+class ValidateTicket(Struct):
+    tenant: TenantId
+    query: Query
+    version: Literal[1, 2, 3] = 3

@@ -1,0 +1,133 @@
+"""Clients are registered by the tenant's security administrator, each for one application."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol as Interface
+from urllib.parse import urlsplit
+
+from miyun.core.errors import FailedPrecondition, InvalidArgument, NotFound
+from miyun.core.i18n import Text
+from miyun.core.ids import new_id
+from miyun.core.operation import Call
+from miyun.core.ports import ApplicationDirectory
+from miyun.offerings.strong_auth.sessions import new_token, stored
+from miyun.offerings.strong_auth.sso import messages as m
+from miyun.offerings.strong_auth.sso.keys import SigningKeys
+from miyun.offerings.strong_auth.sso.model import Client, ClientAuth, ClientState, Protocol
+from miyun.offerings.strong_auth.sso.store import SsoStore
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Issuers(Interface):
+    def of(self, tenant: str) -> str: ...
+
+
+class Registration:
+    def __init__(
+        self, *, store: SsoStore, keys: SigningKeys, applications: ApplicationDirectory, issuers: Issuers
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._applications = applications
+        self._issuers = issuers
+
+    async def register(self, call: Call, request: m.RegisterClient) -> m.ClientRegistered:
+        tenant = call.require_tenant()
+        await self._applications.get(tenant, request.application)
+        for name, urls in (
+            ("redirects", request.redirects),
+            ("logout_redirects", request.logout_redirects),
+            ("backchannel", [request.backchannel] if request.backchannel else []),
+        ):
+            for url in urls:
+                check_url(name, url)
+        protocol = Protocol(request.protocol)
+        auth = ClientAuth(request.auth) if protocol is Protocol.OIDC else ClientAuth.NONE
+        secret = new_token() if auth is not ClientAuth.NONE else None
+        client = Client(
+            id=new_id("cli"),
+            tenant=tenant,
+            application=request.application,
+            name=request.name,
+            protocol=protocol,
+            state=ClientState.ACTIVE,
+            redirects=tuple(dict.fromkeys(request.redirects)),
+            logout_redirects=tuple(dict.fromkeys(request.logout_redirects)),
+            auth=auth,
+            secret=stored(secret) if secret else "",
+            algorithm=request.algorithm,
+            backchannel=request.backchannel,
+            created_at=call.now,
+        )
+        if protocol is Protocol.OIDC:
+            await self._keys.ensure(tenant, client.algorithm)
+        self._store.add_client(client)
+        call.resource.update(client=client.id, application=client.application)
+        call.detail.update(name=client.name, protocol=client.protocol, redirects=list(client.redirects))
+        return m.ClientRegistered(client=self._view(client), secret=secret)
+
+    async def list(self, call: Call, request: m.ListClients) -> m.ClientList:
+        found = self._store.clients(
+            call.require_tenant(), application=request.application, cursor=request.cursor, limit=request.limit + 1
+        )
+        shown = found[: request.limit]
+        return m.ClientList(
+            items=[self._view(client) for client in shown],
+            next_cursor=shown[-1].id if len(found) > request.limit else None,
+        )
+
+    async def get(self, call: Call, request: m.ClientRef) -> m.ClientView:
+        return self._view(self._client(call, request.client))
+
+    async def disable(self, call: Call, request: m.ClientRef) -> m.ClientView:
+        return self._move(call, request.client, ClientState.ACTIVE, ClientState.DISABLED)
+
+    async def enable(self, call: Call, request: m.ClientRef) -> m.ClientView:
+        return self._move(call, request.client, ClientState.DISABLED, ClientState.ACTIVE)
+
+    async def renew_secret(self, call: Call, request: m.ClientRef) -> m.ClientRegistered:
+        """The old one is worth nothing from now on."""
+        client = self._client(call, request.client)
+        if client.auth is ClientAuth.NONE:
+            raise FailedPrecondition(state=client.auth, field="client")
+        secret = new_token()
+        self._store.change_client(client.tenant, client.id, secret=stored(secret))
+        return m.ClientRegistered(client=self._view(client), secret=secret)
+
+    def _client(self, call: Call, client_id: str) -> Client:
+        call.resource["client"] = client_id
+        client = self._store.client(call.require_tenant(), client_id)
+        if client is None:
+            raise NotFound("client", client_id)
+        return client
+
+    def _move(self, call: Call, client_id: str, old: ClientState, new: ClientState) -> m.ClientView:
+        client = self._client(call, client_id)
+        if client.state is not old:
+            raise FailedPrecondition(state=client.state, field="client")
+        self._store.change_client(client.tenant, client.id, state=new)
+        return self._view(replace(client, state=new))
+
+    def _view(self, client: Client) -> m.ClientView:
+        return m.ClientView.of(client, self._issuers.of(client.tenant))
+
+
+def check_url(field: str, url: str) -> None:
+    """Raises InvalidArgument unless it is a plain https address; http is for programs on the person's own machine."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    plain = url.isascii() and url.isprintable() and not any(character in url for character in " \\\"'<>")
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
+    if not plain or not secure or not host or "#" in url or "*" in url or parts.username is not None:
+        raise InvalidArgument(
+            field,
+            Text(
+                f"“{url}”应为完整的 https 地址（本机可为 http），不含片段、通配符或用户名",
+                f"'{url}' should be a whole https address (http: same machine only) without fragment, wildcard or user",
+            ),
+        )

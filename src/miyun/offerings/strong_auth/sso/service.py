@@ -1,0 +1,223 @@
+"""The sign-in page's work, for every protocol alike: who holds which key, and is it an account of this application?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from miyun.core.access import Entitled
+from miyun.core.clock import Clock
+from miyun.core.operation import Call, Reply
+from miyun.core.ports import ApplicationDirectory, KeyDirectory
+from miyun.hsm.port import Machine
+from miyun.offerings.strong_auth.certificates import Certificates, read, verify
+from miyun.offerings.strong_auth.errors import AccountNotActive, CertificateRefused, ChallengeInvalid
+from miyun.offerings.strong_auth.model import SESSION_IDLE, SESSION_LIFETIME, Account, AccountState
+from miyun.offerings.strong_auth.sessions import Sessions, make_session, new_token, stored
+from miyun.offerings.strong_auth.sso import messages as m
+from miyun.offerings.strong_auth.sso.cas import CasServer
+from miyun.offerings.strong_auth.sso.challenge import Challenges
+from miyun.offerings.strong_auth.sso.errors import SessionUnknown, SignOnRefused
+from miyun.offerings.strong_auth.sso.keys import SigningKeys
+from miyun.offerings.strong_auth.sso.model import BrowserSession, Protocol
+from miyun.offerings.strong_auth.sso.oidc import Asked, OpenIdProvider, SentBack
+from miyun.offerings.strong_auth.sso.registration import Registration
+from miyun.offerings.strong_auth.sso.store import SsoStore
+from miyun.offerings.strong_auth.store import StrongAuthStore
+
+Entitle = Callable[[str, str, datetime], Awaitable[Entitled]]  # tenant, application: is the service bought and in term?
+
+
+class SingleSignOn:
+    def __init__(
+        self,
+        *,
+        store: SsoStore,
+        accounts: StrongAuthStore,
+        certificates: Certificates,
+        sessions: Sessions,
+        keys: KeyDirectory,
+        machine: Machine,
+        applications: ApplicationDirectory,
+        entitle: Entitle,
+        clock: Clock,
+        url: str,
+    ) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._certificates = certificates
+        self._sessions = sessions
+        self._applications = applications
+        self._entitle = entitle
+        self._clock = clock
+        self._url = url.rstrip("/")
+        self._challenges = Challenges(machine)
+        self.keys = SigningKeys(store=store, keys=keys, clock=clock)
+        self.clients = Registration(store=store, keys=self.keys, applications=applications, issuers=self)
+        self.oidc = OpenIdProvider(store=store, keys=self.keys, sessions=sessions, issuer=self.of)
+        self.cas = CasServer(store=store, sessions=sessions)
+
+    def of(self, tenant: str) -> str:
+        """The tenant's issuer."""
+        return f"{self._url}/oidc/{tenant}"
+
+    async def begin(self, call: Call, request: m.BeginLogin) -> m.LoginPage:
+        asked = self._read(request.protocol, request.tenant, request.query, call.now)
+        if isinstance(asked, SentBack):
+            return m.LoginPage(redirect=asked.location)
+        client = asked.client
+        browser = self._browser(request.tenant, request.sso, asked, call.now)
+        if browser is not None:
+            account = self._accounts.account_by_fingerprint(client.tenant, client.application, browser.fingerprint)
+            if account is not None and await self._sessions.holds(account):
+                return m.LoginPage(known=True)
+        if asked.silent:
+            return m.LoginPage(redirect=self._flow(request.protocol).needs_login(asked))
+        application = await self._applications.get(client.tenant, client.application)
+        token, text = await self._challenges.make(
+            client.tenant, client.application, client.id, request.browser, call.now
+        )
+        return m.LoginPage(
+            application=str(getattr(application, "name", "")),
+            client=client.name,
+            back=_origin(asked.redirect),
+            challenge=token,
+            message=text,
+        )
+
+    async def complete(self, call: Call, request: m.CompleteLogin) -> m.LoginDone:
+        asked = self._read(request.protocol, request.tenant, request.query, call.now)
+        if isinstance(asked, SentBack):
+            raise SignOnRefused("the request is not valid")
+        client = asked.client
+        entitled = await self._entitle(client.tenant, client.application, call.now)
+        call.tenant, call.instance, call.binding = client.tenant, entitled.instance, entitled.binding
+        call.resource.update(client=client.id, application=client.application)
+        if request.certificate is None:
+            browser = self._browser(request.tenant, request.sso, asked, call.now)
+            if browser is None:
+                raise SessionUnknown(field="sso")
+            token, challenge = "", None
+            account = await self._account(call, asked, browser.fingerprint)
+        else:
+            token = new_token()
+            challenge, browser = await self._signed(call, asked, request, stored(token))
+            account = await self._account(call, asked, browser.fingerprint)
+        session = make_session(
+            account,
+            new_token(),
+            call.now,
+            method=request.protocol,
+            revocation=browser.revocation,
+            client=client.id,
+            sso=browser.id,
+        )
+        flow = self._flow(request.protocol)
+        location, grant = flow.answer(asked, session, browser.id, browser.opened_at, call.now)
+        if not self._store.open_login(
+            challenge=challenge, browser=browser if challenge else None, session=session, grant=grant
+        ):
+            raise ChallengeInvalid(field="challenge")
+        if not challenge:
+            self._store.touch_browser(browser.id, call.now)
+        call.resource.update(grant=grant.id, serial=account.serial)
+        call.detail.update(account=account.account, revocation=browser.revocation, signed=bool(challenge))
+        return m.LoginDone(redirect=location, sso=token)
+
+    async def logout(self, call: Call, request: m.Logout) -> m.LogoutDone:
+        """Ends the browser's session and every application's that it opened. Who was not sent here by a client that
+        knows the session is asked first."""
+        browser = self._store.browser(request.tenant, stored(request.sso)) if request.sso else None
+        claims = None
+        if request.protocol == Protocol.OIDC:
+            claims, redirect = self.oidc.read_logout(request.tenant, request.query, call.now)
+        else:
+            redirect = self.cas.read_logout(request.tenant, request.query)
+        named = self._named(request.tenant, claims)
+        known = named is not None and (browser is None or named == browser.id)
+        if browser is None and named is None:
+            return m.LogoutDone(redirect=redirect)
+        if not known and not request.confirmed:
+            return m.LogoutDone(confirm=True, redirect=redirect)
+        ended = browser.id if browser is not None else named
+        assert ended is not None, "one of both is there"
+        self._store.end_browser(request.tenant, ended, call.now)
+        call.tenant = request.tenant
+        call.resource["sso"] = ended[:12]
+        return m.LogoutDone(redirect=redirect)
+
+    async def metadata(self, call: Call, request: m.Published) -> Reply:
+        return self.oidc.metadata(request.tenant)
+
+    async def key_set(self, call: Call, request: m.Published) -> Reply:
+        return self.oidc.key_set(request.tenant, sm2=False)
+
+    async def key_set_sm2(self, call: Call, request: m.Published) -> Reply:
+        return self.oidc.key_set(request.tenant, sm2=True)
+
+    async def sweep(self) -> None:
+        now = self._clock.now()
+        self._store.sweep(now, now - SESSION_LIFETIME)
+
+    def _flow(self, protocol: str) -> OpenIdProvider | CasServer:
+        return self.oidc if protocol == Protocol.OIDC else self.cas
+
+    def _read(self, protocol: str, tenant: str, query: str, now: datetime) -> Asked | SentBack:
+        return self._flow(protocol).read(tenant, query, now)
+
+    def _browser(self, tenant: str, token: str, asked: Asked, now: datetime) -> BrowserSession | None:
+        """The browser's session, if it holds and is new enough for what the client asks."""
+        browser = self._store.browser(tenant, stored(token)) if token and not asked.fresh else None
+        if browser is None or browser.ended_at is not None or browser.expires_at <= now:
+            return None
+        if browser.last_seen_at + SESSION_IDLE <= now:
+            return None
+        if asked.max_age is not None and (now - browser.opened_at).total_seconds() > asked.max_age:
+            return None
+        return browser
+
+    async def _signed(
+        self, call: Call, asked: Asked, request: m.CompleteLogin, browser_id: str
+    ) -> tuple[tuple[str, datetime], BrowserSession]:
+        client = asked.client
+        name, expires, message = await self._challenges.check(
+            request.challenge, client.tenant, client.application, client.id, request.browser, call.now
+        )
+        call.resource["challenge"] = name
+        certificate = read(request.certificate or "")
+        call.resource["serial"] = f"{certificate.serial:X}"
+        revocation = await self._certificates.accept(client.tenant, certificate, call.now)
+        verify(certificate, message, request.signature)
+        browser = BrowserSession(
+            id=browser_id,
+            tenant=client.tenant,
+            fingerprint=certificate.fingerprint.hex(),
+            revocation=revocation,
+            opened_at=call.now,
+            last_seen_at=call.now,
+            expires_at=min(call.now + SESSION_LIFETIME, certificate.not_after),
+        )
+        return (name, expires), browser
+
+    async def _account(self, call: Call, asked: Asked, fingerprint: str) -> Account:
+        client = asked.client
+        account = self._accounts.account_by_fingerprint(client.tenant, client.application, fingerprint)
+        if account is None:
+            raise CertificateRefused("not bound to an account of this application", fingerprint[:16])
+        call.detail["account"] = account.account
+        if account.state is not AccountState.ACTIVE:
+            raise AccountNotActive(state=account.state)
+        if not await self._sessions.holds(account):
+            raise CertificateRefused("revoked", account.subject)
+        return account
+
+    def _named(self, tenant: str, claims: dict[str, object] | None) -> str | None:
+        """The browser's session that a client's ID token belongs to."""
+        sid = str(claims.get("sid", "")) if claims else ""
+        return self._store.browser_of(tenant, sid) if sid else None
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
