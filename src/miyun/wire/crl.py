@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum
-from types import MappingProxyType
 from typing import Final
 
 from miyun.wire import der, oid, pem, signed, spki
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.name import Name
+from miyun.wire.revoked import PackedEntries, Reason, RevokedEntry, read_entries
 from miyun.wire.signed import Signer, assemble
 from miyun.wire.x509 import extension
 from miyun.wire.x509.certificate import Certificate
+from miyun.wire.x509.distribution import IssuingDistributionPoint, read_issuing_distribution_point
 from miyun.wire.x509.extension import Extension
 
-__all__ = ["CertificateList", "Reason", "RevokedEntry", "TbsCertificateList", "assemble", "parse_crl"]
+__all__ = [
+    "CertificateList",
+    "PackedEntries",
+    "Reason",
+    "RevokedEntry",
+    "TbsCertificateList",
+    "assemble",
+    "parse_crl",
+]
 
 MAX_SIZE: Final = 64 * 1024 * 1024
 _V2: Final = der.integer(1)
-
-
-class Reason(IntEnum):
-    """CRLReason (RFC 5280 5.3.1)."""
-
-    UNSPECIFIED = 0
-    KEY_COMPROMISE = 1
-    CA_COMPROMISE = 2
-    AFFILIATION_CHANGED = 3
-    SUPERSEDED = 4
-    CESSATION_OF_OPERATION = 5
-    CERTIFICATE_HOLD = 6
-    REMOVE_FROM_CRL = 8
-    PRIVILEGE_WITHDRAWN = 9
-    AA_COMPROMISE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class RevokedEntry:
-    serial: int
-    time: datetime
-    reason: Reason = Reason.UNSPECIFIED
-
-    def encode(self) -> bytes:
-        """Unspecified is left out, as RFC 5280 5.3.1 asks."""
-        extensions = b""
-        if self.reason is not Reason.UNSPECIFIED:
-            extensions = der.sequence(extension.crl_reason(self.reason).encode())
-        return der.sequence(der.integer(self.serial), der.time(self.time), extensions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +85,12 @@ class CertificateList:
     issuer: Name
     this_update: datetime
     next_update: datetime | None
-    entries: Mapping[int, RevokedEntry] = field(repr=False)
+    entries: PackedEntries = field(repr=False)
     """By serial number."""
     crl_number: int | None
+    base_number: int | None
+    """Of the complete list that a delta list goes with; None for a complete list."""
+    scope: IssuingDistributionPoint
     authority_key_identifier: bytes | None
     extensions: tuple[Extension, ...] = field(repr=False)
     algorithm: SignatureAlgorithm
@@ -118,8 +100,11 @@ class CertificateList:
         """The entry of a revoked serial number, None when the list does not name it."""
         return self.entries.get(serial)
 
-    def verify(self, issuer: Certificate, at: datetime | None = None) -> None:
+    def verify(
+        self, issuer: Certificate, at: datetime | None = None, *, understood: Container[str] = frozenset()
+    ) -> None:
         """Checks name, signature and key usage of `issuer`, unknown critical extensions and, with `at`, freshness.
+        `understood`: further critical extensions that the caller heeds (`base_number`, `scope`).
 
         Raises InvalidSignature, or DecodeError naming what does not fit.
         """
@@ -128,7 +113,8 @@ class CertificateList:
         if issuer.key_usage is not None and "cRLSign" not in issuer.key_usage:
             raise DecodeError("the issuer's key may not sign lists", field="keyUsage")
         for item in self.extensions:
-            if item.critical and item.oid not in (oid.CRL_NUMBER, oid.AUTHORITY_KEY_IDENTIFIER):
+            known = item.oid in (oid.CRL_NUMBER, oid.AUTHORITY_KEY_IDENTIFIER) or item.oid in understood
+            if item.critical and not known:
                 raise DecodeError(f"unknown critical extension {item.oid}", field="crlExtensions")
         spki.verify(issuer.spki_der, self.algorithm, self.tbs_der, self.signature)
         if at is not None and at < self.this_update:
@@ -152,22 +138,22 @@ def parse_crl(encoded: bytes) -> CertificateList:
     issuer = Name.read(reader, "issuer")
     this_update = reader.time("thisUpdate")
     next_update = reader.time("nextUpdate") if reader.peek() in (der.UTC_TIME, der.GENERALIZED_TIME) else None
-    entries: dict[int, RevokedEntry] = {}
-    if (revoked := reader.enter_if(der.SEQUENCE, "revokedCertificates")) is not None:
-        while revoked.more:
-            entry = _read_entry(revoked)
-            entries[entry.serial] = entry
+    revoked = reader.enter_if(der.SEQUENCE, "revokedCertificates")
+    entries = read_entries(revoked) if revoked is not None else PackedEntries(b"")
     extensions: tuple[Extension, ...] = ()
     if (holder := reader.enter_if(0xA0, "crlExtensions")) is not None:
         extensions = extension.read_extensions(holder)
         holder.end()
     reader.end()
-    number = key_identifier = None
+    number = base_number = key_identifier = None
+    scope = IssuingDistributionPoint()
     for item in extensions:
         if item.oid == oid.CRL_NUMBER:
-            inner = der.Reader(item.value, field="cRLNumber")
-            number = inner.integer()
-            inner.end()
+            number = _number(item, "cRLNumber")
+        elif item.oid == oid.DELTA_CRL_INDICATOR:
+            base_number = _number(item, "deltaCRLIndicator")
+        elif item.oid == oid.ISSUING_DISTRIBUTION_POINT:
+            scope = read_issuing_distribution_point(item.value)
         elif item.oid == oid.AUTHORITY_KEY_IDENTIFIER:
             key_identifier = extension.read_authority_key_identifier(item.value)
     return CertificateList(
@@ -176,8 +162,10 @@ def parse_crl(encoded: bytes) -> CertificateList:
         issuer=issuer,
         this_update=this_update,
         next_update=next_update,
-        entries=MappingProxyType(entries),
+        entries=entries,
         crl_number=number,
+        base_number=base_number,
+        scope=scope,
         authority_key_identifier=key_identifier,
         extensions=extensions,
         algorithm=algorithm,
@@ -185,22 +173,8 @@ def parse_crl(encoded: bytes) -> CertificateList:
     )
 
 
-def _read_entry(reader: der.Reader) -> RevokedEntry:
-    inner = reader.enter(der.SEQUENCE, "revokedCertificate")
-    serial = inner.integer("userCertificate")
-    moment = inner.time("revocationDate")
-    reason = Reason.UNSPECIFIED
-    if inner.more:
-        for item in extension.read_extensions(inner):
-            if item.oid == oid.CRL_REASON:
-                value = der.Reader(item.value, field="reasonCode")
-                code = value.integer(tag=der.ENUMERATED)
-                value.end()
-                if code not in Reason._value2member_map_:
-                    raise inner.fail(f"no such reason {code}", "reasonCode")
-                reason = Reason(code)
-            elif item.critical and item.oid != oid.INVALIDITY_DATE:
-                # An indirect list's certificateIssuer changes whose serial this is: not supported, so not guessed.
-                raise inner.fail(f"unknown critical entry extension {item.oid}", "crlEntryExtensions")
+def _number(item: Extension, field: str) -> int:
+    inner = der.Reader(item.value, field=field)
+    number = inner.integer()
     inner.end()
-    return RevokedEntry(serial, moment, reason)
+    return number

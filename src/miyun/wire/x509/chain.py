@@ -54,13 +54,15 @@ class ChainReason(StrEnum):
 
 
 class ChainError(Exception):
-    """No acceptable path. `reason`, the `subject` of the certificate at fault, and a plain English `text`."""
+    """No acceptable path. `reason`, the `subject` of the certificate at fault, and a plain English `text`; `others`:
+    why the other ways that were tried do not hold."""
 
     def __init__(self, reason: ChainReason, subject: str, text: str) -> None:
         super().__init__(f"{subject}: {text}")
         self.reason = reason
         self.subject = subject
         self.text = text
+        self.others: tuple[ChainError, ...] = ()
 
 
 class Purpose(StrEnum):
@@ -139,19 +141,20 @@ class _Search:
         self._purpose = purpose
         self._revoked = revoked
         self._checks = 0
-        self._best: ChainError | None = None
-        self._best_depth = -1
+        self._noted: list[tuple[int, ChainError]] = []
 
     def run(self, leaf: Certificate) -> Chain:
         found = self._extend((leaf,))
         if found is not None:
             return Chain(found)
-        assert self._best is not None
-        raise self._best
+        best = max(self._noted, key=lambda noted: noted[0])[1]
+        others = {(item.reason, item.subject): item for _, item in self._noted}
+        others.pop((best.reason, best.subject))
+        best.others = tuple(others.values())
+        raise best
 
     def _note(self, depth: int, error: ChainError) -> None:
-        if depth > self._best_depth:
-            self._best, self._best_depth = error, depth
+        self._noted.append((depth, error))
 
     def _extend(self, path: tuple[Certificate, ...]) -> tuple[Certificate, ...] | None:
         top = path[-1]
