@@ -255,6 +255,17 @@ class Belongings:
         made = self.client(Role.TENANT_SECURITY).call("strong_auth.trust.add", certificate=foreign_authority())
         return str(made["id"])
 
+    def trust_list(self, operation_id: str) -> str:
+        made = self.client(Role.TENANT_SECURITY).call("certificate.trust.list.create", name=f"t{secrets.token_hex(4)}")
+        return str(made["trust_list"])
+
+    def trust_ca(self, operation_id: str) -> str:
+        pem, self._crl = outside_authority()
+        made = self.client(Role.TENANT_SECURITY).call(
+            "certificate.trust.authority.add", trust_list=self.trust_list(""), certificate=pem
+        )
+        return str(made["trust_ca"])
+
     def challenge(self, operation_id: str) -> str:
         asked = self.client(Role.APPLICATION).call("strong_auth.challenge")
         self._message = base64.b64decode(asked["message"])
@@ -316,6 +327,10 @@ class Belongings:
                 )
                 item = {"signature": made["signature"], "message": text(b"hello")}
                 return {"public_key": None} | (item if operation.id == "signature.verify" else {"items": [item]})
+            case "certificate.trust.authority.add":
+                return {"certificate": foreign_authority()}
+            case "certificate.trust.crl.upload":
+                return {"crl": text(self._crl)}
             case "strong_auth.account.bind":
                 return {"certificate": self.issued()[2], "account": f"u{secrets.token_hex(3)}"}
             case "strong_auth.login":
@@ -326,6 +341,11 @@ class Belongings:
 
 def foreign_authority() -> str:
     """A root certificate of nobody we know."""
+    return outside_authority()[0]
+
+
+def outside_authority() -> tuple[str, bytes]:
+    """As `foreign_authority`, with its revocation list."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"Foreign {secrets.token_hex(3)}")])
     now = datetime.now(UTC)
@@ -340,7 +360,16 @@ def foreign_authority() -> str:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+    crl = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(name)
+        .last_update(now - timedelta(hours=1))
+        .next_update(now + timedelta(days=1))
+        .add_extension(x509.CRLNumber(1), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    return pem, crl.public_bytes(serialization.Encoding.DER)
 
 
 FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
@@ -364,4 +393,6 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "trust": Belongings.trust,
     "challenge": Belongings.challenge,
     "client": Belongings.sign_on_client,
+    "trust_list": Belongings.trust_list,
+    "trust_ca": Belongings.trust_ca,
 }

@@ -14,6 +14,7 @@ from miyun.wire.algorithm import DigestAlgorithm, read_cms_signature_algorithm, 
 from miyun.wire.ber import ber_to_der
 from miyun.wire.errors import DecodeError
 from miyun.wire.name import Name
+from miyun.wire.x509.distribution import IssuingDistributionPoint
 
 
 def _certificate() -> list[bytes]:
@@ -38,7 +39,16 @@ def _list() -> list[bytes]:
     head = crl.TbsCertificateList(
         issuing.certificate.subject, NOW, NOW + timedelta(days=1), entries, 9, issuing.key.identifier, SM2
     )
-    return [head.sign(issuing.key.sign)]
+    further = x509.Extension(oid.DELTA_CRL_INDICATOR, True, der.integer(3)).encode()
+    further += IssuingDistributionPoint(("http://a.example/1.crl",), user_only=True).encode().encode()
+    tbs = der.sequence(
+        der.integer(1),
+        SM2.identifier,
+        issuing.certificate.subject.encode(),
+        der.time(NOW),
+        der.explicit(0, der.sequence(further)),
+    )
+    return [head.sign(issuing.key.sign), crl.assemble(tbs, SM2, issuing.key.sign(tbs))]
 
 
 def _request() -> list[bytes]:

@@ -132,6 +132,66 @@ class _CertificateTemplate(_Group):
         return self._client.call('certificate.template.list', charge_to=charge_to)
 
 
+class _CertificateTrustAuthority(_Group):
+    def add(self, *, trust_list: str, certificate: str, anchor: bool | None = None, crl_url: str | None = None, delta_url: str | None = None, ocsp_url: str | None = None, ocsp_nonce: bool | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Trust an outside authority. 信任一个外部 CA。"""
+        return self._client.call('certificate.trust.authority.add', trust_list=trust_list, certificate=certificate, anchor=anchor, crl_url=crl_url, delta_url=delta_url, ocsp_url=ocsp_url, ocsp_nonce=ocsp_nonce, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def export(self, *, trust_list: str, text: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the authorities of a trust list. 导出信任列表中的 CA。"""
+        return self._client.call('certificate.trust.authority.export', trust_list=trust_list, text=text, sort=sort, format=format, charge_to=charge_to)
+
+    def list(self, *, trust_list: str, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List the authorities of a trust list. 列出信任列表中的 CA。"""
+        return self._client.call('certificate.trust.authority.list', trust_list=trust_list, text=text, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def remove(self, *, trust_ca: str, charge_to: str | None = None) -> Any:
+        """Stop trusting an outside authority. 不再信任一个外部 CA。"""
+        return self._client.call('certificate.trust.authority.remove', trust_ca=trust_ca, charge_to=charge_to)
+
+    def sources(self, *, trust_ca: str, crl_url: str | None = None, delta_url: str | None = None, ocsp_url: str | None = None, ocsp_nonce: bool | None = None, charge_to: str | None = None) -> Any:
+        """Pin an authority's revocation list and responder. 指定 CA 的吊销列表与 OCSP 地址。"""
+        return self._client.call('certificate.trust.authority.sources', trust_ca=trust_ca, crl_url=crl_url, delta_url=delta_url, ocsp_url=ocsp_url, ocsp_nonce=ocsp_nonce, charge_to=charge_to)
+
+
+class _CertificateTrustCrl(_Group):
+    def upload(self, *, trust_ca: str, crl: bytes | str, charge_to: str | None = None) -> Any:
+        """Upload an outside authority's revocation list. 上传外部 CA 的吊销列表。"""
+        return self._client.call('certificate.trust.crl.upload', trust_ca=trust_ca, crl=crl, charge_to=charge_to)
+
+
+class _CertificateTrustList(_Group):
+    def create(self, *, name: str, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Make a trust list. 建立信任列表。"""
+        return self._client.call('certificate.trust.list.create', name=name, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List trust lists. 列出信任列表。"""
+        return self._client.call('certificate.trust.list.list', limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def remove(self, *, trust_list: str, charge_to: str | None = None) -> Any:
+        """Remove a trust list. 删除信任列表。"""
+        return self._client.call('certificate.trust.list.remove', trust_list=trust_list, charge_to=charge_to)
+
+
+class _CertificateTrust(_Group):
+    @property
+    def authority(self) -> _CertificateTrustAuthority:
+        return _CertificateTrustAuthority(self._client)
+
+    @property
+    def crl(self) -> _CertificateTrustCrl:
+        return _CertificateTrustCrl(self._client)
+
+    @property
+    def list(self) -> _CertificateTrustList:
+        return _CertificateTrustList(self._client)
+
+    def judge(self, *, certificate: str, intermediates: str | None = None, lists: Sequence[Any] | None = None, at: Any = None, purpose: str | None = None, level: str | None = None, stale_hours: int | None = None, charge_to: str | None = None) -> Any:
+        """Judge a certificate by trust lists and say why not. 按信任列表验证证书并说明原因。"""
+        return self._client.call('certificate.trust.judge', certificate=certificate, intermediates=intermediates, lists=lists, at=at, purpose=purpose, level=level, stale_hours=stale_hours, charge_to=charge_to)
+
+
 class _Certificate(_Group):
     @property
     def ca(self) -> _CertificateCa:
@@ -144,6 +204,10 @@ class _Certificate(_Group):
     @property
     def template(self) -> _CertificateTemplate:
         return _CertificateTemplate(self._client)
+
+    @property
+    def trust(self) -> _CertificateTrust:
+        return _CertificateTrust(self._client)
 
     def download(self, *, serial: str, format: str | None = None, charge_to: str | None = None) -> Any:
         """Download a certificate's file. 下载证书文件。"""
@@ -1023,6 +1087,16 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.revoke': Operation('certificate.revoke', 'POST', '/certificates/{serial}/revoke', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.suspend': Operation('certificate.suspend', 'POST', '/certificates/{serial}/suspend', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.template.list': Operation('certificate.template.list', 'GET', '/certificates/templates', (), (), 'json', 'json', 'application/json', False),
+    'certificate.trust.authority.add': Operation('certificate.trust.authority.add', 'POST', '/certificates/trust/lists/{trust_list}/authorities', ('trust_list',), (), 'json', 'json', 'application/json', True),
+    'certificate.trust.authority.export': Operation('certificate.trust.authority.export', 'GET', '/certificates/trust/lists/{trust_list}/authorities/file', ('trust_list',), ('text', 'sort', 'format'), 'json', 'stream', 'application/json', False),
+    'certificate.trust.authority.list': Operation('certificate.trust.authority.list', 'GET', '/certificates/trust/lists/{trust_list}/authorities', ('trust_list',), ('text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.trust.authority.remove': Operation('certificate.trust.authority.remove', 'POST', '/certificates/trust/authorities/{trust_ca}/remove', ('trust_ca',), (), 'json', 'json', 'application/json', False),
+    'certificate.trust.authority.sources': Operation('certificate.trust.authority.sources', 'POST', '/certificates/trust/authorities/{trust_ca}/sources', ('trust_ca',), (), 'json', 'json', 'application/json', False),
+    'certificate.trust.crl.upload': Operation('certificate.trust.crl.upload', 'POST', '/certificates/trust/authorities/{trust_ca}/crl', ('trust_ca',), (), 'json', 'json', 'application/json', False, 'crl', ''),
+    'certificate.trust.judge': Operation('certificate.trust.judge', 'POST', '/certificates/trust/judge', (), (), 'json', 'json', 'application/json', False),
+    'certificate.trust.list.create': Operation('certificate.trust.list.create', 'POST', '/certificates/trust/lists', (), (), 'json', 'json', 'application/json', True),
+    'certificate.trust.list.list': Operation('certificate.trust.list.list', 'GET', '/certificates/trust/lists', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.trust.list.remove': Operation('certificate.trust.list.remove', 'POST', '/certificates/trust/lists/{trust_list}/remove', ('trust_list',), (), 'json', 'json', 'application/json', False),
     'certificate.verify': Operation('certificate.verify', 'POST', '/certificates/verify', (), (), 'json', 'json', 'application/json', False),
     'contract.document': Operation('contract.document', 'GET', '/contracts/{contract}/document', ('contract',), (), 'json', 'json', 'application/json', False),
     'contract.exit.close': Operation('contract.exit.close', 'POST', '/platform/contracts/{contract}/exit/close', ('contract',), (), 'json', 'json', 'application/json', False),

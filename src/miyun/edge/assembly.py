@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from miyun.core import cloud
+from miyun.core import cloud, outbound
 from miyun.core.catalogue import Offering
 from miyun.core.clock import Clock, SystemClock
 from miyun.core.contracts.store import ContractStore
@@ -54,6 +54,7 @@ from miyun.offerings.certificate.errors import RootsOffline
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.certificate.trust import tasks as trust_tasks
 from miyun.offerings.encryption.service import EncryptionService
 from miyun.offerings.kms import tasks as kms_tasks
 from miyun.offerings.kms.service import KmsService
@@ -213,6 +214,8 @@ async def assemble(
         base_url=settings.url,
     )
     issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
+    outside = partial(outbound.fetch, policy=outbound.AddressPolicy.of(settings.outbound.allow))
+    refresher = certificate.trust.refresher(outside)
 
     async def tokens_an_hour(call: Call) -> int | None:
         usable = await asyncio.to_thread(bought.usable, tenant=call.require_tenant())
@@ -328,6 +331,7 @@ async def assemble(
             *((task, signer) for task in signature_tasks.TASKS),
             *((task, delivery) for task in DELIVERY_TASKS),
             *((task, certificate) for task in certificate_tasks.TASKS),
+            *((task, refresher) for task in trust_tasks.TASKS),
             *((task, timestamp) for task in timestamp_tasks.TASKS),
             *((task, strong_auth) for task in strong_auth_tasks.TASKS),
         ),

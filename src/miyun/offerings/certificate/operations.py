@@ -6,6 +6,7 @@ from miyun.core.i18n import Text
 from miyun.core.operation import Duty, Empty, Meter, Operation, Reply, Role
 from miyun.offerings.certificate import messages as m
 from miyun.offerings.certificate.service import CertificateService as S
+from miyun.offerings.certificate.trust.operations import OPERATIONS as TRUST
 
 ISSUED = Meter("certificate.issued", Text("张", "certificates"))
 
@@ -254,4 +255,5 @@ OPERATIONS: tuple[Operation, ...] = (
         quota_free=True,
         example={},
     ),
+    *TRUST,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime
 
 from miyun.core.clock import Clock
@@ -53,10 +51,13 @@ from miyun.offerings.certificate.model import (
     State,
     serial_text,
 )
+from miyun.offerings.certificate.reading import binary_in, certificates_in
 from miyun.offerings.certificate.responder import OcspResponder
 from miyun.offerings.certificate.revocation import Revocation
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.certificate.templates import TEMPLATES
+from miyun.offerings.certificate.trust.own import OwnAuthorities
+from miyun.offerings.certificate.trust.service import TrustService
 from miyun.wire.errors import DecodeError
 from miyun.wire.pkcs10 import CertificationRequest, parse_csr
 from miyun.wire.x509 import (
@@ -66,7 +67,6 @@ from miyun.wire.x509 import (
     ChainError,
     Purpose,
     certificates_pem,
-    load_certificates,
     parse_certificate,
     verify_chain,
 )
@@ -100,6 +100,8 @@ class CertificateService:
             clock=clock,
             ledger=ledger,
         )
+        own = OwnAuthorities(authorities=self.authorities, store=store)
+        self.trust = TrustService(store=store.trust, held=store.held, own=own, clock=clock)
 
     async def bootstrap(self) -> None:
         """Root and issuing CA of every family, who answers for it, and a first list of each. Safe to repeat.
@@ -246,9 +248,9 @@ class CertificateService:
 
     async def verify(self, call: Call, request: VerifyRequest) -> VerifyView:
         """Whether a certificate is good for a purpose at a time, and if not, why. Nothing is ever fetched."""
-        [leaf, *others] = _certificates("certificate", request.certificate)
+        [leaf, *others] = certificates_in("certificate", request.certificate)
         if request.intermediates:
-            others += _certificates("intermediates", request.intermediates)
+            others += certificates_in("intermediates", request.intermediates)
         return self.verify_certificate(
             leaf, others, request.at or call.now, Purpose(request.purpose) if request.purpose else None
         )
@@ -340,21 +342,9 @@ class CertificateService:
         )
 
 
-def _binary(field: str, text: str) -> bytes | str:
-    """PEM text as it is; otherwise the octets of a base64 text."""
-    if "-----BEGIN" in text:
-        return text
-    try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidArgument(
-            field, Text("既不是 PEM，也不是 DER 的 Base64", "neither PEM nor base64 of DER")
-        ) from None
-
-
 def _csr(text: str) -> CertificationRequest:
     try:
-        csr = parse_csr(_binary("csr", text))
+        csr = parse_csr(binary_in("csr", text))
         csr.verify()
     except DecodeError as error:
         raise unreadable("csr", error) from None
@@ -364,13 +354,6 @@ def _csr(text: str) -> CertificationRequest:
             Text("自签名无效：申请者须持有私钥", "not signed by its own key: the applicant must hold the private key"),
         ) from None
     return csr
-
-
-def _certificates(field: str, text: str) -> list[X509Certificate]:
-    try:
-        return load_certificates(_binary(field, text))
-    except DecodeError as error:
-        raise unreadable(field, error) from None
 
 
 def _pem(certificate: Certificate) -> str:

@@ -43,6 +43,8 @@ from miyun.offerings.certificate.model import (
     responder_binding,
     serial_text,
 )
+from miyun.offerings.certificate.trust.held.store import HeldStore
+from miyun.offerings.certificate.trust.store import TrustStore
 
 authority_table = Table(
     "certificate_authority",
@@ -120,6 +122,8 @@ class CertificateStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.escrow = EscrowStore(database)
+        self.trust = TrustStore(database)
+        self.held = HeldStore(database)
 
     # authorities
 

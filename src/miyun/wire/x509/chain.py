@@ -16,6 +16,7 @@ from miyun.wire.x509.certificate import Certificate
 
 MAX_LENGTH: Final = 8
 _MAX_SIGNATURE_CHECKS: Final = 64
+_TOLD: Final = 16
 
 _UNDERSTOOD: Final = frozenset(
     {
@@ -150,7 +151,8 @@ class _Search:
         best = max(self._noted, key=lambda noted: noted[0])[1]
         others = {(item.reason, item.subject): item for _, item in self._noted}
         others.pop((best.reason, best.subject))
-        best.others = tuple(others.values())
+        # That a way ended without an issuer goes without saying.
+        best.others = tuple(item for item in others.values() if item.reason is not ChainReason.UNTRUSTED)[:_TOLD]
         raise best
 
     def _note(self, depth: int, error: ChainError) -> None:

@@ -104,6 +104,90 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("authority", "generation", name=op.f("pk_certificate_responder")),
     )
     op.create_table(
+        "certificate_trust_authority",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("trust_list", sa.String(length=40), nullable=False),
+        sa.Column("anchor", sa.Boolean(), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("crl_url", sa.String(length=512), nullable=False),
+        sa.Column("delta_url", sa.String(length=512), nullable=False),
+        sa.Column("ocsp_url", sa.String(length=512), nullable=False),
+        sa.Column("ocsp_nonce", sa.Boolean(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_trust_authority")),
+        sa.UniqueConstraint(
+            "trust_list", "fingerprint", name=op.f("uq_certificate_trust_authority_trust_list_fingerprint")
+        ),
+    )
+    op.create_table(
+        "certificate_trust_crl",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("authority", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("number", sa.String(length=44), nullable=True),
+        sa.Column("base_number", sa.String(length=44), nullable=True),
+        sa.Column("this_update", UtcDateTime(), nullable=False),
+        sa.Column("next_update", UtcDateTime(), nullable=True),
+        sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("extension", sa.LargeBinary(), nullable=False),
+        sa.Column("source", sa.String(length=512), nullable=False),
+        sa.Column("held_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_trust_crl")),
+    )
+    op.create_index(
+        "ix_certificate_trust_crl_authority_state", "certificate_trust_crl", ["authority", "state"], unique=False
+    )
+    op.create_index("ix_certificate_trust_crl_state", "certificate_trust_crl", ["state"], unique=False)
+    op.create_table(
+        "certificate_trust_fetch",
+        sa.Column("authority", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("tried_at", UtcDateTime(), nullable=False),
+        sa.Column("error", sa.String(length=300), nullable=False),
+        sa.PrimaryKeyConstraint("authority", "kind", name=op.f("pk_certificate_trust_fetch")),
+    )
+    op.create_table(
+        "certificate_trust_list",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_trust_list")),
+        sa.UniqueConstraint("tenant", "name", name=op.f("uq_certificate_trust_list_tenant_name")),
+    )
+    op.create_table(
+        "certificate_trust_ocsp",
+        sa.Column("authority", sa.String(length=40), nullable=False),
+        sa.Column("serial", sa.String(length=42), nullable=False),
+        sa.Column("waiting", sa.Boolean(), nullable=False),
+        sa.Column("asked_at", UtcDateTime(), nullable=False),
+        sa.Column("answered_at", UtcDateTime(), nullable=True),
+        sa.Column("this_update", UtcDateTime(), nullable=True),
+        sa.Column("next_update", UtcDateTime(), nullable=True),
+        sa.Column("known", sa.Boolean(), nullable=False),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.Column("reason", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(length=300), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("authority", "serial", name=op.f("pk_certificate_trust_ocsp")),
+    )
+    op.create_index(
+        "ix_certificate_trust_ocsp_waiting_asked_at", "certificate_trust_ocsp", ["waiting", "asked_at"], unique=False
+    )
+    op.create_table(
+        "certificate_trust_page",
+        sa.Column("crl", sa.String(length=40), nullable=False),
+        sa.Column("first", sa.String(length=42), nullable=False),
+        sa.Column("records", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("crl", "first", name=op.f("pk_certificate_trust_page")),
+    )
+    op.create_table(
         "core_login_failure",
         sa.Column("subject", sa.String(length=64), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),

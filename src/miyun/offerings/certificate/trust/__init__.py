@@ -1,0 +1,1 @@
+"""Whom a tenant trusts: lists of outside authorities, what is known of their revocations, and the verdict."""

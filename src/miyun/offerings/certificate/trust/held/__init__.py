@@ -1,0 +1,1 @@
+"""What is held of outside authorities' revocations: their lists in pages, answers of their responders."""

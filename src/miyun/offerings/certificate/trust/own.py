@@ -1,0 +1,38 @@
+"""The platform's own authorities as a trust list: their status comes from the register, fresher than any list."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from miyun.core.trust import TrustReason
+from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.certificate.trust.held.status import Known, revoked, unknown
+from miyun.wire.x509 import Certificate
+
+
+class OwnAuthorities:
+    def __init__(self, *, authorities: Authorities, store: CertificateStore) -> None:
+        self._authorities = authorities
+        self._store = store
+
+    def anchors(self) -> list[bytes]:
+        return self._authorities.anchors()
+
+    def intermediates(self) -> list[bytes]:
+        return self._authorities.intermediates()
+
+    def status(self, certificate: Certificate, issuer: Certificate, at: datetime) -> Known | None:
+        """None when the issuer is none of ours."""
+        known = {item.der for item in self._authorities.all()}
+        if issuer.der not in known:
+            return None
+        if certificate.der in known:
+            return Known("good")
+        subject, by = str(certificate.subject), TrustReason("register", str(issuer.subject))
+        found = self._store.find_any(certificate.serial)
+        if found is None or found.der != certificate.der:
+            return unknown(subject, TrustReason("not_registered", str(issuer.subject)))
+        if found.revoked_at is not None and found.revoked_at <= at:
+            return revoked(subject, found.revoked_at, by)
+        return Known("good")
