@@ -17,6 +17,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.applicants import Holder
 from tests.platform import DIGEST, App, RunningPlatform, Tenant
 
 from miyun.client import Client, Conflict
@@ -103,6 +104,8 @@ class Belongings:
         return str(made["grant"])
 
     def application(self, operation_id: str) -> str:
+        if operation_id.startswith("certificate.application."):
+            return self.filed(operation_id)
         if operation_id.startswith("strong_auth."):
             return self.app.id
         if operation_id == "kms.key.disallow" and self._opened:  # made with the key
@@ -208,6 +211,19 @@ class Belongings:
             security.call("signature.signer.disable", signer=made["signer"])
         return str(made["signer"])
 
+    def filed(self, operation_id: str) -> str:
+        """An application for a certificate, by the tenant's application; a person decides on it."""
+        csr = Holder(f"某人{secrets.token_hex(3)}").csr()
+        made = self.client(Role.APPLICATION).call("certificate.application.apply", template="person", csr=csr, days=10)
+        if operation_id == "certificate.application.file":
+            self.granted(made["application"])
+        return str(made["application"])
+
+    def granted(self, filed: str) -> str:
+        """The serial number of the certificate that it gets."""
+        made = self.client(Role.TENANT_SECURITY).call("certificate.application.approve", application=filed)
+        return str(made["certificate"])
+
     def issued(self) -> tuple[bytes, int, str]:
         """A person's private key, and the serial number and PEM of the certificate for it."""
         private = sm2.generate_private_key()
@@ -226,6 +242,8 @@ class Belongings:
         return private, serial, parse_certificate(der).to_pem()
 
     def serial(self, operation_id: str) -> str:
+        if operation_id.startswith("certificate.application."):
+            return self.granted(self.filed(""))
         _, serial, _ = self.issued()
         listed = self.client(Role.TENANT_SYSTEM).call("certificate.list", limit=500)["items"]
         found = next(str(item["serial"]) for item in listed if int(item["serial"], 16) == serial)
@@ -319,6 +337,8 @@ class Belongings:
                 self.client(Role.TENANT_SYSTEM).call("delivery.dossier.build", contract=values["contract"])
                 listed = self.client(Role.TENANT_SYSTEM).call("delivery.dossier.list")["items"]
                 return {"path": listed[0]["files"][0]["path"]}
+            case "certificate.application.apply" | "certificate.application.rekey":
+                return {"csr": Holder(f"某人{secrets.token_hex(3)}").csr()}
             case "signature.signer.create":
                 return {"name": f"s{secrets.token_hex(4)}"}
             case "signature.verify" | "signature.batch.verify":

@@ -35,6 +35,8 @@ ELSEWHERE = {
     "miyun.gm.providers.libcrypto.load": "",  # a library, not a message
     "miyun.hsm.token.device.read_file": "",  # a request: its octets are those of the target "token request"
     "miyun.hsm.soft.shares.split": "",  # makes shares
+    "miyun.offerings.certificate.applications.requests.read_request": "tests/unit/offerings/certificate/applications/"
+    "test_requests.py",
     "miyun.offerings.certificate.protocol.decode": "tests/faults/platform/test_wrong_input.py",
     "miyun.offerings.certificate.protocol.decode_got": "tests/interop/certificate/test_openssl_ocsp.py",
     "miyun.offerings.certificate.protocol.decode_posted": "tests/interop/certificate/test_openssl_ocsp.py",

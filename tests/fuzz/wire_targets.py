@@ -12,6 +12,7 @@ from miyun.gm.errors import InvalidSignature
 from miyun.wire import cms, crl, der, ocsp, oid, pem, pkcs10, skf_unlock, spki, tsp, versioned, x509
 from miyun.wire.algorithm import DigestAlgorithm, read_cms_signature_algorithm, read_signature_algorithm
 from miyun.wire.ber import ber_to_der
+from miyun.wire.cms import cfca_key
 from miyun.wire.errors import DecodeError
 from miyun.wire.name import Name
 from miyun.wire.x509.distribution import IssuingDistributionPoint
@@ -168,6 +169,7 @@ VERDICTS = (DecodeError, InvalidSignature, x509.ChainError, tsp.TimeStampMismatc
 
 TARGETS = [
     Target("ber", ber_to_der, _message),
+    Target("CFCA's key", cfca_key.parse_cfca_key, lambda: [cfca_key.encode_cfca_key(bytes(192))]),
     Target("certificate", _lazy_extensions, _certificate),
     Target("certificates", x509.load_certificates, lambda: [pki().leaf.certificate.to_pem().encode()]),
     Target("chain", _verify_chain, lambda: [pki().leaf.certificate.der], VERDICTS),

@@ -106,6 +106,48 @@ class _Audit(_Group):
         return self._client.call('audit.records', operation=operation, instance=instance, limit=limit, cursor=cursor, charge_to=charge_to)
 
 
+class _CertificateApplication(_Group):
+    def apply(self, *, template: str, csr: str, subject: Mapping[str, Any] | None = None, names: Sequence[Any] | None = None, days: int | None = None, pair: str | None = None, encryption_public_key: bytes | str | None = None, on_behalf_of: str | None = None, note: str | None = None, outside: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Apply for a certificate. 申请证书。"""
+        return self._client.call('certificate.application.apply', template=template, csr=csr, subject=subject, names=names, days=days, pair=pair, encryption_public_key=encryption_public_key, on_behalf_of=on_behalf_of, note=note, outside=outside, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def approve(self, *, application: str, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Approve an application. 审核通过。"""
+        return self._client.call('certificate.application.approve', application=application, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+        """Export applications. 导出申请清单。"""
+        return self._client.call('certificate.application.export', format=format, state=state, charge_to=charge_to)
+
+    def file(self, *, application: str, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Download certificates, chain or the enveloped encryption key. 下载证书、证书链或加密密钥信封。"""
+        return self._client.call('certificate.application.file', application=application, format=format, charge_to=charge_to)
+
+    def get(self, *, application: str, charge_to: str | None = None) -> Any:
+        """Look at an application. 查看申请。"""
+        return self._client.call('certificate.application.get', application=application, charge_to=charge_to)
+
+    def list(self, *, text: str | None = None, state: str | None = None, template: str | None = None, mine: bool | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """Find applications. 查找申请。"""
+        return self._client.call('certificate.application.list', text=text, state=state, template=template, mine=mine, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def reject(self, *, application: str, reason: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Reject an application. 驳回申请。"""
+        return self._client.call('certificate.application.reject', application=application, reason=reason, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def rekey(self, *, serial: str, csr: str, days: int | None = None, encryption_public_key: bytes | str | None = None, revoke_previous: bool | None = None, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Give a certificate's subject a new key. 更换证书密钥。"""
+        return self._client.call('certificate.application.rekey', serial=serial, csr=csr, days=days, encryption_public_key=encryption_public_key, revoke_previous=revoke_previous, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def renew(self, *, serial: str, csr: str | None = None, days: int | None = None, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Renew a certificate, keeping its key. 更新证书（密钥不变）。"""
+        return self._client.call('certificate.application.renew', serial=serial, csr=csr, days=days, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def withdraw(self, *, application: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Withdraw an application. 撤回申请。"""
+        return self._client.call('certificate.application.withdraw', application=application, charge_to=charge_to, idempotency_key=idempotency_key)
+
+
 class _CertificateCa(_Group):
     def file(self, *, ca: str) -> Any:
         """Download an authority's certificate. 下载认证机构证书。"""
@@ -193,6 +235,10 @@ class _CertificateTrust(_Group):
 
 
 class _Certificate(_Group):
+    @property
+    def application(self) -> _CertificateApplication:
+        return _CertificateApplication(self._client)
+
     @property
     def ca(self) -> _CertificateCa:
         return _CertificateCa(self._client)
@@ -1074,6 +1120,16 @@ OPERATIONS: Mapping[str, Operation] = {
     'audit.any_proof': Operation('audit.any_proof', 'GET', '/platform/audit/records/{seq}/proof', ('seq',), (), 'json', 'json', 'application/json', False),
     'audit.proof': Operation('audit.proof', 'GET', '/audit/records/{seq}/proof', ('seq',), (), 'json', 'json', 'application/json', False),
     'audit.records': Operation('audit.records', 'GET', '/audit/records', (), ('operation', 'instance', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.application.apply': Operation('certificate.application.apply', 'POST', '/certificates/applications', (), (), 'json', 'json', 'application/json', True),
+    'certificate.application.approve': Operation('certificate.application.approve', 'POST', '/certificates/applications/{application}/approve', ('application',), (), 'json', 'json', 'application/json', True),
+    'certificate.application.export': Operation('certificate.application.export', 'GET', '/certificates/applications/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
+    'certificate.application.file': Operation('certificate.application.file', 'GET', '/certificates/applications/{application}/file', ('application',), ('format',), 'json', 'raw', 'application/json', False),
+    'certificate.application.get': Operation('certificate.application.get', 'GET', '/certificates/applications/{application}', ('application',), (), 'json', 'json', 'application/json', False),
+    'certificate.application.list': Operation('certificate.application.list', 'GET', '/certificates/applications', (), ('text', 'state', 'template', 'mine', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.application.reject': Operation('certificate.application.reject', 'POST', '/certificates/applications/{application}/reject', ('application',), (), 'json', 'json', 'application/json', True),
+    'certificate.application.rekey': Operation('certificate.application.rekey', 'POST', '/certificates/{serial}/rekey', ('serial',), (), 'json', 'json', 'application/json', True),
+    'certificate.application.renew': Operation('certificate.application.renew', 'POST', '/certificates/{serial}/renew', ('serial',), (), 'json', 'json', 'application/json', True),
+    'certificate.application.withdraw': Operation('certificate.application.withdraw', 'POST', '/certificates/applications/{application}/withdraw', ('application',), (), 'json', 'json', 'application/json', True),
     'certificate.ca.file': Operation('certificate.ca.file', 'GET', '/certificates/authorities/{ca}/file', ('ca',), (), 'json', 'raw', 'application/json', False),
     'certificate.ca.list': Operation('certificate.ca.list', 'GET', '/certificates/authorities', (), (), 'json', 'json', 'application/json', False),
     'certificate.crl': Operation('certificate.crl', 'GET', '/certificates/authorities/{ca}/crl', ('ca',), (), 'json', 'raw', 'application/json', False),

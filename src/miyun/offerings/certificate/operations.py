@@ -24,7 +24,7 @@ _READERS = frozenset(
 )
 _PUBLIC = frozenset({Role.PUBLIC})
 _SERIAL = "4f0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d"
-_CSR = """-----BEGIN CERTIFICATE REQUEST-----
+EXAMPLE_CSR = """-----BEGIN CERTIFICATE REQUEST-----
 MIHyMIGaAgEAMDgxCzAJBgNVBAYTAkNOMRIwEAYDVQQKDAnnpLrkvovlsYAxFTAT
 BgNVBAMMDOekuuS+i+W6lOeUqDBZMBMGByqGSM49AgEGCCqBHM9VAYItA0IABDn4
 aEKIJOKMR4LZ5erE5fhe+wI+sIuLwOzb1qkOG1aPBsYG83JfY7yehLAk9oJE4z59
@@ -51,7 +51,7 @@ OPERATIONS: tuple[Operation, ...] = (
         duty=Duty.KEYS,
         meter=ISSUED,
         idempotent=True,
-        example={"template": "application", "csr": _CSR, "names": ["app.example.cn"], "days": 365},
+        example={"template": "application", "csr": EXAMPLE_CSR, "names": ["app.example.cn"], "days": 365},
     ),
     Operation(
         id="certificate.list",

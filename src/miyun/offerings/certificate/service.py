@@ -9,14 +9,15 @@ from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call, Empty, Reply
-from miyun.gm.errors import InvalidSignature as SignatureMismatch
 from miyun.hsm.port import Machine
+from miyun.offerings.certificate.applications.requests import read_request
+from miyun.offerings.certificate.applications.service import Applications
+from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities, Ceremony
 from miyun.offerings.certificate.errors import (
     CertificateAlreadyRevoked,
     CertificateNotComplete,
     CertificateStateConflict,
-    unreadable,
 )
 from miyun.offerings.certificate.escrow.centre import KeyCentre
 from miyun.offerings.certificate.issuance import Issuance, Order, subject_of
@@ -51,15 +52,13 @@ from miyun.offerings.certificate.model import (
     State,
     serial_text,
 )
-from miyun.offerings.certificate.reading import binary_in, certificates_in
+from miyun.offerings.certificate.reading import certificates_in
 from miyun.offerings.certificate.responder import OcspResponder
 from miyun.offerings.certificate.revocation import Revocation
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.certificate.templates import TEMPLATES
 from miyun.offerings.certificate.trust.own import OwnAuthorities
 from miyun.offerings.certificate.trust.service import TrustService
-from miyun.wire.errors import DecodeError
-from miyun.wire.pkcs10 import CertificationRequest, parse_csr
 from miyun.wire.x509 import (
     Certificate as X509Certificate,
 )
@@ -91,6 +90,15 @@ class CertificateService:
         self.issuance = Issuance(store=store, authorities=self.authorities, clock=clock)
         self.escrow = KeyCentre(store=store.escrow, machine=machine, issuance=self.issuance)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
+        self.applications = Applications(
+            store=ApplicationStore(store.database),
+            authorities=self.authorities,
+            issuance=self.issuance,
+            centre=self.escrow,
+            revocation=self.revocation,
+            ledger=ledger,
+            clock=clock,
+        )
         self.responder = OcspResponder(
             store=store,
             machine=machine,
@@ -122,7 +130,7 @@ class CertificateService:
 
     async def issue(self, call: Call, request: IssueRequest) -> IssuedView:
         """Certify the key of a request that is signed by that key."""
-        csr = _csr(request.csr)
+        csr = read_request(request.csr)
         if not TEMPLATES.get(request.template, TEMPLATES["person"]).tenants:
             raise InvalidArgument("template", Text("该模板仅供平台自用", "this template is for the platform itself"))
         order = Order(
@@ -340,20 +348,6 @@ class CertificateService:
             crl_next_update=newest.next_update if newest else None,
             pem=certificate.to_pem(),
         )
-
-
-def _csr(text: str) -> CertificationRequest:
-    try:
-        csr = parse_csr(binary_in("csr", text))
-        csr.verify()
-    except DecodeError as error:
-        raise unreadable("csr", error) from None
-    except SignatureMismatch:
-        raise InvalidArgument(
-            "csr",
-            Text("自签名无效：申请者须持有私钥", "not signed by its own key: the applicant must hold the private key"),
-        ) from None
-    return csr
 
 
 def _pem(certificate: Certificate) -> str:

@@ -120,7 +120,7 @@ responder_table = Table(
 
 class CertificateStore:
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = self.database = database
         self.escrow = EscrowStore(database)
         self.trust = TrustStore(database)
         self.held = HeldStore(database)
@@ -236,7 +236,7 @@ class CertificateStore:
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return _certificate(row) if row else None
+        return certificate_of(row) if row else None
 
     def find_any(self, serial: int) -> Certificate | None:
         """Of whatever tenant: for the platform's own questions, never for a caller's."""
@@ -244,7 +244,7 @@ class CertificateStore:
             row = connection.execute(
                 select(certificate_table).where(certificate_table.c.serial == serial_text(serial))
             ).one_or_none()
-        return _certificate(row) if row else None
+        return certificate_of(row) if row else None
 
     def page(
         self,
@@ -274,14 +274,14 @@ class CertificateStore:
             query = query.where(table.c.id < cursor)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(table.c.id.desc()).limit(limit + 1)).all()
-        return [_certificate(row) for row in rows]
+        return [certificate_of(row) for row in rows]
 
     def issued_between(self, tenant: str, start: datetime, end: datetime) -> list[Certificate]:
         table = certificate_table
         query = select(table).where(table.c.tenant == tenant, table.c.issued_at >= start, table.c.issued_at < end)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(table.c.id)).all()
-        return [_certificate(row) for row in rows]
+        return [certificate_of(row) for row in rows]
 
     # revocation
 
@@ -415,7 +415,7 @@ def _authority(row: Row) -> Authority:
     )
 
 
-def _certificate(row: Row) -> Certificate:
+def certificate_of(row: Row) -> Certificate:
     return Certificate(
         id=row.id,
         serial=int(row.serial, 16),

@@ -34,7 +34,14 @@ async def renew_root_lists(service: CertificateService) -> None:
         log.warning("the revocation lists of %s end within %d days: %s", names, ROOT_CRL_REFRESH.days, error.remedy.en)
 
 
+async def applications(service: CertificateService) -> None:
+    """What was approved and not issued is finished; what nobody reviewed in its time expires."""
+    await service.applications.fulfilment.resume()
+    await service.applications.fulfilment.expire()
+
+
 TASKS = (
+    Task("certificate.applications", 10, applications),
     Task("certificate.crl", 10, publish_lists),
     Task("certificate.ocsp", 3600, renew_responders),
     Task("certificate.roots", 86_400, renew_root_lists),

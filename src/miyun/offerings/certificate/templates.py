@@ -32,6 +32,7 @@ class Template:
     pair: bool = True  # an encryption certificate may go with it
     names_required: bool = False
     tenants: bool = True
+    review: bool = True  # by a second person, before an application is granted
 
     def key_usage(self, usage: Usage) -> tuple[str, ...]:
         return self.sign_usage if usage is Usage.SIGN else _ENCRYPTION
@@ -66,6 +67,7 @@ TEMPLATES: Final = {
             days=365,
             max_days=3 * 365,
             purposes=(oid.KP_CLIENT_AUTH, oid.KP_SERVER_AUTH),
+            review=False,
         ),
         Template(
             "application",

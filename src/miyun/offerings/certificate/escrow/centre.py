@@ -14,6 +14,7 @@ from miyun.hsm.port import EnvelopeForm, KeyAlgorithm, Machine
 from miyun.offerings.certificate.escrow.model import EscrowedKey, escrow_binding
 from miyun.offerings.certificate.escrow.store import EscrowStore
 from miyun.offerings.certificate.issuance import Issuance, Issued, Order, usable_key
+from miyun.offerings.certificate.model import key_digest
 from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
 
 
@@ -36,6 +37,20 @@ class KeyCentre:
         """Both certificates, and the private key of the second for the holder of the first.
 
         Raises InvalidArgument naming the field of the order that does not fit, MachineLocked."""
+        escrowed, [signing, encryption] = await self.certify(order, at)
+        return Pair(signing, encryption, await self.envelope(escrowed, order.spki))
+
+    async def certify(self, order: Order, at: datetime) -> tuple[EscrowedKey, list[Issued]]:
+        """As `issue_pair`, while the private key stays here."""
+        self.check(order)
+        escrowed = await self.key_for(order, at)
+        return escrowed, await self._issuance.issue(replace(order, encryption_spki=escrowed.key.public), at)
+
+    def check(self, order: Order) -> None:
+        """Nothing is escrowed for an order that cannot be issued. Raises InvalidArgument."""
+        template = self._issuance.check(order)
+        if not template.pair:
+            raise InvalidArgument("template", Text("该模板没有加密证书", "this template has no encryption certificate"))
         if usable_key("public_key", order.spki).algorithm is not PublicKeyAlgorithm.SM2:
             raise InvalidArgument(
                 "public_key",
@@ -44,11 +59,6 @@ class KeyCentre:
                     "the key-management centre makes encryption keys for SM2 only; bring your own of other algorithms",
                 ),
             )
-        self._issuance.check(order)  # nothing is escrowed for an order that cannot be issued
-        escrowed = await self.key_for(order, at)
-        signing, encryption = await self._issuance.issue(replace(order, encryption_spki=escrowed.key.public), at)
-        await asyncio.to_thread(self._store.certified, escrowed.id, encryption.serial)
-        return Pair(signing, encryption, await self.envelope(escrowed, order.spki))
 
     async def key_for(self, order: Order, at: datetime) -> EscrowedKey:
         """A new key, escrowed; for an application the one that was made for it before."""
@@ -59,9 +69,14 @@ class KeyCentre:
         escrow = new_id("esc")
         with machine_errors():
             key = await self._machine.generate(KeyAlgorithm.SM2, escrow_binding(order.tenant, escrow))
-        made = EscrowedKey(escrow, order.tenant, str(order.subject)[:1024], key, at, order.application)
+        digest = key_digest(key.public or b"")
+        made = EscrowedKey(escrow, order.tenant, str(order.subject)[:1024], key, digest, at, order.application)
         await asyncio.to_thread(self._store.add, made)
         return made
+
+    async def kept(self, tenant: str, digest: str) -> EscrowedKey | None:
+        """The escrowed key of a certificate, by its `key_digest`."""
+        return await asyncio.to_thread(self._store.of_key, tenant, digest)
 
     async def envelope(
         self, escrowed: EscrowedKey, receiver: bytes, form: EnvelopeForm = EnvelopeForm.STANDARD

@@ -11,15 +11,16 @@ from miyun.offerings.certificate.model import PLATFORM
 
 @dataclass(frozen=True, slots=True)
 class EscrowedKey:
-    """`serial` is the encryption certificate's, None until it is issued; `application` the application for it."""
+    """`digest` is its public key's `key_digest`, by which the register finds the certificates of it; `application` the
+    application that it was made for."""
 
     id: str
     tenant: str | None
     subject: str
     key: WrappedKey
+    digest: str
     created_at: datetime
     application: str | None = None
-    serial: int | None = None
 
 
 def escrow_binding(tenant: str | None, key: str) -> KeyBinding:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, LargeBinary, Row, String, Table, insert, select, update
+from sqlalchemy import Column, ColumnElement, Index, LargeBinary, Row, String, Table, insert, select
 
 from miyun.core.storage.database import Database, UtcDateTime, metadata
 from miyun.hsm.port import KeyAlgorithm, WrappedKey
 from miyun.offerings.certificate.escrow.model import EscrowedKey, escrow_binding
-from miyun.offerings.certificate.model import serial_text
 
 escrow_table = Table(
     "certificate_escrow",
@@ -16,7 +15,7 @@ escrow_table = Table(
     Column("tenant", String(64)),
     Column("subject", String(1024), nullable=False),
     Column("application", String(40), unique=True),
-    Column("serial", String(40), unique=True),
+    Column("digest", String(64), nullable=False, unique=True),
     Column("key_algorithm", String(16), nullable=False),
     Column("key_blob", LargeBinary, nullable=False),
     Column("key_public", LargeBinary, nullable=False),
@@ -37,7 +36,7 @@ class EscrowStore:
                     tenant=item.tenant,
                     subject=item.subject,
                     application=item.application,
-                    serial=None,
+                    digest=item.digest,
                     key_algorithm=item.key.algorithm,
                     key_blob=item.key.blob,
                     key_public=item.key.public,
@@ -45,17 +44,14 @@ class EscrowStore:
                 )
             )
 
-    def certified(self, key: str, serial: int) -> None:
-        """It has its certificate now."""
-        with self._database.write() as connection:
-            connection.execute(
-                update(escrow_table)
-                .where(escrow_table.c.id == key, escrow_table.c.serial.is_(None))
-                .values(serial=serial_text(serial))
-            )
+    def of_key(self, tenant: str, digest: str) -> EscrowedKey | None:
+        return self._one(escrow_table.c.tenant == tenant, escrow_table.c.digest == digest)
 
     def of_application(self, tenant: str, application: str) -> EscrowedKey | None:
-        query = select(escrow_table).where(escrow_table.c.tenant == tenant, escrow_table.c.application == application)
+        return self._one(escrow_table.c.tenant == tenant, escrow_table.c.application == application)
+
+    def _one(self, *conditions: ColumnElement[bool]) -> EscrowedKey | None:
+        query = select(escrow_table).where(*conditions)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return _escrowed(row) if row else None
@@ -68,7 +64,7 @@ def _escrowed(row: Row[tuple[object, ...]]) -> EscrowedKey:
         tenant=row.tenant,
         subject=row.subject,
         key=WrappedKey(KeyAlgorithm(row.key_algorithm), binding, row.key_blob, row.key_public),
+        digest=row.digest,
         created_at=row.created_at,
         application=row.application,
-        serial=int(row.serial, 16) if row.serial else None,
     )

@@ -15,6 +15,52 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "certificate_application",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("instance", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("template", sa.String(length=32), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("name", sa.LargeBinary(), nullable=False),
+        sa.Column("names", sa.String(length=8192), nullable=False),
+        sa.Column("days", sa.Integer(), nullable=True),
+        sa.Column("spki", sa.LargeBinary(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("open_key", sa.String(length=64), nullable=True),
+        sa.Column("pair", sa.String(length=16), nullable=False),
+        sa.Column("csr", sa.LargeBinary(), nullable=True),
+        sa.Column("encryption_spki", sa.LargeBinary(), nullable=True),
+        sa.Column("applicant", sa.String(length=64), nullable=False),
+        sa.Column("applicant_role", sa.String(length=32), nullable=False),
+        sa.Column("on_behalf_of", sa.String(length=200), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.Column("outside", sa.String(length=40), nullable=True),
+        sa.Column("previous", sa.String(length=40), nullable=True),
+        sa.Column("revoke_previous", sa.Boolean(), nullable=False),
+        sa.Column("applied_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("reviewer", sa.String(length=64), nullable=True),
+        sa.Column("reviewed_at", UtcDateTime(), nullable=True),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("claimed_until", UtcDateTime(), nullable=True),
+        sa.Column("serial", sa.String(length=40), nullable=True),
+        sa.Column("encryption_serial", sa.String(length=40), nullable=True),
+        sa.Column("finished_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_application")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_certificate_application_open_key")),
+    )
+    op.create_index(
+        "ix_certificate_application_state_expires_at", "certificate_application", ["state", "expires_at"], unique=False
+    )
+    op.create_index(
+        "ix_certificate_application_tenant_applied_at",
+        "certificate_application",
+        ["tenant", "applied_at", "id"],
+        unique=False,
+    )
+    op.create_table(
         "certificate_authority",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("family", sa.String(length=16), nullable=False),
@@ -80,14 +126,14 @@ def upgrade() -> None:
         sa.Column("tenant", sa.String(length=64), nullable=True),
         sa.Column("subject", sa.String(length=1024), nullable=False),
         sa.Column("application", sa.String(length=40), nullable=True),
-        sa.Column("serial", sa.String(length=40), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("key_algorithm", sa.String(length=16), nullable=False),
         sa.Column("key_blob", sa.LargeBinary(), nullable=False),
         sa.Column("key_public", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_escrow")),
         sa.UniqueConstraint("application", name=op.f("uq_certificate_escrow_application")),
-        sa.UniqueConstraint("serial", name=op.f("uq_certificate_escrow_serial")),
+        sa.UniqueConstraint("digest", name=op.f("uq_certificate_escrow_digest")),
     )
     op.create_index("ix_certificate_escrow_tenant_id", "certificate_escrow", ["tenant", "id"], unique=False)
     op.create_table(

@@ -1,0 +1,89 @@
+"""The registration authority as the room's service holds it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from miyun.core import listing
+from miyun.core.clock import Clock
+from miyun.core.i18n import Text
+from miyun.core.ledger.port import Ledger
+from miyun.core.operation import Call, Download
+from miyun.offerings.certificate.applications import messages as m
+from miyun.offerings.certificate.applications.desk import Desk, view
+from miyun.offerings.certificate.applications.files import Files
+from miyun.offerings.certificate.applications.fulfilment import Fulfilment
+from miyun.offerings.certificate.applications.model import State
+from miyun.offerings.certificate.applications.store import SORTING, ApplicationStore
+from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.escrow.centre import KeyCentre
+from miyun.offerings.certificate.issuance import Issuance
+from miyun.offerings.certificate.revocation import Revocation
+
+_COLUMNS: Final[tuple[listing.Column[m.ApplicationView], ...]] = (
+    listing.Column("application", Text("申请编号", "Application"), lambda item: item.application),
+    listing.Column("kind", Text("类型", "Kind"), lambda item: item.kind),
+    listing.Column("state", Text("状态", "State"), lambda item: item.state),
+    listing.Column("template", Text("模板", "Template"), lambda item: item.template),
+    listing.Column("subject", Text("主体", "Subject"), lambda item: item.subject),
+    listing.Column("names", Text("名称", "Names"), lambda item: item.names),
+    listing.Column("applicant", Text("申请人", "Applicant"), lambda item: item.applicant),
+    listing.Column("applied_at", Text("申请时间", "Applied"), lambda item: item.applied_at),
+    listing.Column("reviewer", Text("审核人", "Reviewer"), lambda item: item.reviewer),
+    listing.Column("reviewed_at", Text("审核时间", "Reviewed"), lambda item: item.reviewed_at),
+    listing.Column("reason", Text("审核意见", "Reason"), lambda item: item.reason),
+    listing.Column("certificate", Text("证书", "Certificate"), lambda item: item.certificate),
+    listing.Column("finished_at", Text("办结时间", "Finished"), lambda item: item.finished_at),
+)
+
+
+class Applications:
+    """`desk` takes and decides, `files` hands out, `fulfilment` issues what was approved."""
+
+    def __init__(
+        self,
+        *,
+        store: ApplicationStore,
+        authorities: Authorities,
+        issuance: Issuance,
+        centre: KeyCentre,
+        revocation: Revocation,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self.fulfilment = Fulfilment(
+            store=store, issuance=issuance, centre=centre, revocation=revocation, ledger=ledger, clock=clock
+        )
+        self.desk = Desk(store=store, authorities=authorities, centre=centre, fulfilment=self.fulfilment)
+        self.files = Files(desk=self.desk, store=store, authorities=authorities, centre=centre)
+
+    async def page(self, call: Call, request: m.ListRequest) -> m.ApplicationPage:
+        sort = SORTING.sort(request.sort)
+        mine = call.application or (call.principal.id if request.mine else None)
+        rows = await asyncio.to_thread(
+            self._store.page,
+            call.require_tenant(),
+            applicant=mine,
+            text=request.text,
+            state=State(request.state) if request.state else None,
+            template=request.template,
+            sort=sort,
+            place=SORTING.place(sort, request.cursor),
+            limit=request.limit,
+        )
+        items = rows[: request.limit]
+        more = None
+        if len(rows) > request.limit:
+            last = items[-1]
+            value = str(last.subject) if sort.field == "subject" else getattr(last, sort.field)
+            more = SORTING.cursor(sort, value, last.id)
+        return m.ApplicationPage(items=[view(item) for item in items], next_cursor=more)
+
+    async def export(self, call: Call, request: m.ExportRequest) -> Download:
+        async def pages(cursor: str | None) -> listing.Page[m.ApplicationView]:
+            page = await self.page(call, m.ListRequest(state=request.state, limit=500, cursor=cursor))
+            return listing.Page(page.items, page.next_cursor)
+
+        return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="applications")
