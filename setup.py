@@ -1,4 +1,4 @@
-"""Build of the native core `miyun.gm._native`.
+"""Build of the native core `miyun.gm._native` and of `libmiyun_skf.so`, the token's library (GM/T 0016).
 
 gcc or clang suffices. On x86-64 Linux Intel's ipp-crypto is linked statically from the packages the build requires;
 without them, or with MIYUN_BUILD_IPP=0, the extension holds the portable C only. Without a compiler it is left out and
@@ -15,6 +15,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = Path("native")
+TOKEN_LIBRARY = "miyun.hsm.skf.libmiyun_skf"
 PORTABLE = sorted(str(path) for path in NATIVE.glob("*.c") if not path.name.startswith("ipp"))
 IPP = sorted(str(path) for path in NATIVE.glob("ipp*.c"))
 HEADERS = sorted(str(path) for path in NATIVE.glob("*.h"))
@@ -44,6 +45,32 @@ def _ipp() -> tuple[str, str] | None:
     return str(header.parent), str(archive)
 
 
+FLAGS = [
+    "-std=gnu11",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Wno-deprecated-declarations",
+    "-fvisibility=hidden",
+    "-fstack-protector-strong",
+    "-D_GNU_SOURCE",
+]
+LINK_FLAGS = ["-pthread", "-Wl,--exclude-libs,ALL", "-Wl,-z,relro,-z,now,-z,noexecstack", "-s"]
+OPTIONAL = os.environ.get("CI") != "true"  # there a build that fails must not hide behind libcrypto
+
+
+def _token_library() -> Extension:
+    """Not a module of Python: a plain library with the interface of GM/T 0016, a client of the token's process."""
+    return Extension(
+        TOKEN_LIBRARY,
+        sources=sorted(str(path) for path in (NATIVE / "skf").glob("*.c")),
+        depends=sorted(str(path) for path in (NATIVE / "skf").glob("*.h")),
+        extra_compile_args=FLAGS,
+        extra_link_args=LINK_FLAGS,
+        optional=OPTIONAL,
+    )
+
+
 def _extension() -> Extension:
     ipp = _ipp()
     return Extension(
@@ -52,19 +79,10 @@ def _extension() -> Extension:
         depends=HEADERS,
         include_dirs=["native", ipp[0]] if ipp else ["native"],
         define_macros=[("GM_WITH_IPP", "1")] if ipp else [],
-        extra_compile_args=[
-            "-std=gnu11",
-            "-O2",
-            "-Wall",
-            "-Wextra",
-            "-Wno-deprecated-declarations",
-            "-fvisibility=hidden",
-            "-fstack-protector-strong",
-            "-D_GNU_SOURCE",
-        ],
+        extra_compile_args=FLAGS,
         extra_objects=[ipp[1]] if ipp else [],
-        extra_link_args=["-pthread", "-Wl,--exclude-libs,ALL", "-Wl,-z,relro,-z,now,-z,noexecstack", "-s"],
-        optional=os.environ.get("CI") != "true",  # there a build that fails must not hide behind libcrypto
+        extra_link_args=LINK_FLAGS,
+        optional=OPTIONAL,
     )
 
 
@@ -82,8 +100,16 @@ class Build(build_ext):
         try:
             super().build_extension(ext)
         except Exception:
-            self.warn("the native core was not built (is gcc or clang installed?); GM runs on the system's libcrypto")
+            self.warn(f"{ext.name} was not built (is gcc or clang installed?); GM then runs on the system's libcrypto")
             raise
+        finally:
+            self.compiler.compile = compile_one
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """A library that programs load by name has no suffix of Python's."""
+        if fullname.endswith(TOKEN_LIBRARY.rpartition(".")[2]):
+            return os.path.join(*fullname.split(".")) + ".so"
+        return super().get_ext_filename(fullname)
 
     def copy_file(self, infile: str, outfile: str, *arguments: object, **options: object) -> tuple[str, bool]:
         """Put the extension beside the sources by renaming: a process that imports it meets the old or the new one."""
@@ -93,4 +119,4 @@ class Build(build_ext):
         return outfile, bool(copied)
 
 
-setup(ext_modules=[_extension()], cmdclass={"build_ext": Build})
+setup(ext_modules=[_extension(), _token_library()], cmdclass={"build_ext": Build})
