@@ -12,7 +12,7 @@ $(UV):
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: $(UV) pyproject.toml uv.lock setup.py $(wildcard native/* native/skf/*)
-	rm -f src/miyun/gm/_native.*.so src/miyun/hsm/skf/libmiyun_skf.so
+	rm -f src/miyun/gm/_native.*.so src/miyun/hsm/skf/lib/libmiyun_skf.so
 	$(UV) sync --quiet --reinstall-package miyun
 	@.venv/bin/python -m miyun.gm.providers
 	touch $@

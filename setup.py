@@ -15,7 +15,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 NATIVE = Path("native")
-TOKEN_LIBRARY = "miyun.hsm.skf.libmiyun_skf"
+TOKEN_LIBRARY = "miyun.hsm.skf.lib.libmiyun_skf"  # in a folder that Python does not look for modules in
 PORTABLE = sorted(str(path) for path in NATIVE.glob("*.c") if not path.name.startswith("ipp"))
 IPP = sorted(str(path) for path in NATIVE.glob("ipp*.c"))
 HEADERS = sorted(str(path) for path in NATIVE.glob("*.h"))
@@ -113,6 +113,7 @@ class Build(build_ext):
 
     def copy_file(self, infile: str, outfile: str, *arguments: object, **options: object) -> tuple[str, bool]:
         """Put the extension beside the sources by renaming: a process that imports it meets the old or the new one."""
+        Path(outfile).parent.mkdir(parents=True, exist_ok=True)
         partial = f"{outfile}.partial"
         _, copied = super().copy_file(infile, partial, *arguments, **options)
         os.replace(partial, outfile)

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from tests.token_process import AUTHENTICATION_KEY, TokenProcess
 
-import miyun.hsm.skf
+from miyun.hsm.skf import OWN_LIBRARY as LIBRARY
 from miyun.hsm.token.frames import Function
 from miyun.wire.skf import Sar
 
 pytestmark = pytest.mark.engine
 HERE = Path(__file__).parent
 NATIVE = HERE.parents[2] / "native" / "skf"
-LIBRARY = Path(miyun.hsm.skf.__file__).with_name("libmiyun_skf.so")
 WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-pthread")
 
 
