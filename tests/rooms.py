@@ -24,6 +24,7 @@ from miyun.offerings.signature.service import SignatureService
 from miyun.offerings.signature.store import SignatureStore
 from miyun.offerings.timestamp.model import Reading, TimeSource
 from miyun.offerings.timestamp.service import TimestampService
+from miyun.offerings.timestamp.stamper import PlatformStamper
 from miyun.offerings.timestamp.store import TimestampStore
 
 
@@ -71,6 +72,8 @@ class Rooms:
             store=SignatureStore(self.database),
             keys=self.keys,  # type: ignore[arg-type]
             issuer=self.issuer,
+            trust=self.certificate.trust.directory,
+            stamper=PlatformStamper(service=self.timestamp),
             clock=self.clock,
             ledger=self.ledger,  # type: ignore[arg-type]
         )

@@ -643,19 +643,19 @@ class _SignatureBatch(_Group):
         """Sign many. 批量签名。"""
         return self._client.call('signature.batch.sign', signer=signer, items=items, format=format, user_id=user_id, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def verify(self, *, items: Sequence[Any], signer: str | None = None, certificate: str | None = None, public_key: bytes | str | None = None, user_id: str | None = None, at: Any = None, charge_to: str | None = None) -> Any:
+    def verify(self, *, items: Sequence[Any], level: str | None = None, lists: Sequence[Any] | None = None, stale_hours: int | None = None, at: Any = None, signer: str | None = None, certificate: str | None = None, public_key: bytes | str | None = None, user_id: str | None = None, charge_to: str | None = None) -> Any:
         """Verify many. 批量验签。"""
-        return self._client.call('signature.batch.verify', items=items, signer=signer, certificate=certificate, public_key=public_key, user_id=user_id, at=at, charge_to=charge_to)
+        return self._client.call('signature.batch.verify', level=level, lists=lists, stale_hours=stale_hours, at=at, items=items, signer=signer, certificate=certificate, public_key=public_key, user_id=user_id, charge_to=charge_to)
 
 
 class _SignatureCms(_Group):
-    def sign(self, *, signer: str, content: bytes | str | None = None, digest: bytes | str | None = None, detached: bool | None = None, dialect: str | None = None, include_chain: bool | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+    def sign(self, *, signer: str, content: bytes | str | None = None, digest: bytes | str | None = None, detached: bool | None = None, dialect: str | None = None, include_chain: bool | None = None, timestamp: bool | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Sign as a CMS message, attached or detached. 签名为 CMS 消息（附原文或分离式）。"""
-        return self._client.call('signature.cms.sign', signer=signer, content=content, digest=digest, detached=detached, dialect=dialect, include_chain=include_chain, charge_to=charge_to, idempotency_key=idempotency_key)
+        return self._client.call('signature.cms.sign', signer=signer, content=content, digest=digest, detached=detached, dialect=dialect, include_chain=include_chain, timestamp=timestamp, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def verify(self, *, cms: bytes | str, content: bytes | str | None = None, digest: bytes | str | None = None, at: Any = None, return_content: bool | None = None, charge_to: str | None = None) -> Any:
+    def verify(self, *, cms: bytes | str, level: str | None = None, lists: Sequence[Any] | None = None, stale_hours: int | None = None, at: Any = None, content: bytes | str | None = None, digest: bytes | str | None = None, return_content: bool | None = None, charge_to: str | None = None) -> Any:
         """Verify a CMS message and say why not. 验证 CMS 消息并说明原因。"""
-        return self._client.call('signature.cms.verify', cms=cms, content=content, digest=digest, at=at, return_content=return_content, charge_to=charge_to)
+        return self._client.call('signature.cms.verify', level=level, lists=lists, stale_hours=stale_hours, at=at, cms=cms, content=content, digest=digest, return_content=return_content, charge_to=charge_to)
 
 
 class _SignatureSigner(_Group):
@@ -705,9 +705,9 @@ class _Signature(_Group):
         """Sign. 签名。"""
         return self._client.call('signature.sign', signer=signer, message=message, digest=digest, user_id=user_id, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def verify(self, *, signature: bytes | str, message: bytes | str | None = None, digest: bytes | str | None = None, signer: str | None = None, certificate: str | None = None, public_key: bytes | str | None = None, user_id: str | None = None, at: Any = None, charge_to: str | None = None) -> Any:
+    def verify(self, *, signature: bytes | str, level: str | None = None, lists: Sequence[Any] | None = None, stale_hours: int | None = None, at: Any = None, message: bytes | str | None = None, digest: bytes | str | None = None, signer: str | None = None, certificate: str | None = None, public_key: bytes | str | None = None, user_id: str | None = None, charge_to: str | None = None) -> Any:
         """Verify a signature. 验签。"""
-        return self._client.call('signature.verify', signature=signature, message=message, digest=digest, signer=signer, certificate=certificate, public_key=public_key, user_id=user_id, at=at, charge_to=charge_to)
+        return self._client.call('signature.verify', level=level, lists=lists, stale_hours=stale_hours, at=at, signature=signature, message=message, digest=digest, signer=signer, certificate=certificate, public_key=public_key, user_id=user_id, charge_to=charge_to)
 
 
 class _StrongAuthAccount(_Group):

@@ -251,7 +251,15 @@ async def assemble(
     )
     encryption = EncryptionService(keys=kms.directory, ledger=ledger, spool=settings.folder("data"))
     signatures = SignatureStore(database)
-    signature = SignatureService(store=signatures, keys=kms.directory, issuer=issuer, clock=clock, ledger=ledger)
+    signature = SignatureService(
+        store=signatures,
+        keys=kms.directory,
+        issuer=issuer,
+        trust=certificate.trust.directory,
+        stamper=stamper,
+        clock=clock,
+        ledger=ledger,
+    )
     signer = PlatformEvidenceSigner(store=signatures, machine=machine, issuer=issuer, clock=clock, ledger=ledger)
     onboarding = OnboardingService(
         store=OnboardingStore(database),

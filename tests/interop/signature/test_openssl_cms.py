@@ -52,7 +52,7 @@ def test_openssl_verifies_content_and_chain(rooms: Rooms, algorithm: str, detach
     (folder / "other").write_bytes(b"other")
     roots = certificates_pem(parse_certificate(der) for der in asyncio.run(rooms.issuer.trust_anchors()))
     (folder / "roots.pem").write_text(roots)
-    (folder / "message.der").write_bytes(signed(rooms, algorithm, detached=detached))
+    (folder / "message.der").write_bytes(signed(rooms, algorithm, detached=detached, timestamp=True))
     at = str(int(rooms.clock.now().timestamp()))
     command = ["cms", "-verify", "-binary", "-inform", "DER", "-in", "message.der", "-CAfile", "roots.pem"]
     command += ["-attime", at, "-purpose", "any"]

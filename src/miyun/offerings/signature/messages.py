@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from miyun.core.operation import Struct
+from miyun.core.trust import LevelName, ReasonView, Status
 from miyun.offerings.signature.model import MAX_BATCH, AlgorithmName, DialectName
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
@@ -17,6 +18,7 @@ Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 UserId = Annotated[str, msgspec.Meta(max_length=2047)]  # in octets at most 8191, as Z_A allows
 Reference = Annotated[str, msgspec.Meta(max_length=256)]
 Pem = Annotated[str, msgspec.Meta(max_length=128 * 1024)]
+TrustList = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Template = Literal["person", "organisation", "device", "application"]
 
 DEFAULT_USER_ID = "1234567812345678"
@@ -102,7 +104,7 @@ class SignatureView(Struct, frozen=True):
 
 class SignCmsRequest(Struct, frozen=True):
     """Give `content`, or for a detached signature its plain `digest` (SM3 or SHA-256, no Z_A). An empty `dialect` is
-    GB/T 35275 for SM2 and RFC 5652 otherwise."""
+    GB/T 35275 for SM2 and RFC 5652 otherwise. `timestamp` adds a proof of the signing time (RFC 3161)."""
 
     signer: SignerRef
     content: bytes | None = None
@@ -110,6 +112,7 @@ class SignCmsRequest(Struct, frozen=True):
     detached: bool = False
     dialect: Literal["", "GB/T 35275", "RFC 5652"] = ""
     include_chain: bool = True
+    timestamp: bool = False
 
 
 class CmsView(Struct, frozen=True):
@@ -156,7 +159,19 @@ class SignBatchView(Struct, frozen=True):
 # --- verify ----------------------------------------------------------------------------------------------------------
 
 
-class VerifyRequest(Struct, frozen=True):
+class Judged(Struct, frozen=True, kw_only=True):
+    """How certificates are judged. `level`: time, chain, revocation or ocsp, each with all before it. `lists`: trust
+    lists by name, none for the platform's own authorities. `stale_hours`: for how long after its end revocation
+    information is still used. `at`: when the signature is to have been good; without it a time-stamp's time counts,
+    else now."""
+
+    level: LevelName = "revocation"
+    lists: Annotated[list[TrustList], msgspec.Meta(max_length=20)] = msgspec.field(default_factory=list)
+    stale_hours: Annotated[int, msgspec.Meta(ge=0, le=720)] = 0
+    at: datetime | None = None
+
+
+class VerifyRequest(Judged, frozen=True, kw_only=True):
     """A raw signature. The key comes by exactly one of `signer`, `certificate` (PEM or base64 of DER) and `public_key`
     (SubjectPublicKeyInfo). With a certificate or signer its chain is judged too, at `at` or now."""
 
@@ -167,49 +182,55 @@ class VerifyRequest(Struct, frozen=True):
     certificate: Pem = ""
     public_key: Annotated[bytes, msgspec.Meta(max_length=8192)] = b""
     user_id: UserId = DEFAULT_USER_ID
-    at: datetime | None = None
-
-
-class Reason(Struct, frozen=True):
-    code: str
-    zh: str
-    en: str
 
 
 class VerifyView(Struct, frozen=True):
     """The signature is right when this is answered at all; `reasons` are about the certificate."""
 
     valid: bool
-    reasons: list[Reason]
+    reasons: list[ReasonView]
 
 
-class VerifyCmsRequest(Struct, frozen=True):
+class VerifyCmsRequest(Judged, frozen=True, kw_only=True):
     """`content` or its plain `digest` for a detached message."""
 
     cms: bytes
     content: bytes | None = None
     digest: Digest | None = None
-    at: datetime | None = None
     return_content: bool = False
 
 
-class CmsSigner(Struct, frozen=True):
-    """`signing_time` is what the signer claims; a timestamp proves it."""
+class TimestampView(Struct, frozen=True):
+    """A time-stamp over the signature; valid, it proves that the signature was there at `time`."""
 
     valid: bool
-    reasons: list[Reason]
+    reasons: list[ReasonView]
+    time: datetime | None
+    authority: str
+
+
+class CmsSigner(Struct, frozen=True):
+    """`signing_time` is what the signer claims; `timestamp` proves it. `chain`: subjects, leaf first. `judged_at`: the
+    time that the certificate was judged at."""
+
+    valid: bool
+    reasons: list[ReasonView]
     algorithm: str
     subject: str
     serial: str
     signing_time: datetime | None
     certificate_pem: str
+    chain: list[str]
+    revocation: Status
+    judged_at: datetime | None
+    timestamp: TimestampView | None
 
 
 class VerifyCmsView(Struct, frozen=True):
     """Valid when there are signers and every one is."""
 
     valid: bool
-    reasons: list[Reason]
+    reasons: list[ReasonView]
     signers: list[CmsSigner]
     dialect: str = ""
     detached: bool = False
@@ -226,7 +247,7 @@ class VerifyItem(Struct, frozen=True):
     reference: Reference = ""
 
 
-class VerifyBatchRequest(Struct, frozen=True):
+class VerifyBatchRequest(Judged, frozen=True, kw_only=True):
     """The key, for raw items, as in `VerifyRequest`."""
 
     items: Annotated[list[VerifyItem], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
@@ -234,13 +255,12 @@ class VerifyBatchRequest(Struct, frozen=True):
     certificate: Pem = ""
     public_key: Annotated[bytes, msgspec.Meta(max_length=8192)] = b""
     user_id: UserId = DEFAULT_USER_ID
-    at: datetime | None = None
 
 
 class VerifiedItem(Struct, frozen=True):
     reference: str
     valid: bool
-    reasons: list[Reason]
+    reasons: list[ReasonView]
 
 
 class VerifyBatchView(Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from miyun.core.i18n import Text
 from miyun.core.ports import KeyRef
+from miyun.core.trust import REASON_TEXTS
 from miyun.hsm.port import KeyAlgorithm, KeyBinding, SignScheme, WrappedKey
 from miyun.wire.algorithm import DigestAlgorithm, SignatureAlgorithm
 from miyun.wire.cms import Dialect
@@ -130,14 +131,9 @@ REASONS: Final = {
     "attributes": Text("签名属性不完整或不一致", "the signed attributes are incomplete or contradict the message"),
     "signature": Text("签名值无效", "the signature value does not verify"),
     "no_za": Text("SM2 签名未包含 Z_A（GB/T 32918.2）", "the SM2 signature was made without Z_A (GB/T 32918.2)"),
-    "untrusted": Text("找不到可信的签发者", "no trusted issuer was found"),
-    "chain_signature": Text("证书链中的签名无效", "a signature in the certificate chain does not verify"),
-    "not_yet_valid": Text("证书尚未生效", "the certificate is not valid yet"),
-    "expired": Text("证书已过期", "the certificate has expired"),
-    "revoked": Text("证书已吊销", "the certificate is revoked"),
-    "key_usage": Text("证书的密钥用法不允许签名", "the certificate's key usage does not allow signatures"),
-    "unsupported_key": Text("不支持的公钥算法", "the public key's algorithm is not supported"),
+    "timestamp": Text("时间戳不能作为签名时间的证明", "the time-stamp does not prove when it was signed"),
+    "timestamp_data": Text("时间戳不是为该签名签发的", "the time-stamp is for something else"),
+    "timestamp_signature": Text("时间戳签名无效", "the time-stamp's own signature does not verify"),
+    **REASON_TEXTS,
 }
-"""Why a signature is refused; what else `wire.x509.ChainReason` says is "the chain is not acceptable"."""
-
-CHAIN_REFUSED: Final = Text("证书链不可接受", "the certificate chain is not acceptable")
+"""Why a signature is refused, and why a certificate is not relied upon."""

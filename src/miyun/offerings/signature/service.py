@@ -6,31 +6,25 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from miyun.core.clock import Clock
 from miyun.core.errors import InvalidArgument, InvalidSignature, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger, Usage
 from miyun.core.operation import Call
-from miyun.core.ports import CertificateIssuer, KeyDirectory
+from miyun.core.ports import CertificateIssuer, KeyDirectory, Stamper
+from miyun.core.trust import Level, TrustDirectory
 from miyun.gm import sm2
 from miyun.offerings.signature import messages as m
 from miyun.offerings.signature.errors import unreadable
+from miyun.offerings.signature.judging import Judge, Policy
 from miyun.offerings.signature.model import DIALECT_NAMES, Signer, SignerState
 from miyun.offerings.signature.signers import Signers
 from miyun.offerings.signature.signing import Message, Signing, one_of, prepare, user_id_of
 from miyun.offerings.signature.store import SignatureStore
-from miyun.offerings.signature.verification import (
-    Finding,
-    JudgedMessage,
-    JudgedSigner,
-    Trust,
-    chain_of,
-    judge_message,
-    usable_key,
-    verify_many,
-)
+from miyun.offerings.signature.verification import Finding, usable_key, verify_many
+from miyun.offerings.signature.views import message_view, reasons
 from miyun.wire.errors import DecodeError
 from miyun.wire.spki import PublicKey
 from miyun.wire.x509 import Certificate, certificates_pem, load_certificates, parse_certificate
@@ -45,15 +39,17 @@ class SignatureService:
         store: SignatureStore,
         keys: KeyDirectory,
         issuer: CertificateIssuer,
+        trust: TrustDirectory,
+        stamper: Stamper,
         clock: Clock,
         ledger: Ledger,
     ) -> None:
         self._store = store
-        self._issuer = issuer
         self._clock = clock
         self._ledger = ledger
+        self._judge = Judge(trust)
         self._signers = Signers(store=store, keys=keys, issuer=issuer, ledger=ledger)
-        self._signing = Signing(keys=keys)
+        self._signing = Signing(keys=keys, stamper=stamper)
 
     # signers
 
@@ -151,38 +147,36 @@ class SignatureService:
         [right] = await asyncio.to_thread(verify_many, key, [item], user_id_of(request.user_id))
         if not right:
             raise InvalidSignature
-        findings = await self._about(certificates, request.at or call.now)
-        return m.VerifyView(valid=not findings, reasons=_reasons(findings))
+        findings = await self._about(certificates, _policy(call, request))
+        return m.VerifyView(valid=not findings, reasons=reasons(findings))
 
     async def verify_cms(self, call: Call, request: m.VerifyCmsRequest) -> m.VerifyCmsView:
-        trust = await self._trust(request.at or call.now)
-        judged = await self._judge(request.cms, request.content, request.digest, trust)
-        return _cms_view(judged, return_content=request.return_content)
+        judged = await self._judge.message(request.cms, request.content, request.digest, _policy(call, request))
+        return message_view(judged, return_content=request.return_content)
 
     async def verify_batch(self, call: Call, request: m.VerifyBatchRequest) -> m.VerifyBatchView:
         """Raw items share one key, whose certificate is judged once; messages carry their own."""
-        at = request.at or call.now
+        policy = _policy(call, request)
         answers: dict[int, list[Finding]] = {}
         raw = [number for number, item in enumerate(request.items) if not item.cms]
         if raw:
-            answers |= await self._verify_raw(call, request, raw, at)
-        trust = await self._trust(at)
+            answers |= await self._verify_raw(call, request, raw, policy)
         for number, item in enumerate(request.items):
             if item.cms:
-                judged = await self._judge(item.cms, item.message, item.digest, trust)
+                judged = await self._judge.message(item.cms, item.message, item.digest, policy)
                 answers[number] = [*judged.findings, *(f for signer in judged.signers for f in signer.findings)]
         items = [
-            m.VerifiedItem(reference=item.reference, valid=not answers[number], reasons=_reasons(answers[number]))
+            m.VerifiedItem(reference=item.reference, valid=not answers[number], reasons=reasons(answers[number]))
             for number, item in enumerate(request.items)
         ]
         valid = sum(item.valid for item in items)
         return m.VerifyBatchView(items=items, valid=valid, invalid=len(items) - valid)
 
     async def _verify_raw(
-        self, call: Call, request: m.VerifyBatchRequest, places: list[int], at: datetime
+        self, call: Call, request: m.VerifyBatchRequest, places: list[int], policy: Policy
     ) -> dict[int, list[Finding]]:
         key, certificates = self._key(call, request.signer, request.certificate, request.public_key)
-        about = await self._about(certificates, at)
+        about = await self._about(certificates, policy)
         answers: dict[int, list[Finding]] = {}
         whole: list[int] = []
         for number in places:
@@ -237,33 +231,23 @@ class SignatureService:
             certificates = _certificates(certificate)
         return usable_key(certificates[0].spki_der, "certificate"), certificates
 
-    async def _trust(self, at: datetime) -> Trust:
-        anchors = [parse_certificate(der) for der in await self._issuer.trust_anchors()]
-        intermediates = [parse_certificate(der) for der in await self._issuer.intermediates()]
-        return Trust(tuple(anchors), tuple(intermediates), at)
-
-    async def _about(self, certificates: list[Certificate], at: datetime) -> list[Finding]:
+    async def _about(self, certificates: list[Certificate], policy: Policy) -> list[Finding]:
         """What speaks against the certificate of a raw signature; nothing when only a key was given."""
         if not certificates:
             return []
-        chain = chain_of(certificates[0], certificates[1:], await self._trust(at))
-        if chain.finding is not None:
-            return [chain.finding]
-        return await self._revoked(chain.path)
+        at = policy.at or policy.now
+        return list((await self._judge.certificate(certificates[0], certificates[1:], policy, at)).findings)
 
-    async def _judge(self, encoded: bytes, content: bytes | None, digest: bytes | None, trust: Trust) -> JudgedMessage:
-        judged = await asyncio.to_thread(judge_message, encoded, content, digest, trust)
-        signers = []
-        for signer in judged.signers:
-            revoked = await self._revoked(signer.path)
-            signers.append(JudgedSigner(signer.info, (*signer.findings, *revoked), signer.path))
-        return JudgedMessage(judged.findings, tuple(signers), judged.dialect, judged.content)
 
-    async def _revoked(self, path: Sequence[Certificate]) -> list[Finding]:
-        # Paths end at our own roots, so every certificate below is in our own register.
-        return [
-            Finding("revoked", str(item.subject)) for item in path[:-1] if await self._issuer.is_revoked(item.serial)
-        ]
+def _policy(call: Call, request: m.Judged) -> Policy:
+    return Policy(
+        tenant=call.require_tenant(),
+        now=call.now,
+        level=Level(request.level),
+        lists=tuple(request.lists),
+        stale=timedelta(hours=request.stale_hours),
+        at=request.at,
+    )
 
 
 def _prepare_all(signer: Signer, items: Sequence[m.SignItem], at: datetime) -> list[Message]:
@@ -324,32 +308,4 @@ def _signer_view(signer: Signer) -> m.SignerView:
         not_after=signer.not_after,
         created_at=signer.created_at,
         z_a=sm2.za(point) if signer.algorithm == "SM2" and point is not None else None,
-    )
-
-
-def _reasons(findings: Sequence[Finding]) -> list[m.Reason]:
-    return [m.Reason(code=item.code, zh=item.text.zh, en=item.text.en) for item in findings]
-
-
-def _cms_view(judged: JudgedMessage, *, return_content: bool) -> m.VerifyCmsView:
-    return m.VerifyCmsView(
-        valid=judged.valid,
-        reasons=_reasons(judged.findings),
-        signers=[_cms_signer(item) for item in judged.signers],
-        dialect=DIALECT_NAMES[judged.dialect] if judged.dialect is not None else "",
-        detached=judged.content is None,
-        content=judged.content if return_content else None,
-    )
-
-
-def _cms_signer(judged: JudgedSigner) -> m.CmsSigner:
-    info, certificate = judged.info, judged.info.certificate
-    return m.CmsSigner(
-        valid=not judged.findings,
-        reasons=_reasons(judged.findings),
-        algorithm=info.algorithm.name.replace("_", "-"),
-        subject=str(certificate.subject) if certificate else str(info.issuer or ""),
-        serial=f"{info.serial:032x}" if info.serial is not None else "",
-        signing_time=info.signing_time,
-        certificate_pem=certificate.to_pem() if certificate else "",
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
-from miyun.core.ports import KeyDirectory
+from miyun.core.ports import KeyDirectory, Stamper
 from miyun.offerings.signature import messages as m
 from miyun.offerings.signature.model import DIALECTS, Signer, Suite
 from miyun.wire import cms
@@ -71,8 +71,10 @@ def prepare(
     return Message(None if detached else content, attributes, dialect, included)
 
 
-def finish(certificate: Certificate, suite: Suite, message: Message, signature: bytes) -> bytes:
-    """The ContentInfo, DER."""
+def finish(
+    certificate: Certificate, suite: Suite, message: Message, signature: bytes, token: bytes | None = None
+) -> bytes:
+    """The ContentInfo, DER. `token`: a time-stamp over the signature."""
     return cms.assemble(
         certificate=certificate,
         algorithm=suite.signature,
@@ -81,6 +83,7 @@ def finish(certificate: Certificate, suite: Suite, message: Message, signature: 
         signed_attributes=message.attributes,
         dialect=message.dialect,
         certificates=message.certificates,
+        unsigned_attributes=() if token is None else (cms.timestamp_attribute(token),),
     )
 
 
@@ -88,8 +91,9 @@ class Signing:
     """Signatures by a tenant's signers. The key directory answers for the key's own state, and for whether it serves
     `application`: whoever may use the key of a signer may sign by it."""
 
-    def __init__(self, *, keys: KeyDirectory) -> None:
+    def __init__(self, *, keys: KeyDirectory, stamper: Stamper) -> None:
         self._keys = keys
+        self._stamper = stamper
 
     async def one(
         self, signer: Signer, message: bytes | None, digest: bytes | None, user_id: bytes, application: str | None
@@ -158,5 +162,11 @@ class Signing:
             dialect=dialect,
             at=at,
         )
-        [encoded] = await self.messages(signer, [message], application)
-        return encoded, dialect
+        [signature] = await self._keys.sign(signer.ref(application), [message.attributes], scheme=signer.suite.scheme)
+        token = await self.token(signer.suite, signature) if request.timestamp else None
+        return finish(signer.certificate, signer.suite, message, signature, token), dialect
+
+    async def token(self, suite: Suite, signature: bytes) -> bytes:
+        """A time-stamp over a signature, by the hash of its suite. Raises ClockUntrusted."""
+        name = "SM3" if suite.digest is DigestAlgorithm.SM3 else "SHA-256"
+        return await self._stamper.token(suite.digest.digest(signature), hash_algorithm=name)

@@ -1,11 +1,10 @@
-"""Judging signatures: raw ones opaquely, messages with every reason. Nothing is fetched; only our roots are trusted."""
+"""Checking signatures: raw ones opaquely, those of messages with every reason."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from cryptography.exceptions import InvalidSignature as Mismatch
 from cryptography.hazmat.primitives import hashes
@@ -16,65 +15,51 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
+from miyun.core.trust import TrustReason
 from miyun.gm import intl, sm2
 from miyun.gm.errors import GmError, InvalidSignature
-from miyun.offerings.signature.model import CHAIN_REFUSED, REASONS, SUITE_OF_PUBLIC_KEY
+from miyun.offerings.signature.model import REASONS, SUITE_OF_PUBLIC_KEY
 from miyun.wire import spki
 from miyun.wire.cms import Dialect, SignedDataInfo, SignerInfo, parse_signed_data, verify_signed_data
 from miyun.wire.errors import DecodeError
 from miyun.wire.spki import KeyAlgorithm, PublicKey
-from miyun.wire.x509 import Certificate, ChainError, ChainReason, Purpose, verify_chain
+from miyun.wire.x509 import Certificate
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A reason against a signature; `detail` is English, as the check gives it."""
+    """A reason against a signature, and what it rests on; `detail` is English, as the check gives it."""
 
     code: str
     detail: str = ""
+    subject: str = ""
+    children: tuple[Finding, ...] = ()
 
     @property
     def text(self) -> Text:
-        known = REASONS.get(self.code, CHAIN_REFUSED)
+        known = REASONS[self.code]
         return Text(known.zh, f"{known.en}: {self.detail}") if self.detail else known
 
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """What paths are built from, and the time they are judged at."""
-
-    anchors: tuple[Certificate, ...]
-    intermediates: tuple[Certificate, ...]
-    at: datetime
+    @classmethod
+    def of(cls, reason: TrustReason) -> Finding:
+        return cls(reason.code, reason.detail, reason.subject, tuple(map(cls.of, reason.children)))
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedChain:
-    """Either a path, leaf first and anchor last, or why there is none."""
-
-    finding: Finding | None
-    path: tuple[Certificate, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedSigner:
-    """`path`: leaf first, anchor last; empty when there is no acceptable one."""
+class CheckedSigner:
+    """`findings`: what is wrong with the signature itself; its certificate was not judged."""
 
     info: SignerInfo
     findings: tuple[Finding, ...]
-    path: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedMessage:
+class CheckedMessage:
     findings: tuple[Finding, ...]
-    signers: tuple[JudgedSigner, ...] = ()
+    signers: tuple[CheckedSigner, ...] = ()
     dialect: Dialect | None = None
     content: bytes | None = field(default=None, repr=False)
-
-    @property
-    def valid(self) -> bool:
-        return not self.findings and bool(self.signers) and not any(item.findings for item in self.signers)
+    certificates: tuple[Certificate, ...] = field(default=(), repr=False)
 
 
 # --- raw -------------------------------------------------------------------------------------------------------------
@@ -129,56 +114,40 @@ def _verify_other(key: PublicKey, message: bytes | None, digest: bytes | None, s
     return True
 
 
-def chain_of(certificate: Certificate, others: Sequence[Certificate], trust: Trust) -> JudgedChain:
-    """The path of a signer's certificate, or why there is none."""
-    try:
-        chain = verify_chain(
-            certificate, (*trust.intermediates, *others), trust.anchors, trust.at, purpose=Purpose.SIGNATURE
-        )
-    except ChainError as error:
-        code = "chain_signature" if error.reason is ChainReason.SIGNATURE else error.reason.value
-        return JudgedChain(Finding(code, str(error)))
-    return JudgedChain(None, chain.certificates)
-
-
 # --- messages --------------------------------------------------------------------------------------------------------
 
 
-def judge_message(encoded: bytes, content: bytes | None, digest: bytes | None, trust: Trust) -> JudgedMessage:
-    """Every signer of a CMS message on its own; revocation is the caller's to ask about each path."""
+def check_message(encoded: bytes, content: bytes | None, digest: bytes | None) -> CheckedMessage:
+    """The signature of every signer of a CMS message on its own; certificates are the trust directory's to judge."""
     try:
         info = parse_signed_data(encoded)
     except DecodeError as error:
-        return JudgedMessage((Finding("malformed", str(error)),))
+        return CheckedMessage((Finding("malformed", str(error)),))
     if not info.signers:
-        return JudgedMessage((Finding("no_signer"),), dialect=info.dialect)
+        return CheckedMessage((Finding("no_signer"),), dialect=info.dialect)
     if info.content is None and content is None and digest is None:
-        return JudgedMessage((Finding("no_content"),), dialect=info.dialect)
+        return CheckedMessage((Finding("no_content"),), dialect=info.dialect)
     if info.content is not None and content is not None and content != info.content:
-        return JudgedMessage((Finding("digest"),), dialect=info.dialect, content=info.content)
-    signers = tuple(_judge_signer(info, signer, content, digest, trust) for signer in info.signers)
-    return JudgedMessage((), signers, info.dialect, info.content)
+        return CheckedMessage((Finding("digest"),), dialect=info.dialect, content=info.content)
+    signers = tuple(_check_signer(info, signer, content, digest) for signer in info.signers)
+    return CheckedMessage((), signers, info.dialect, info.content, info.certificates)
 
 
-def _judge_signer(
-    info: SignedDataInfo, signer: SignerInfo, content: bytes | None, digest: bytes | None, trust: Trust
-) -> JudgedSigner:
+def _check_signer(
+    info: SignedDataInfo, signer: SignerInfo, content: bytes | None, digest: bytes | None
+) -> CheckedSigner:
     alone = replace(info, signers=(signer,))
     shown = content if info.content is None else info.content
     certificate = signer.certificate
-    findings: list[Finding] = []
     if certificate is None:
-        return JudgedSigner(signer, (Finding("no_certificate", f"serial {signer.serial or 0:x}"),))
+        return CheckedSigner(signer, (Finding("no_certificate", f"serial {signer.serial or 0:x}"),))
     try:
         verify_signed_data(alone, content=content, content_digest=digest if info.content is None else None)
     except DecodeError as error:
-        findings.append(Finding("attributes", str(error)))
+        return CheckedSigner(signer, (Finding("attributes", str(error)),))
     except InvalidSignature:
-        findings.append(_why(info, signer, certificate, shown, digest))
-    chain = chain_of(certificate, info.certificates, trust)
-    if chain.finding is not None:
-        findings.append(chain.finding)
-    return JudgedSigner(signer, tuple(findings), chain.path)
+        return CheckedSigner(signer, (_why(info, signer, certificate, shown, digest),))
+    return CheckedSigner(signer, ())
 
 
 def _why(

@@ -1,7 +1,7 @@
 """Cryptographic messages in two dialects: RFC 5652 and GB/T 35275, with EnvelopedKey of GB/T 35276."""
 
 from miyun.wire.ber import ber_to_der
-from miyun.wire.cms.attribute import signed_attributes_to_sign
+from miyun.wire.cms.attribute import signed_attributes_to_sign, timestamp_attribute
 from miyun.wire.cms.dialect import Dialect
 from miyun.wire.cms.enveloped_data import (
     EnvelopedDataInfo,
@@ -27,5 +27,6 @@ __all__ = [
     "parse_enveloped_key",
     "parse_signed_data",
     "signed_attributes_to_sign",
+    "timestamp_attribute",
     "verify_signed_data",
 ]

@@ -58,6 +58,11 @@ def signed_attributes_to_sign(
     return der.set_of(*attributes)
 
 
+def timestamp_attribute(token: bytes) -> bytes:
+    """The unsigned attribute that proves when a signature was there: a token over its value (RFC 3161 appendix A)."""
+    return attribute(oid.TIME_STAMP_TOKEN, token)
+
+
 def read_attributes(content: bytes, field: str) -> tuple[bytes, dict[str, tuple[bytes, ...]]]:
     """From the content of an attribute SET: (the SET as DER sorts it, values by type). Raises DecodeError."""
     reader = der.Reader(content, field=field)

@@ -37,12 +37,13 @@ def assemble(
     content_type: str | None = None,
     certificates: Iterable[Certificate] = (),
     crls: Iterable[bytes] = (),
+    unsigned_attributes: Iterable[bytes] = (),
 ) -> bytes:
     """A ContentInfo with one signer.
 
     `certificate` is the signer's, `certificates` are those to include (the signer's must be named there to be in);
     `content` None makes a detached signature; `signed_attributes` is what `signed_attributes_to_sign` gave, None when
-    the content itself was signed.
+    the content itself was signed; `unsigned_attributes` are whole ones (`timestamp_attribute`).
     """
     kind = content_type or dialect.data
     if signed_attributes is None and kind != dialect.data:
@@ -57,6 +58,7 @@ def assemble(
         b"\xa0" + signed_attributes[1:] if signed_attributes is not None else b"",
         dialect.signature_identifier(algorithm),
         der.octet_string(signature),
+        der.explicit(1, b"".join(sorted(unsigned))) if (unsigned := tuple(unsigned_attributes)) else b"",
     )
     encapsulated = der.explicit(0, der.octet_string(content)) if content is not None else b""
     included = b"".join(sorted({item.der for item in certificates}))

@@ -5,10 +5,12 @@ from miyun.wire.tsp.status import FailureInfo, PKIStatus, StfError
 from miyun.wire.tsp.template import Accuracy, TokenTemplate, TstInfoTemplate, response_granted, response_rejected
 from miyun.wire.tsp.token import (
     Mismatch,
+    SignedToken,
     TimeStampInfo,
     TimeStampMismatch,
     TimeStampResp,
     TstInfo,
+    check_token,
     parse_response,
     parse_token,
     parse_tst_info,
@@ -23,6 +25,7 @@ __all__ = [
     "Mismatch",
     "PKIStatus",
     "RequestError",
+    "SignedToken",
     "StfError",
     "TimeStampInfo",
     "TimeStampMismatch",
@@ -32,6 +35,7 @@ __all__ = [
     "TstInfo",
     "TstInfoTemplate",
     "build_request",
+    "check_token",
     "parse_request",
     "parse_response",
     "parse_token",

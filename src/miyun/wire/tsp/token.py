@@ -161,6 +161,50 @@ def parse_token(encoded: bytes) -> tuple[TstInfo, SignedDataInfo]:
     return parse_tst_info(signed.content), signed
 
 
+@dataclass(frozen=True, slots=True)
+class SignedToken:
+    """A token whose own signature is right; whether its signer is to be trusted was not asked."""
+
+    tst_info: TstInfo
+    certificate: Certificate
+    certificates: tuple[Certificate, ...]
+    """All that came with it."""
+
+
+def check_token(
+    token: bytes,
+    *,
+    digest: bytes | None = None,
+    message: bytes | None = None,
+    certificates: Iterable[Certificate] = (),
+    policy: str | None = None,
+    nonce: int | None = None,
+) -> SignedToken:
+    """As `verify_token`, without its path. Raises InvalidSignature, TimeStampMismatch or DecodeError."""
+    if (digest is None) == (message is None):
+        raise TypeError("a token is verified for either digest or message")
+    info, signed = parse_token(token)
+    imprint = info.message_imprint
+    expected = digest if message is None else imprint.algorithm.digest(message)
+    if expected is None or not hmac.compare_digest(imprint.digest, expected):
+        raise TimeStampMismatch(Mismatch.IMPRINT, "the token is for other data")
+    if policy is not None and info.policy != policy:
+        raise TimeStampMismatch(Mismatch.POLICY, f"made under policy {info.policy}")
+    if nonce is not None and info.nonce != nonce:
+        raise TimeStampMismatch(Mismatch.NONCE, "the token answers another request")
+    verified = verify_signed_data(signed, certificates=certificates)
+    signer = verified.signers[0]
+    certificate = signer.certificate
+    if certificate is None or signer.signed_attributes is None:
+        raise InvalidSignature
+    if names_certificate(signer.attributes, certificate) is None:
+        # Without it (RFC 3161 2.4.1, RFC 5816) another certificate of the same key could be put in its place.
+        raise TimeStampMismatch(Mismatch.SIGNER, "the token does not name its signing certificate")
+    if info.tsa is not None and not _is_name_of(info.tsa, certificate):
+        raise TimeStampMismatch(Mismatch.SIGNER, "the named TSA is not the signer")
+    return SignedToken(info, certificate, verified.certificates)
+
+
 def verify_token(
     token: bytes,
     *,
@@ -179,37 +223,17 @@ def verify_token(
     without. `policy` and `nonce` are compared when given. Raises InvalidSignature, ChainError, TimeStampMismatch or
     DecodeError.
     """
-    if (digest is None) == (message is None):
-        raise TypeError("verify_token takes either digest or message")
-    info, signed = parse_token(token)
-    imprint = info.message_imprint
-    expected = digest if message is None else imprint.algorithm.digest(message)
-    if expected is None or not hmac.compare_digest(imprint.digest, expected):
-        raise TimeStampMismatch(Mismatch.IMPRINT, "the token is for other data")
-    if policy is not None and info.policy != policy:
-        raise TimeStampMismatch(Mismatch.POLICY, f"made under policy {info.policy}")
-    if nonce is not None and info.nonce != nonce:
-        raise TimeStampMismatch(Mismatch.NONCE, "the token answers another request")
     pool = tuple(certificates)
-    verified = verify_signed_data(signed, certificates=pool)
-    signer = verified.signers[0]
-    certificate = signer.certificate
-    if certificate is None or signer.signed_attributes is None:
-        raise InvalidSignature
-    if names_certificate(signer.attributes, certificate) is None:
-        # Without it (RFC 3161 2.4.1, RFC 5816) another certificate of the same key could be put in its place.
-        raise TimeStampMismatch(Mismatch.SIGNER, "the token does not name its signing certificate")
-    if info.tsa is not None and not _is_name_of(info.tsa, certificate):
-        raise TimeStampMismatch(Mismatch.SIGNER, "the named TSA is not the signer")
+    signed = check_token(token, digest=digest, message=message, certificates=pool, policy=policy, nonce=nonce)
     chain = verify_chain(
-        certificate,
-        (*verified.certificates, *pool),
+        signed.certificate,
+        (*signed.certificates, *pool),
         anchors,
-        at or info.gen_time,
+        at or signed.tst_info.gen_time,
         purpose=Purpose.TIME_STAMPING,
         revoked=revoked,
     )
-    return TimeStampInfo(info, chain)
+    return TimeStampInfo(signed.tst_info, chain)
 
 
 def _is_name_of(tsa: general_name.GeneralName, certificate: Certificate) -> bool:
