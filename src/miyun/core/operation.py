@@ -139,6 +139,7 @@ class Call:
     binding: str | None = None
     body: AsyncIterator[bytes] | None = None
     peer: str = ""  # the client's address; "" when the call does not come over the network
+    idle: bool = False  # set by a handler of nobody in particular when nothing came of it: only counted
     resource: dict[str, str] = field(default_factory=dict)  # {"key": "key_..."}; goes into the ledger
     detail: dict[str, Any] = field(default_factory=dict)  # small, never secret; goes into the ledger
     private: bool = False  # set by the handler: this answer holds data of the caller's, never stored for replay

@@ -186,7 +186,7 @@ class Pipeline:
         except Exception:
             await self._ask_late(progress)
             raise
-        if not _is_recorded(operation):
+        if not _is_recorded(operation) or (call.idle and _is_nobody(principal)):
             if ticket is not None:  # no record ends it
                 await self._ledger.release(ticket)
             return Outcome(value=value, answer=encode(value) if encode else None)

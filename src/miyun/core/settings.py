@@ -65,6 +65,10 @@ class OutboundSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_onl
     allow: tuple[str, ...] = ()  # internal networks (CIDR) that the platform may ask besides public addresses
 
 
+class LoginSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    agent: str = "http://127.0.0.1:8610"  # where a page finds the key agent of the person's own machine
+
+
 class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings with their defaults; `home` is not a key of the file."""
 
@@ -74,6 +78,7 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     machine: MachineSettings = MachineSettings()
     ledger: LedgerSettings = LedgerSettings()
     time: TimeSettings = TimeSettings()
+    login: LoginSettings = LoginSettings()
     outbound: OutboundSettings = OutboundSettings()
 
     @property
@@ -137,6 +142,7 @@ def load(home: Path | str | None = None, environ: Mapping[str, str] | None = Non
     except msgspec.ValidationError as error:
         raise InvalidSettings(file.name + " / environment", to_error(error).message) from error
     _check_time(settings.time)
+    _check_login(settings.login)
     _check_outbound(settings.outbound)
     return settings
 
@@ -183,6 +189,13 @@ def _check_outbound(outbound: OutboundSettings) -> None:
         except ValueError as error:
             reason = Text(f"“{text}”应为网段，如 10.0.0.0/8", f"'{text}' should be a network such as 10.0.0.0/8")
             raise InvalidSettings("outbound.allow", reason) from error
+
+
+def _check_login(login: LoginSettings) -> None:
+    """Raises InvalidSettings. The address goes into pages' security policies, where it names what scripts may ask."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", login.agent):
+        reason = Text("应为 http(s)://主机:端口", "it should be http(s)://host:port")
+        raise InvalidSettings("login.agent", reason)
 
 
 def _split(value: str) -> list[str]:

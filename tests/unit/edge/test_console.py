@@ -17,7 +17,10 @@ from miyun.edge.http.arrival import SESSION_COOKIE
 from miyun.edge.http.health import Health
 
 pytestmark = pytest.mark.anyio
-CHANGES = [path for method, path in PATHS if method == "POST" and path != "/console/login"]
+# not the sign-in page of applications, which knows no session of the console
+CHANGES = [
+    path for method, path in PATHS if method == "POST" and path.startswith("/console/") and path != "/console/login"
+]
 
 
 @pytest.fixture
@@ -72,3 +75,10 @@ async def test_a_referrer_that_is_none_leads_to_the_first_page(house: Platform) 
             answer = await client.get("/console/preferences?set=lang:en", headers={"referer": referrer})
             assert answer.status_code == 303
             assert answer.headers["location"] in ("/console", "/console/")
+
+
+async def test_another_language_keeps_the_sign_in_that_was_asked_for(house: Platform) -> None:
+    asked = "/oidc/ten_1/authorize?client_id=cli_1&state=x"
+    async with browser(house) as client:
+        answer = await client.get("/console/preferences?set=lang:en", headers={"referer": f"https://miyun.test{asked}"})
+    assert answer.headers["location"] == asked

@@ -28,12 +28,25 @@ from miyun.edge.console.navigation import GROUPS, Group
 from miyun.edge.http.arrival import SESSION_COOKIE, peer
 
 TENANT_COOKIE: Final = "miyun-tenant"
-_POLICY: Final = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "style-src 'self' 'unsafe-inline'"  # the chart library writes style attributes into its SVG
-)
+
+
+def policy(*, forms: str = "", agent: str = "") -> str:
+    """What a page may do. `forms`: where, besides here, a form may lead in the end; `agent`: whom a script may ask."""
+    allowed = [
+        "default-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        f"form-action 'self' {forms}".rstrip(),
+        "frame-ancestors 'none'",
+        "style-src 'self' 'unsafe-inline'",  # the chart library writes style attributes into its SVG
+    ]
+    if agent:
+        allowed.append(f"connect-src 'self' {agent}")
+    return "; ".join(allowed)
+
+
 HEADERS: Final = {
-    "content-security-policy": _POLICY,
+    "content-security-policy": policy(),
     "cache-control": "no-store",
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
@@ -74,7 +87,9 @@ class Page:
         form: Mapping[str, str],
         rehearsing: Callable[[str | None], bool],
         files: Mapping[str, tuple[str, bytes]],
+        agent: str = "",
     ) -> None:
+        self.agent = agent
         self._request = request
         self._pipeline = pipeline
         self._rehearsing = rehearsing
@@ -99,6 +114,13 @@ class Page:
     @property
     def query(self) -> Mapping[str, str]:
         return dict(self._request.query_params)
+
+    @property
+    def query_string(self) -> str:
+        return self._request.url.query
+
+    def cookie(self, name: str) -> str:
+        return self._request.cookies.get(name, "")
 
     @property
     def wants_change(self) -> bool:
@@ -160,12 +182,14 @@ class Page:
 
     @property
     def referrer(self) -> str:
-        """Where the reader came from, within the console."""
+        """Where the reader came from, on this platform."""
         try:
-            came = urlsplit(self._request.headers.get("referer", "")).path
+            came = urlsplit(self._request.headers.get("referer", ""))
         except ValueError:
-            came = ""
-        return came if came.startswith("/console") else "/console"
+            return "/console"
+        if came.path.startswith(("/oidc/", "/cas/")):  # the sign-in page of an application, with what it asked
+            return f"{came.path}?{came.query}"
+        return came.path if came.path.startswith("/console") else "/console"
 
     def role_name(self, role: Role) -> str:
         return ROLE_NAMES[role].to(self.locale) if role in ROLE_NAMES else str(role)
@@ -173,7 +197,8 @@ class Page:
     def text(self, zh: str, en: str) -> str:
         return zh if self.locale == "zh" else en
 
-    def render(self, template: str, status: int = 200, **values: Any) -> Response[bytes]:
+    def render(self, template: str, status: int = 200, policy: str = "", **values: Any) -> Response[bytes]:
+        """`policy`: a content security policy for a page that needs another one."""
         content = _templates.get_template(template).render(
             t=self.text,
             locale=self.locale,
@@ -191,7 +216,8 @@ class Page:
             registry=self._pipeline.registry,
             **values,
         )
-        return Response(content.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS)
+        headers = HEADERS | {"content-security-policy": policy} if policy else HEADERS
+        return Response(content.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers)
 
     def refuse(self, error: MiyunError) -> Response[bytes]:
         return self.render("error.html", error.status, error=error, request_id=self.id)

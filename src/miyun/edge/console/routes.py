@@ -14,9 +14,10 @@ from litestar.static_files import create_static_files_router
 
 from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unauthenticated
 from miyun.core.pipeline import Pipeline
+from miyun.core.settings import LoginSettings
 from miyun.delivery.messages import MAX_SCAN
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages import audit, performance, performed, services, sign_in
+from miyun.edge.console.pages import audit, performance, performed, services, sign_in, sign_on
 from miyun.edge.console.pages.listing import Answer, Handler
 
 log = logging.getLogger("miyun.console")
@@ -27,6 +28,14 @@ MAX_UPLOAD: Final = MAX_SCAN + MAX_FORM
 _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.GET, "/console/login", sign_in.login_form, True),
     (HttpMethod.POST, "/console/login", sign_in.login, True),
+    (HttpMethod.GET, "/oidc/{tenant:str}/authorize", sign_on.authorize, True),
+    (HttpMethod.POST, "/oidc/{tenant:str}/authorize", sign_on.authorize, True),
+    (HttpMethod.GET, "/oidc/{tenant:str}/end_session", sign_on.end_session, True),
+    (HttpMethod.POST, "/oidc/{tenant:str}/end_session", sign_on.end_session, True),
+    (HttpMethod.GET, "/cas/{tenant:str}/login", sign_on.cas_login, True),
+    (HttpMethod.POST, "/cas/{tenant:str}/login", sign_on.cas_login, True),
+    (HttpMethod.GET, "/cas/{tenant:str}/logout", sign_on.cas_logout, True),
+    (HttpMethod.POST, "/cas/{tenant:str}/logout", sign_on.cas_logout, True),
     (HttpMethod.GET, "/console/preferences", sign_in.preferences, True),
     (HttpMethod.POST, "/console/logout", sign_in.logout, False),
     (HttpMethod.POST, "/console/enter", sign_in.enter, False),
@@ -63,10 +72,12 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
 PATHS: Final = tuple((str(method.value), path) for method, path, _, _ in _PAGES)
 
 
-def console_routes(pipeline: Pipeline, rehearsing: Callable[[str | None], bool]) -> list[Any]:
+def console_routes(
+    pipeline: Pipeline, rehearsing: Callable[[str | None], bool], agent: str = LoginSettings().agent
+) -> list[Any]:
     """Route handlers and static files. `rehearsing` tells whether what a tenant (None: anybody) sees is a rehearsal:
-    then every page says so."""
-    handlers: list[Any] = [_handler(pipeline, rehearsing, *page) for page in _PAGES]
+    then every page says so. `agent`: where pages find the key agent of the reader's machine."""
+    handlers: list[Any] = [_handler(pipeline, rehearsing, agent, *page) for page in _PAGES]
     static = create_static_files_router(
         path="/console/static",
         directories=[Path(__file__).parent / "static"],
@@ -78,6 +89,7 @@ def console_routes(pipeline: Pipeline, rehearsing: Callable[[str | None], bool])
 def _handler(
     pipeline: Pipeline,
     rehearsing: Callable[[str | None], bool],
+    agent: str,
     method: HttpMethod,
     path: str,
     handler: Handler,
@@ -89,7 +101,7 @@ def _handler(
         files: Mapping[str, tuple[str, bytes]] = {}
         if method is HttpMethod.POST:
             form, files = await _form(request)
-        page = Page(request, pipeline, form, rehearsing, files)
+        page = Page(request, pipeline, form, rehearsing, files, agent)
         try:
             return await _answer(page, handler, is_open, dict(request.path_params))
         except MiyunError as error:

@@ -51,7 +51,7 @@ async def serve(settings: Settings, worker: int, token: bytes) -> None:
             pipeline=platform.pipeline,
             health=Health(parts),
             protocols=assembly.PROTOCOLS,
-            mounts=(lambda web: console_routes(web.pipeline, platform.rehearsing),),
+            mounts=(lambda web: console_routes(web.pipeline, platform.rehearsing, settings.login.agent),),
             worker=worker,
             machine=platform.machine.counters,
             neighbours=[web_socket(run, other) for other in range(settings.server.workers) if other != worker],

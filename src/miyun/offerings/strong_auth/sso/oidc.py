@@ -178,7 +178,8 @@ class OpenIdProvider:
         with readable(_unreadable):
             answer = final(Server(exchange).create_endpoint_response("revocation", http))
         if not exchange.revoke or exchange.token is None or exchange.grant is None:
-            raise ClientRefused(_error_of(answer) or "unknown token", _reply(answer))
+            call.idle = True
+            return _reply(answer)
         if exchange.token.kind is TokenKind.REFRESH:
             self._store.revoke_grant(exchange.tenant, exchange.grant.id, call.now)
         else:

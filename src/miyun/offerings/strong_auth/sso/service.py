@@ -137,8 +137,10 @@ class SingleSignOn:
         named = self._named(request.tenant, claims)
         known = named is not None and (browser is None or named == browser.id)
         if browser is None and named is None:
+            call.idle = True
             return m.LogoutDone(redirect=redirect)
         if not known and not request.confirmed:
+            call.idle = True
             return m.LogoutDone(confirm=True, redirect=redirect)
         ended = browser.id if browser is not None else named
         assert ended is not None, "one of both is there"

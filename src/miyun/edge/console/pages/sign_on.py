@@ -1,0 +1,122 @@
+"""The sign-in page of applications (OpenID Connect, CAS): a person signs a challenge with the key in their hand."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from litestar.response import Response
+
+from miyun.core.errors import MiyunError
+from miyun.edge.console.page import Page, policy
+from miyun.edge.console.pages.listing import Answer
+
+BROWSER_COOKIE: Final = "__Host-miyun-browser"  # binds a challenge to the browser that was shown it
+SSO_COOKIE: Final = "__Host-miyun-sso"
+
+
+async def authorize(page: Page, tenant: str) -> Answer:
+    return await _sign_on(page, "oidc", tenant)
+
+
+async def cas_login(page: Page, tenant: str) -> Answer:
+    return await _sign_on(page, "cas", tenant)
+
+
+async def end_session(page: Page, tenant: str) -> Answer:
+    return await _sign_out(page, "oidc", tenant)
+
+
+async def cas_logout(page: Page, tenant: str) -> Answer:
+    return await _sign_out(page, "cas", tenant)
+
+
+async def _sign_on(page: Page, protocol: str, tenant: str) -> Answer:
+    page.token = None  # who is signed in to the console has nothing to do with it
+    browser = page.cookie(BROWSER_COOKIE)
+    fresh = "" if browser else secrets.token_urlsafe(32)
+    asked = {
+        "protocol": protocol,
+        "tenant": tenant,
+        "query": page.query_string,
+        "browser": browser or fresh,
+        "sso": page.cookie(SSO_COOKIE),
+    }
+    refusal: MiyunError | None = None
+    if page.wants_change:
+        try:
+            return await _complete(page, asked, **_signed(page))
+        except MiyunError as error:
+            refusal = error
+    shown = await page.run("strong_auth.sign_on.begin", **asked)
+    if shown.redirect:
+        return leave(shown.redirect)
+    if shown.known and refusal is None:
+        return await _complete(page, asked)
+    if shown.known:  # what was signed is refused: the session of before does not make it good
+        return page.refuse(refusal) if refusal else page.go(page.path)
+    response = page.render(
+        "sign_on.html",
+        refusal.status if refusal else 200,
+        policy=policy(forms=shown.back, agent=page.agent),
+        shown=shown,
+        error=refusal,
+        agent=page.agent,
+    )
+    if fresh:
+        _keep(response, BROWSER_COOKIE, fresh)
+    return response
+
+
+async def _complete(page: Page, asked: dict[str, Any], **signed: Any) -> Answer:
+    done = await page.run("strong_auth.sign_on.complete", **asked, **signed)
+    response = leave(done.redirect)
+    if done.sso:
+        _keep(response, SSO_COOKIE, done.sso)
+    return response
+
+
+async def _sign_out(page: Page, protocol: str, tenant: str) -> Answer:
+    page.token = None
+    confirmed = page.form.get("confirmed") == "yes"
+    query = page.query_string
+    if page.wants_change and not confirmed:  # a client may send its request as a form
+        query = urlencode(page.form)
+    values = {"protocol": protocol, "tenant": tenant, "query": query, "sso": page.cookie(SSO_COOKIE)}
+    done = await page.run("strong_auth.sign_on.end", confirmed=confirmed, **values)
+    if done.confirm:
+        back = f"{page.path}?{query}" if query else page.path
+        return page.render("sign_out.html", policy=policy(forms=_origins(done.redirect)), done=False, action=back)
+    response = leave(done.redirect) if done.redirect else page.render("sign_out.html", done=True, action="")
+    _keep(response, SSO_COOKIE, "", max_age=0)
+    return response
+
+
+def _signed(page: Page) -> dict[str, Any]:
+    try:
+        signature = base64.b64decode(page.form.get("signature", ""), validate=True)
+    except binascii.Error:
+        signature = b""
+    return {
+        "challenge": page.form.get("challenge", ""),
+        "certificate": page.form.get("certificate", ""),
+        "signature": signature,
+    }
+
+
+def leave(address: str) -> Response[bytes]:
+    """To an address that a client has registered."""
+    headers = {"location": address, "cache-control": "no-store", "referrer-policy": "no-referrer"}
+    return Response(b"", status_code=303, headers=headers, media_type="text/plain")
+
+
+def _origins(address: str) -> str:
+    return "/".join(address.split("/", 3)[:3])
+
+
+def _keep(response: Any, name: str, value: str, max_age: int | None = None) -> None:
+    # Lax: a client sends the browser here from its own site
+    response.set_cookie(key=name, value=value, path="/", secure=True, httponly=True, samesite="lax", max_age=max_age)
