@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -62,13 +63,24 @@ class Internal:
     instance: str | None = None
 
 
-Credential = SignedRequest | BasicCredential | SessionCredential | Anonymous | Internal
+@dataclass(frozen=True, slots=True)
+class MessageCredential:
+    """A request of a standard's own protocol whose body proves who sent it (a JWS of RFC 8555). The room that speaks
+    the protocol judges it: `room` is the operation prefix under which it told the authenticator how."""
+
+    room: str
+    path: str  # as it was sent
+    body: bytes = field(repr=False)
+
+
+Credential = SignedRequest | BasicCredential | SessionCredential | Anonymous | Internal | MessageCredential
 
 
 class Authenticated(msgspec.Struct, frozen=True):
     principal: Principal
     nonce: str | None = None
     nonce_expires: float = 0.0
+    instance: str | None = None  # the credential itself belongs to this instance
     must_change_password: bool = False
     refusal: MiyunError | None = None  # known who it is, but not let in: raised once the principal can be recorded
 
@@ -77,6 +89,9 @@ class Authenticator(Protocol):
     async def authenticate(self, credential: Credential, operation: Operation, now: datetime) -> Authenticated:
         """Raises Unauthenticated, CredentialExpired, MachineLocked."""
         ...
+
+
+Judge = Callable[[MessageCredential, Operation, datetime], Awaitable[Authenticated]]
 
 
 class Entitled(msgspec.Struct, frozen=True):

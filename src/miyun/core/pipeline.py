@@ -148,7 +148,7 @@ class Pipeline:
         if authenticated.refusal is not None:
             raise authenticated.refusal
         authorise(operation, authenticated)
-        entitled = await self._entitle(operation, arrival, principal, now)
+        entitled = await self._entitle(operation, arrival, authenticated, now)
         progress.entitled = entitled
         if self.turns is not None and operation.body != "stream":  # a stream comes as slowly as its sender likes
             owner = (entitled.tenant if entitled else principal.tenant) or principal.id
@@ -244,14 +244,15 @@ class Pipeline:
             progress.ticket = await self._ledger.admit(admission)
 
     async def _entitle(
-        self, operation: Operation, arrival: Arrival, principal: Principal, now: datetime
+        self, operation: Operation, arrival: Arrival, authenticated: Authenticated, now: datetime
     ) -> Entitled | None:
         if operation.scope != "tenant":
             return None
         if isinstance(arrival.credential, Internal):
             tenant = arrival.credential.tenant or ""
             return Entitled(tenant=tenant, instance=arrival.credential.instance)
-        return await self._entitlements.resolve(principal, operation, instance=arrival.instance, now=now)
+        instance = authenticated.instance or arrival.instance
+        return await self._entitlements.resolve(authenticated.principal, operation, instance=instance, now=now)
 
     def _admission(
         self,

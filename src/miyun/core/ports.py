@@ -168,10 +168,17 @@ class BindingInfo:
     offering: str
 
 
+class ApplicationInfo(Protocol):
+    @property
+    def state(self) -> str:
+        """active | disabled"""
+        ...
+
+
 class ApplicationDirectory(Protocol):
     """Implemented by `core.tenancy`: the applications that a tenant has."""
 
-    async def get(self, tenant: str, application: str) -> object:
+    async def get(self, tenant: str, application: str) -> ApplicationInfo:
         """Raises NotFound, also for another tenant's."""
         ...
 

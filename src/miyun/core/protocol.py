@@ -6,10 +6,11 @@ through the one pipeline; only the bytes that come in and go out are the standar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from miyun.core.access import Credential
 from miyun.core.errors import MiyunError
 from miyun.core.operation import Reply
 
@@ -29,12 +30,14 @@ class WireRequest:
 class ProtocolRoute:
     """`path` is absolute and may hold `{name}`s, also inside a segment: `/crl/{ca}.crl`.
 
-    `decode(body, path parameters)` makes the operation's request and may raise MiyunError; `encode` renders its result;
-    `error` renders a refusal in the standard's own form (None: a problem document). With `whole`, `decode` is given a
-    `WireRequest` alone, and Authorization header and cookies are the standard's: the platform looks for no caller.
+    `credential(path as sent, body)`: of a protocol whose messages prove who sent them; None: by HTTP as everywhere.
+    `decode(body, path parameters)` makes the operation's request; both may raise MiyunError. With `whole`, `decode` is
+    given a `WireRequest` alone, and Authorization header and cookies are the standard's: the platform looks for no
+    caller. `encode` renders the result, `error` a refusal in the standard's own form (None: a problem document).
+    `headers(service)` are those that every answer carries, refusals too.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "HEAD", "POST"]
     path: str
     operation_id: str
     decode: Callable[..., Any]
@@ -42,3 +45,5 @@ class ProtocolRoute:
     error: Callable[[MiyunError], Reply] | None = None
     content_types: tuple[str, ...] = ()  # accepted request types; empty accepts any
     whole: bool = False
+    credential: Callable[[str, bytes], Credential] | None = None
+    headers: Callable[[Any], Awaitable[Mapping[str, str]]] | None = None

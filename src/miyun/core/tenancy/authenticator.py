@@ -20,6 +20,8 @@ from miyun.core.access import (
     BasicCredential,
     Credential,
     Internal,
+    Judge,
+    MessageCredential,
     SessionCredential,
     SignedRequest,
 )
@@ -96,6 +98,7 @@ class TenancyAuthenticator:
         self._signers: RowCache[tuple[str, str], _Signer] = RowCache(size=8192, seconds=CACHE_KEYS)
         self._basics: RowCache[str, _Basic] = RowCache(size=8192, seconds=CACHE_KEYS)
         self._seats: RowCache[str, _Seat] = RowCache(size=8192, seconds=CACHE_SESSIONS)
+        self.judges: dict[str, Judge] = {}  # of rooms whose protocols bring their own proof of who calls
         ledger.on_invalidate(self._forget)
 
     async def authenticate(self, credential: Credential, operation: Operation, now: datetime) -> Authenticated:
@@ -110,6 +113,8 @@ class TenancyAuthenticator:
             return Authenticated(
                 Principal(id=credential.actor, role=Role.SYSTEM, name=credential.actor, tenant=credential.tenant)
             )
+        if isinstance(credential, MessageCredential):
+            return await self.judges[credential.room](credential, operation, now)
         assert isinstance(credential, Anonymous)
         if Role.PUBLIC not in operation.roles:
             raise Unauthenticated

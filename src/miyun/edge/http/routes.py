@@ -207,6 +207,8 @@ class ProtocolRunner:
             if self._route.error is None:
                 raise
             reply, headers = self._route.error(error), problem.headers_of(error)
+        if self._route.headers is not None:
+            headers |= await self._route.headers(self._pipeline.services[self._operation.offering])
         headers |= {"content-type": reply.content_type} | {k.lower(): v for k, v in reply.headers.items()}
         await respond(request, reply.status, headers, reply.body)
 
@@ -214,12 +216,14 @@ class ProtocolRunner:
         operation, route, scope = self._operation, self._route, request.scope
         credential: Credential = Anonymous()
         content_sm3 = None
-        if not route.whole:
+        if not route.whole and route.credential is None:
             credential, content_sm3 = arrival.credential(scope, request.headers, arrival.query_of(scope))
         given = _media_type(request.headers)
         if route.content_types and given not in route.content_types:
             raise UnsupportedMediaType(field="content-type", given=given, expected=", ".join(route.content_types))
         content = await body.read(request.receive, request.headers, operation.max_body, content_sm3)
+        if route.credential is not None:
+            credential = route.credential(arrival.raw_path(scope), content)
 
         def decode() -> Any:
             if not route.whole:
