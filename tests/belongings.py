@@ -21,9 +21,12 @@ from tests.applicants import Holder
 from tests.platform import DIGEST, App, RunningPlatform, Tenant
 
 from miyun.client import Client, Conflict
+from miyun.core.ids import new_id
 from miyun.core.operation import Operation, Role
 from miyun.edge.assembly import Platform
 from miyun.gm import sm2
+from miyun.offerings.ssl_certificate.model import Account, AccountStatus
+from miyun.offerings.ssl_certificate.store.accounts import AccountStore
 from miyun.wire import spki
 from miyun.wire.x509 import parse_certificate
 
@@ -106,7 +109,7 @@ class Belongings:
     def application(self, operation_id: str) -> str:
         if operation_id.startswith("certificate.application."):
             return self.filed(operation_id)
-        if operation_id.startswith("strong_auth."):
+        if operation_id.startswith(("strong_auth.", "ssl_certificate.")):
             return self.app.id
         if operation_id == "kms.key.disallow" and self._opened:  # made with the key
             return self._opened
@@ -392,6 +395,35 @@ def outside_authority() -> tuple[str, bytes]:
     return pem, crl.public_bytes(serialization.Encoding.DER)
 
 
+def external_key(owner: Belongings, operation_id: str) -> str:
+    made = owner.client(Role.TENANT_SYSTEM).call(
+        "ssl_certificate.external_key.create", application=owner.app.id, name="网站"
+    )
+    return str(made["external_key"])
+
+
+def acme_account(owner: Belongings, operation_id: str) -> str:
+    account = Account(
+        id=new_id("acct"),
+        tenant=owner.tenant.id,
+        application=owner.app.id,
+        binding=owner.app.bindings["ssl_certificate"],
+        instance=owner.tenant.instances["ssl_certificate"],
+        external_key=external_key(owner, operation_id),
+        thumbprint=secrets.token_hex(16),
+        jwk=b"{}",
+        contact=(),
+        status=AccountStatus.VALID,
+        created_at=datetime.now(UTC),
+    )
+
+    async def work(platform: Platform) -> None:
+        assert AccountStore(platform.database).add_account(account)
+
+    owner.platform.inside(work)
+    return account.id
+
+
 FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "person": Belongings.person,
     "grant": Belongings.grant,
@@ -415,4 +447,6 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "client": Belongings.sign_on_client,
     "trust_list": Belongings.trust_list,
     "trust_ca": Belongings.trust_ca,
+    "external_key": external_key,
+    "acme_account": acme_account,
 }

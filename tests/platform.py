@@ -34,7 +34,7 @@ import httpx
 from miyun.client import Client, MiyunError, Signer
 from miyun.core.access import Internal
 from miyun.core.clock import SHANGHAI
-from miyun.core.contracts.model import ContractSpec, Overuse
+from miyun.core.contracts.model import ContractSpec, EntitlementSpec, Overuse
 from miyun.core.ids import new_id
 from miyun.core.ledger.verify import VerifyReport, verify_journal
 from miyun.core.operation import Role
@@ -50,7 +50,9 @@ T = TypeVar("T")
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "contracts" / "contract.txt"
 START_SECONDS = 60.0
-SERVICES = ("strong_auth", "signature", "encryption", "timestamp", "onboarding")  # what contract 2 buys
+CONTRACTED = ("strong_auth", "signature", "encryption", "timestamp", "onboarding")  # what contract 2 buys
+BESIDES = ("ssl_certificate",)  # what tests buy besides
+SERVICES = CONTRACTED + BESIDES
 CAPACITY = 10_000  # timestamps a clock hour and licence
 DIGEST = base64.b64encode(bytes(range(32))).decode()
 ADMINISTRATORS = {
@@ -61,14 +63,16 @@ ADMINISTRATORS = {
 
 
 def spec(code: str, *, capacity: int = CAPACITY, quantity: int = 1, overuse: Overuse = Overuse.REFUSE) -> ContractSpec:
-    """Our example contract as a rehearsal whose term holds today: five services, the timestamps limited to
-    `capacity` an hour and licence."""
+    """Our example contract as a rehearsal whose term holds today, and BESIDES: the timestamps limited to `capacity` an
+    hour and licence."""
     contract = _example()
     lines = []
     for line in contract.entitlements:
         if line.offering == "timestamp":
             line = replace(line, quantity=quantity, hourly_capacity={"timestamp.tokens": capacity}, overuse=overuse)
         lines.append(line)
+    plans = {offering.slug: offering.plans[0].slug for offering in assembly.offerings() if offering.slug in BESIDES}
+    lines += [EntitlementSpec(slug, plan, quantity=1) for slug, plan in plans.items()]
     document = {**json.loads(contract.document), "copy": secrets.token_hex(8)}
     return replace(
         contract,
@@ -90,7 +94,7 @@ def _example() -> ContractSpec:
         today=datetime.now(UTC).astimezone(SHANGHAI).date(),
         rehearsal=True,
     )
-    assert sorted(line.offering for line in prepared.spec.entitlements) == sorted(SERVICES)
+    assert sorted(line.offering for line in prepared.spec.entitlements) == sorted(CONTRACTED)
     return prepared.spec
 
 

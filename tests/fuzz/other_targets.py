@@ -6,6 +6,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.fuzz import acme_targets
 from tests.fuzz.target import Target
 
 from miyun.core.ledger import chain, record
@@ -141,4 +142,5 @@ TARGETS = [
     Target("token request", token_frames.parse_request, _token_requests, (DecodeError,)),
     Target("record", _read_line, _lines, (ValueError,), prefixes_refused=False),  # what is no line is skipped
     Target("anchor", _read_anchor, _anchors, (ValueError,), prefixes_refused=False),  # the last LF may be missing
+    *acme_targets.TARGETS,
 ]

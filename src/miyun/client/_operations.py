@@ -710,6 +710,130 @@ class _Signature(_Group):
         return self._client.call('signature.verify', level=level, lists=lists, stale_hours=stale_hours, at=at, signature=signature, message=message, digest=digest, signer=signer, certificate=certificate, public_key=public_key, user_id=user_id, charge_to=charge_to)
 
 
+class _SslCertificateAccount(_Group):
+    def end(self, *, acme_account: str, charge_to: str | None = None) -> Any:
+        """End an ACME account. 停用 ACME 账号。"""
+        return self._client.call('ssl_certificate.account.end', acme_account=acme_account, charge_to=charge_to)
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List ACME accounts. 列出 ACME 账号。"""
+        return self._client.call('ssl_certificate.account.list', limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def orders(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List ACME orders. 列出 ACME 订单。"""
+        return self._client.call('ssl_certificate.account.orders', limit=limit, cursor=cursor, charge_to=charge_to)
+
+
+class _SslCertificateAcmeAccount(_Group):
+    def change(self, *, body: bytes, account: str, charge_to: str | None = None) -> Any:
+        """See, change or deactivate an ACME account. 查看、更改或停用 ACME 账号。"""
+        return self._client.call('ssl_certificate.acme.account.change', account=account, body=body, charge_to=charge_to)
+
+    def create(self, *, body: bytes, charge_to: str | None = None) -> Any:
+        """Open an ACME account. 注册 ACME 账号。"""
+        return self._client.call('ssl_certificate.acme.account.create', body=body, charge_to=charge_to)
+
+    def orders(self, *, body: bytes, account: str, after: str | None = None, charge_to: str | None = None) -> Any:
+        """Orders of an ACME account. ACME 账号的订单。"""
+        return self._client.call('ssl_certificate.acme.account.orders', account=account, after=after, body=body, charge_to=charge_to)
+
+
+class _SslCertificateAcmeCertificate(_Group):
+    def __call__(self, *, body: bytes, order: str, part: str | None = None, charge_to: str | None = None) -> Any:
+        """Download a certificate by ACME. 下载 ACME 证书。"""
+        return self._client.call('ssl_certificate.acme.certificate', order=order, part=part, body=body, charge_to=charge_to)
+
+    def revoke(self, *, body: bytes, charge_to: str | None = None) -> Any:
+        """Revoke a certificate by ACME. 以 ACME 吊销证书。"""
+        return self._client.call('ssl_certificate.acme.certificate.revoke', body=body, charge_to=charge_to)
+
+
+class _SslCertificateAcmeKey(_Group):
+    def change(self, *, body: bytes, charge_to: str | None = None) -> Any:
+        """Change the key of an ACME account. 更换 ACME 账号密钥。"""
+        return self._client.call('ssl_certificate.acme.key.change', body=body, charge_to=charge_to)
+
+
+class _SslCertificateAcmeOrder(_Group):
+    def create(self, *, body: bytes, charge_to: str | None = None) -> Any:
+        """Order a certificate by ACME. ACME 下单。"""
+        return self._client.call('ssl_certificate.acme.order.create', body=body, charge_to=charge_to)
+
+    def finalize(self, *, body: bytes, order: str, charge_to: str | None = None) -> Any:
+        """Have the certificate of an ACME order issued. ACME 订单签发证书。"""
+        return self._client.call('ssl_certificate.acme.order.finalize', order=order, body=body, charge_to=charge_to)
+
+    def view(self, *, body: bytes, order: str, charge_to: str | None = None) -> Any:
+        """See an ACME order. 查看 ACME 订单。"""
+        return self._client.call('ssl_certificate.acme.order.view', order=order, body=body, charge_to=charge_to)
+
+
+class _SslCertificateAcme(_Group):
+    @property
+    def account(self) -> _SslCertificateAcmeAccount:
+        return _SslCertificateAcmeAccount(self._client)
+
+    @property
+    def certificate(self) -> _SslCertificateAcmeCertificate:
+        return _SslCertificateAcmeCertificate(self._client)
+
+    @property
+    def key(self) -> _SslCertificateAcmeKey:
+        return _SslCertificateAcmeKey(self._client)
+
+    @property
+    def order(self) -> _SslCertificateAcmeOrder:
+        return _SslCertificateAcmeOrder(self._client)
+
+    def authorization(self, *, body: bytes, authorization: str, charge_to: str | None = None) -> Any:
+        """See or give up an ACME authorization. 查看或放弃 ACME 授权。"""
+        return self._client.call('ssl_certificate.acme.authorization', authorization=authorization, body=body, charge_to=charge_to)
+
+    def challenge(self, *, body: bytes, challenge: str, charge_to: str | None = None) -> Any:
+        """Answer an ACME challenge. 响应 ACME 质询。"""
+        return self._client.call('ssl_certificate.acme.challenge', challenge=challenge, body=body, charge_to=charge_to)
+
+    def directory(self) -> Any:
+        """The ACME directory. ACME 目录。"""
+        return self._client.call('ssl_certificate.acme.directory')
+
+    def nonce(self) -> Any:
+        """A nonce for ACME. ACME 随机数。"""
+        return self._client.call('ssl_certificate.acme.nonce')
+
+    def renewal(self, *, certificate: str) -> Any:
+        """When a certificate is best renewed (ARI). 证书建议续期的时间。"""
+        return self._client.call('ssl_certificate.acme.renewal', certificate=certificate)
+
+
+class _SslCertificateExternalKey(_Group):
+    def create(self, *, application: str, name: str, expires_at: Any = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Issue an external account key (EAB) for ACME. 签发 ACME 外部账号密钥（EAB）。"""
+        return self._client.call('ssl_certificate.external_key.create', application=application, name=name, expires_at=expires_at, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List external account keys of ACME. 列出 ACME 外部账号密钥。"""
+        return self._client.call('ssl_certificate.external_key.list', limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def revoke(self, *, external_key: str, charge_to: str | None = None) -> Any:
+        """Revoke an external account key with its ACME accounts. 吊销 ACME 外部账号密钥及其账号。"""
+        return self._client.call('ssl_certificate.external_key.revoke', external_key=external_key, charge_to=charge_to)
+
+
+class _SslCertificate(_Group):
+    @property
+    def account(self) -> _SslCertificateAccount:
+        return _SslCertificateAccount(self._client)
+
+    @property
+    def acme(self) -> _SslCertificateAcme:
+        return _SslCertificateAcme(self._client)
+
+    @property
+    def external_key(self) -> _SslCertificateExternalKey:
+        return _SslCertificateExternalKey(self._client)
+
+
 class _StrongAuthAccount(_Group):
     def bind(self, *, account: str, certificate: str, application: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Bind a certificate to an account. 为账号绑定证书。"""
@@ -1085,6 +1209,10 @@ class Namespaces:
         return _Signature(self)
 
     @property
+    def ssl_certificate(self) -> _SslCertificate:
+        return _SslCertificate(self)
+
+    @property
     def strong_auth(self) -> _StrongAuth:
         return _StrongAuth(self)
 
@@ -1231,6 +1359,26 @@ OPERATIONS: Mapping[str, Operation] = {
     'signature.signer.renew': Operation('signature.signer.renew', 'POST', '/signature/signers/{signer}/renew', ('signer',), (), 'json', 'json', 'application/json', True),
     'signature.signer.retire': Operation('signature.signer.retire', 'POST', '/signature/signers/{signer}/retire', ('signer',), (), 'json', 'json', 'application/json', False),
     'signature.verify': Operation('signature.verify', 'POST', '/signature/verify', (), (), 'json', 'json', 'application/json', False, 'message', ''),
+    'ssl_certificate.account.end': Operation('ssl_certificate.account.end', 'DELETE', '/ssl_certificate/accounts/{acme_account}', ('acme_account',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.account.list': Operation('ssl_certificate.account.list', 'GET', '/ssl_certificate/accounts', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.account.orders': Operation('ssl_certificate.account.orders', 'GET', '/ssl_certificate/acme-orders', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.acme.account.change': Operation('ssl_certificate.acme.account.change', 'POST', '/ssl_certificate/acme/account/{account}', ('account',), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.account.create': Operation('ssl_certificate.acme.account.create', 'POST', '/ssl_certificate/acme/new-account', (), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.account.orders': Operation('ssl_certificate.acme.account.orders', 'POST', '/ssl_certificate/acme/account/{account}/orders', ('account',), ('after',), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.authorization': Operation('ssl_certificate.acme.authorization', 'POST', '/ssl_certificate/acme/authz/{authorization}', ('authorization',), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.certificate': Operation('ssl_certificate.acme.certificate', 'POST', '/ssl_certificate/acme/certificate/{order}', ('order',), ('part',), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.certificate.revoke': Operation('ssl_certificate.acme.certificate.revoke', 'POST', '/ssl_certificate/acme/revoke-cert', (), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.challenge': Operation('ssl_certificate.acme.challenge', 'POST', '/ssl_certificate/acme/challenge/{challenge}', ('challenge',), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.directory': Operation('ssl_certificate.acme.directory', 'GET', '/ssl_certificate/acme/directory', (), (), 'json', 'raw', 'application/json', False),
+    'ssl_certificate.acme.key.change': Operation('ssl_certificate.acme.key.change', 'POST', '/ssl_certificate/acme/key-change', (), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.nonce': Operation('ssl_certificate.acme.nonce', 'GET', '/ssl_certificate/acme/new-nonce', (), (), 'json', 'raw', 'application/json', False),
+    'ssl_certificate.acme.order.create': Operation('ssl_certificate.acme.order.create', 'POST', '/ssl_certificate/acme/new-order', (), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.order.finalize': Operation('ssl_certificate.acme.order.finalize', 'POST', '/ssl_certificate/acme/order/{order}/finalize', ('order',), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.order.view': Operation('ssl_certificate.acme.order.view', 'POST', '/ssl_certificate/acme/order/{order}', ('order',), (), 'raw', 'raw', 'application/jose+json', False),
+    'ssl_certificate.acme.renewal': Operation('ssl_certificate.acme.renewal', 'GET', '/ssl_certificate/acme/renewal-info/{certificate}', ('certificate',), (), 'json', 'raw', 'application/json', False),
+    'ssl_certificate.external_key.create': Operation('ssl_certificate.external_key.create', 'POST', '/ssl_certificate/external-keys', (), (), 'json', 'json', 'application/json', True),
+    'ssl_certificate.external_key.list': Operation('ssl_certificate.external_key.list', 'GET', '/ssl_certificate/external-keys', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.external_key.revoke': Operation('ssl_certificate.external_key.revoke', 'DELETE', '/ssl_certificate/external-keys/{external_key}', ('external_key',), (), 'json', 'json', 'application/json', False),
     'strong_auth.account.bind': Operation('strong_auth.account.bind', 'POST', '/strong_auth/accounts', (), (), 'json', 'json', 'application/json', True),
     'strong_auth.account.list': Operation('strong_auth.account.list', 'GET', '/strong_auth/accounts', (), ('application', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'strong_auth.account.resume': Operation('strong_auth.account.resume', 'POST', '/strong_auth/accounts/{account_id}/resume', ('account_id',), (), 'json', 'json', 'application/json', False),

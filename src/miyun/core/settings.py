@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,11 @@ class LoginSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=T
     agent: str = "http://127.0.0.1:8610"  # where a page finds the key agent of the person's own machine
 
 
+class AcmeSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    http_port: int = 80  # where http-01 is asked; anything else proves nothing to the world outside
+    nameservers: tuple[str, ...] = ()  # resolvers for dns-01, host[:port]; none: the zone's own name servers
+
+
 class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All settings with their defaults; `home` is not a key of the file."""
 
@@ -80,6 +85,7 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     time: TimeSettings = TimeSettings()
     login: LoginSettings = LoginSettings()
     outbound: OutboundSettings = OutboundSettings()
+    acme: AcmeSettings = AcmeSettings()
 
     @property
     def dsn(self) -> str:
@@ -94,7 +100,9 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.home / name
 
 
-_LISTS = frozenset({("time", "servers"), ("outbound", "allow")})  # in the environment: separated by commas
+_LISTS = frozenset(
+    {("time", "servers"), ("outbound", "allow"), ("acme", "nameservers")}
+)  # in the environment: separated by commas
 _PLACE = re.compile(r"at line (\d+), column (\d+)")
 FOLDERS = ("data", "journal", "run", "log", "secrets")
 # variables that are not settings keys
@@ -144,6 +152,7 @@ def load(home: Path | str | None = None, environ: Mapping[str, str] | None = Non
     _check_time(settings.time)
     _check_login(settings.login)
     _check_outbound(settings.outbound)
+    _check_servers("acme.nameservers", settings.acme.nameservers, 53)
     return settings
 
 
@@ -165,12 +174,7 @@ def host_and_port(text: str, default: int) -> tuple[str, int]:
 
 def _check_time(time: TimeSettings) -> None:
     """Raises InvalidSettings."""
-    for server in time.servers:
-        try:
-            host_and_port(server, 123)
-        except ValueError as error:
-            reason = Text(f"“{server}”应为 主机[:端口]", f"'{server}' should be host[:port]")
-            raise InvalidSettings("time.servers", reason) from error
+    _check_servers("time.servers", time.servers, 123)
     if len(set(time.servers)) != len(time.servers):
         raise InvalidSettings("time.servers", Text("同一服务器列出了两次", "a server is listed twice"))
     if not 0 <= time.minimum <= len(time.servers):
@@ -179,6 +183,16 @@ def _check_time(time: TimeSettings) -> None:
     if not 0 < time.tolerance_seconds <= 60:
         reason = Text("应大于 0 且不超过 60 秒", "it must be more than 0 and at most 60 seconds")
         raise InvalidSettings("time.tolerance_seconds", reason)
+
+
+def _check_servers(where: str, servers: Sequence[str], port: int) -> None:
+    """Raises InvalidSettings."""
+    for server in servers:
+        try:
+            host_and_port(server, port)
+        except ValueError as error:
+            reason = Text(f"“{server}”应为 主机[:端口]", f"'{server}' should be host[:port]")
+            raise InvalidSettings(where, reason) from error
 
 
 def _check_outbound(outbound: OutboundSettings) -> None:

@@ -65,6 +65,11 @@ from miyun.offerings.signature import tasks as signature_tasks
 from miyun.offerings.signature.evidence_signer import PlatformEvidenceSigner
 from miyun.offerings.signature.service import SignatureService
 from miyun.offerings.signature.store import SignatureStore
+from miyun.offerings.ssl_certificate import protocol as ssl_certificate_protocol
+from miyun.offerings.ssl_certificate import tasks as ssl_certificate_tasks
+from miyun.offerings.ssl_certificate.acme.dns import DnsRecords
+from miyun.offerings.ssl_certificate.acme.server import acme_server
+from miyun.offerings.ssl_certificate.service import SslCertificateService
 from miyun.offerings.strong_auth import protocol as strong_auth_protocol
 from miyun.offerings.strong_auth import tasks as strong_auth_tasks
 from miyun.offerings.strong_auth.service import StrongAuthService
@@ -110,6 +115,7 @@ PROTOCOLS: tuple[ProtocolRoute, ...] = (
     *certificate_protocol.ROUTES,
     *timestamp_protocol.ROUTES,
     *strong_auth_protocol.ROUTES,
+    *ssl_certificate_protocol.ROUTES,
 )
 ROOTS = "roots"  # the VSM of the root CAs' keys, which runs only for a ceremony
 SETUP_DONE = "setup-done"  # in data/: the installation has its administrators, authorities and keys
@@ -214,7 +220,8 @@ async def assemble(
         base_url=settings.url,
     )
     issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
-    outside = partial(outbound.fetch, policy=outbound.AddressPolicy.of(settings.outbound.allow))
+    policy = outbound.AddressPolicy.of(settings.outbound.allow)
+    outside = partial(outbound.fetch, policy=policy)
     refresher = certificate.trust.refresher(outside)
 
     async def tokens_an_hour(call: Call) -> int | None:
@@ -272,6 +279,23 @@ async def assemble(
         url=settings.url,
         authority=str(listener_authority(settings)),
     )
+    ssl_certificate = SslCertificateService(
+        acme=acme_server(
+            database=database,
+            machine=machine,
+            issuer=issuer,
+            applications=core.applications,
+            bindings=core.applications,
+            ledger=ledger,
+            clock=clock,
+            policy=policy,
+            dns=DnsRecords(settings.acme.nameservers, policy),
+            base_url=settings.url,
+            http_port=settings.acme.http_port,
+        ),
+        clock=clock,
+    )
+    core.authenticator.judges["ssl_certificate"] = ssl_certificate.acme.authentication.authenticate
     rooms: dict[str, Any] = {
         "kms": kms,
         "encryption": encryption,
@@ -279,6 +303,7 @@ async def assemble(
         "timestamp": timestamp,
         "certificate": certificate,
         "strong_auth": strong_auth,
+        "ssl_certificate": ssl_certificate,
         "onboarding": onboarding,
     }
     observed, recorded, bound = DeliveryStore(database), RecordStore(database), ApplicationStore(database)
@@ -342,6 +367,7 @@ async def assemble(
             *((task, refresher) for task in trust_tasks.TASKS),
             *((task, timestamp) for task in timestamp_tasks.TASKS),
             *((task, strong_auth) for task in strong_auth_tasks.TASKS),
+            *((task, ssl_certificate) for task in ssl_certificate_tasks.TASKS),
         ),
     )
 

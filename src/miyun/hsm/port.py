@@ -174,7 +174,7 @@ class Machine(Protocol):
           size), as ASCII bytes (so 2·size bytes): the SK an application holds;
         - "access-key-day", context = b"<access key id>:<YYYYMMDD>": HMAC-SM3(key = the ASCII SK of that id,
           "YYYYMMDD"), so that verifying a request never needs the SK outside the machine;
-        - "session", "page-token", "key-backup" (authenticates key backups): HKDF-SM3(root, info = purpose ‖ 0 ‖
-          context, size) raw.
+        - "session", "page-token", "key-backup" (authenticates key backups), "acme-key" (an external account key's MAC
+          key), "acme-nonce": HKDF-SM3(root, info = purpose ‖ 0 ‖ context, size) raw.
         """
         ...

@@ -22,7 +22,9 @@ from miyun.hsm.soft.backup import RootBackup
 from miyun.hsm.soft.home import Home, KeyFile, State
 from miyun.hsm.soft.wrapping import ROOT_SIZE, StorageKey, handle_of
 
-PURPOSES: Final = frozenset({"access-key", "access-key-day", "session", "page-token", "key-backup"})
+PURPOSES: Final = frozenset(
+    {"access-key", "access-key-day", "session", "page-token", "key-backup", "acme-key", "acme-nonce"}
+)
 DESTROYED: Final = "destroyed"
 UNUSABLE_STATES: Final = frozenset({"disabled", "pending_deletion", ESCROWED, DESTROYED})
 """A key bound to one of these signs, enciphers and deciphers nothing; but for the last two it can be bound anew."""

@@ -1,16 +1,26 @@
-"""SSL certificate: declared, not built yet."""
+"""SSL证书: certificates for servers, ordered and renewed by ACME."""
 
-from miyun.core.catalogue import Offering
+from decimal import Decimal
+
+from miyun.core.catalogue import Offering, Plan, ServiceLevel
 from miyun.core.i18n import Text
+from miyun.offerings.ssl_certificate.evidence import evidence
+from miyun.offerings.ssl_certificate.operations import CERTIFICATES, OPERATIONS
 
 OFFERING = Offering(
     slug="ssl_certificate",
     name=Text("SSL证书", "SSL certificate"),
     summary=Text(
-        "国密与国际 SSL 证书的申请、部署、监测与续期（ACME）。",
-        "Order, deploy, watch and renew GM and international SSL certificates (ACME).",
+        "国密双证书与国际 SSL 证书：ACME 自动签发与续期，名称控制权验证，外部账号绑定。",
+        "GM dual and international SSL certificates: issued and renewed by ACME, names proven, accounts bound.",
     ),
     category="crypto",
-    state="planned",
-    standards=("RFC 8555", "GB/T 38636"),
+    state="available",
+    standards=("RFC 8555", "RFC 9773", "RFC 8738", "GB/T 35276"),
+    plans=(Plan("ssl-certificate-standard", Text("标准版", "Standard"), Text("年", "year")),),
+    meters=(CERTIFICATES,),
+    service_levels=(ServiceLevel("availability", Text("可用性", "Availability"), Decimal("99.9"), Text("%", "%")),),
+    operations=OPERATIONS,
+    evidence=evidence,
+    sample={"operation": "ssl_certificate.acme.directory", "request": {}},
 )

@@ -377,6 +377,147 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant", "name", name=op.f("uq_signature_signer_tenant_name")),
     )
     op.create_table(
+        "ssl_certificate_account",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("binding", sa.String(length=40), nullable=False),
+        sa.Column("instance", sa.String(length=40), nullable=False),
+        sa.Column("external_key", sa.String(length=40), nullable=False),
+        sa.Column("thumbprint", sa.String(length=64), nullable=False),
+        sa.Column("jwk", sa.LargeBinary(), nullable=False),
+        sa.Column("contact", sa.JSON(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_account")),
+        sa.UniqueConstraint("thumbprint", name=op.f("uq_ssl_certificate_account_thumbprint")),
+    )
+    op.create_index(
+        "ix_ssl_certificate_account_external_key", "ssl_certificate_account", ["external_key"], unique=False
+    )
+    op.create_index("ix_ssl_certificate_account_tenant_id", "ssl_certificate_account", ["tenant", "id"], unique=False)
+    op.create_table(
+        "ssl_certificate_acme_order",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("account", sa.String(length=40), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("names", sa.JSON(), nullable=False),
+        sa.Column("profile", sa.String(length=32), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("replaces", sa.String(length=128), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.Column("certificate", sa.String(length=64), nullable=True),
+        sa.Column("encryption_certificate", sa.String(length=64), nullable=True),
+        sa.Column("enveloped_key", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_acme_order")),
+    )
+    op.create_index(
+        "ix_ssl_certificate_acme_order_account_id", "ssl_certificate_acme_order", ["account", "id"], unique=False
+    )
+    op.create_index(
+        "ix_ssl_certificate_acme_order_account_status_id",
+        "ssl_certificate_acme_order",
+        ["account", "status", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_ssl_certificate_acme_order_expires_at", "ssl_certificate_acme_order", ["expires_at"], unique=False
+    )
+    op.create_index(
+        "ix_ssl_certificate_acme_order_tenant_id", "ssl_certificate_acme_order", ["tenant", "id"], unique=False
+    )
+    op.create_table(
+        "ssl_certificate_authorization",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("account", sa.String(length=40), nullable=False),
+        sa.Column("order_id", sa.String(length=40), nullable=False),
+        sa.Column("name_type", sa.String(length=8), nullable=False),
+        sa.Column("name", sa.String(length=253), nullable=False),
+        sa.Column("wildcard", sa.Boolean(), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("token", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_authorization")),
+    )
+    op.create_index(
+        "ix_ssl_certificate_authorization_order_id", "ssl_certificate_authorization", ["order_id"], unique=False
+    )
+    op.create_table(
+        "ssl_certificate_certificate",
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("account", sa.String(length=40), nullable=False),
+        sa.Column("order_id", sa.String(length=40), nullable=False),
+        sa.Column("identifier", sa.String(length=128), nullable=False),
+        sa.Column("names", sa.JSON(), nullable=False),
+        sa.Column("not_before", UtcDateTime(), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("encryption", sa.Boolean(), nullable=False),
+        sa.Column("replaced_by", sa.String(length=40), nullable=True),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("serial", name=op.f("pk_ssl_certificate_certificate")),
+        sa.UniqueConstraint("identifier", name=op.f("uq_ssl_certificate_certificate_identifier")),
+    )
+    op.create_index(
+        "ix_ssl_certificate_certificate_fingerprint", "ssl_certificate_certificate", ["fingerprint"], unique=False
+    )
+    op.create_index(
+        "ix_ssl_certificate_certificate_tenant_not_after",
+        "ssl_certificate_certificate",
+        ["tenant", "not_after"],
+        unique=False,
+    )
+    op.create_table(
+        "ssl_certificate_challenge",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("account", sa.String(length=40), nullable=False),
+        sa.Column("authorization", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("due_at", UtcDateTime(), nullable=True),
+        sa.Column("validated_at", UtcDateTime(), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_challenge")),
+    )
+    op.create_index(
+        "ix_ssl_certificate_challenge_authorization", "ssl_certificate_challenge", ["authorization"], unique=False
+    )
+    op.create_index("ix_ssl_certificate_challenge_due_at", "ssl_certificate_challenge", ["due_at"], unique=False)
+    op.create_table(
+        "ssl_certificate_event",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.String(length=384), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_event")),
+    )
+    op.create_index("ix_ssl_certificate_event_at", "ssl_certificate_event", ["at"], unique=False)
+    op.create_index(
+        "ix_ssl_certificate_event_kind_subject_at", "ssl_certificate_event", ["kind", "subject", "at"], unique=False
+    )
+    op.create_table(
+        "ssl_certificate_external_key",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("binding", sa.String(length=40), nullable=False),
+        sa.Column("instance", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=True),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_external_key")),
+    )
+    op.create_index(
+        "ix_ssl_certificate_external_key_tenant_id", "ssl_certificate_external_key", ["tenant", "id"], unique=False
+    )
+    op.create_table(
         "strong_auth_account",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),

@@ -1,0 +1,87 @@
+"""Rate limits (RFC 8555 6.6), counted in the database, where all workers see the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from miyun.core.digest import digest
+from miyun.core.i18n import Text
+from miyun.offerings.ssl_certificate.errors import AcmeRateLimited
+from miyun.offerings.ssl_certificate.model import WINDOWS, Counted, Limits
+from miyun.offerings.ssl_certificate.store.orders import OrderStore
+
+# Second levels under which names are registered; the public suffix list has thousands, these are what we meet.
+_SUFFIXES: Final = frozenset({"ac", "co", "com", "edu", "gov", "mil", "net", "org", "ne", "or", "go"})
+_PROVINCES: Final = frozenset(
+    {
+        *("ah", "bj", "cq", "fj", "gd", "gs", "gx", "gz", "ha", "hb", "he", "hi", "hk", "hl", "hn", "jl", "js", "jx"),
+        *("ln", "mo", "nm", "nx", "qh", "sc", "sd", "sh", "sn", "sx", "tj", "tw", "xj", "xz", "yn", "zj"),
+    }
+)
+
+
+class RateLimits:
+    def __init__(self, store: OrderStore, limits: Limits) -> None:
+        self._store = store
+        self.limits = limits
+
+    def check_account(self, external_key: str, now: datetime) -> None:
+        self._check(Counted.ACCOUNT, external_key, self.limits.accounts, now, Text("新账号", "new accounts"))
+
+    def check_order(self, account: str, now: datetime) -> None:
+        self._check(Counted.ORDER, account, self.limits.orders, now, Text("新订单", "new orders"))
+        if self._store.open_orders(account, now, self.limits.pending) >= self.limits.pending:
+            reason = Text("未完成的订单过多", "too many open orders; finish or let them expire")
+            raise AcmeRateLimited("rateLimited", reason, retry_after=3600)
+
+    def check_names(self, tenant: str, account: str, names: Sequence[str], *, renews: bool, now: datetime) -> None:
+        """Of a new order. What renews a certificate counts neither against its domain nor as a duplicate."""
+        for name in names:
+            subject = failure_subject(account, name)
+            text = Text(f"“{name}”验证失败", f"failed validations of {name}")
+            self._check(Counted.FAILURE, subject, self.limits.failures, now, text)
+        if renews:
+            return
+        what = Text("同一组名称的证书", "certificates of the same names")
+        self._check(Counted.DUPLICATE, duplicate_subject(tenant, names), self.limits.duplicates, now, what)
+        for domain in sorted({registered_domain(name) for name in names}):
+            subject, text = domain_subject(tenant, domain), Text(f"“{domain}”的证书", f"certificates of {domain}")
+            self._check(Counted.DOMAIN, subject, self.limits.domain, now, text)
+
+    def _check(self, kind: Counted, subject: str, limit: int, now: datetime, what: Text) -> None:
+        """Raises AcmeRateLimited with the time at which one more is allowed."""
+        window = WINDOWS[kind]
+        times = self._store.events(kind, subject, now - window, limit)
+        if len(times) < limit:
+            return
+        wait = max(1, math.ceil((times[-1] + window - now).total_seconds()))
+        hours = window.total_seconds() / 3600
+        reason = Text(f"{what.zh}过多：{hours:g} 小时内至多 {limit} 个", f"too many {what.en}: {limit} in {hours:g} h")
+        raise AcmeRateLimited("rateLimited", reason, retry_after=wait)
+
+
+def registered_domain(name: str) -> str:
+    """The part that somebody registered: `a.b.example.com` → `example.com`, `a.example.gov.cn` → `example.gov.cn`."""
+    labels = name.removeprefix("*.").split(".")
+    if labels[-1].isdigit() or ":" in name:
+        return name
+    public = 1
+    if len(labels) > 2 and len(labels[-1]) == 2:
+        second = labels[-2]
+        public += second in _SUFFIXES or (labels[-1] == "cn" and second in _PROVINCES)
+    return ".".join(labels[-public - 1 :])
+
+
+def failure_subject(account: str, name: str) -> str:
+    return f"{account}:{name.removeprefix('*.')}"
+
+
+def domain_subject(tenant: str, domain: str) -> str:
+    return f"{tenant}:{domain}"
+
+
+def duplicate_subject(tenant: str, names: Sequence[str]) -> str:
+    return f"{tenant}:{digest(' '.join(sorted(names)).encode()).hex()}"

@@ -1,0 +1,340 @@
+"""Tables of ACME orders, what proves their names, the certificates they became, and what limits count.
+
+What a protocol request names is looked up together with its account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from miyun.core.listing import Place, Sort
+from miyun.core.storage import UtcDateTime, metadata
+from miyun.core.storage.keyset import page_of
+from miyun.offerings.ssl_certificate.model import (
+    AcmeCertificate,
+    AcmeOrder,
+    Authorization,
+    AuthorizationStatus,
+    Challenge,
+    ChallengeStatus,
+    Counted,
+    OrderStatus,
+)
+from miyun.offerings.ssl_certificate.store.rows import Rows, row_of
+
+ORDER = Table(
+    "ssl_certificate_acme_order",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("account", String(40), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("names", JSON, nullable=False),
+    Column("profile", String(32), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("replaces", String(128)),
+    Column("error", JSON),
+    Column("certificate", String(64)),
+    Column("encryption_certificate", String(64)),
+    Column("enveloped_key", LargeBinary),
+    Index("ix_ssl_certificate_acme_order_account_status_id", "account", "status", "id"),
+    Index("ix_ssl_certificate_acme_order_account_id", "account", "id"),
+    Index("ix_ssl_certificate_acme_order_tenant_id", "tenant", "id"),
+    Index("ix_ssl_certificate_acme_order_expires_at", "expires_at"),
+)
+
+AUTHORIZATION = Table(
+    "ssl_certificate_authorization",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("account", String(40), nullable=False),
+    Column("order_id", String(40), nullable=False),
+    Column("name_type", String(8), nullable=False),
+    Column("name", String(253), nullable=False),
+    Column("wildcard", Boolean, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("ix_ssl_certificate_authorization_order_id", "order_id"),
+)
+
+CHALLENGE = Table(
+    "ssl_certificate_challenge",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("account", String(40), nullable=False),
+    Column("authorization", String(40), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime),
+    Column("validated_at", UtcDateTime),
+    Column("error", JSON),
+    Index("ix_ssl_certificate_challenge_authorization", "authorization"),
+    Index("ix_ssl_certificate_challenge_due_at", "due_at"),
+)
+
+CERTIFICATE = Table(
+    "ssl_certificate_certificate",
+    metadata,
+    Column("serial", String(64), primary_key=True),
+    Column("tenant", String(40), nullable=False),
+    Column("account", String(40), nullable=False),
+    Column("order_id", String(40), nullable=False),
+    Column("identifier", String(128), nullable=False, unique=True),
+    Column("names", JSON, nullable=False),
+    Column("not_before", UtcDateTime, nullable=False),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("encryption", Boolean, nullable=False),
+    Column("replaced_by", String(40)),
+    Column("revoked_at", UtcDateTime),
+    Index("ix_ssl_certificate_certificate_tenant_not_after", "tenant", "not_after"),
+    Index("ix_ssl_certificate_certificate_fingerprint", "fingerprint"),
+)
+
+EVENT = Table(
+    "ssl_certificate_event",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(384), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_ssl_certificate_event_kind_subject_at", "kind", "subject", "at"),
+    Index("ix_ssl_certificate_event_at", "at"),
+)
+
+_OPEN = (OrderStatus.PENDING, OrderStatus.READY)
+
+
+class OrderStore(Rows):
+    # orders and what proves their names
+
+    def add_order(
+        self, order: AcmeOrder, authorizations: Sequence[Authorization], challenges: Sequence[Challenge]
+    ) -> None:
+        with self._database.write() as connection:
+            connection.execute(ORDER.insert().values(**row_of(order)))
+            connection.execute(AUTHORIZATION.insert(), [row_of(item) for item in authorizations])
+            connection.execute(CHALLENGE.insert(), [row_of(item) for item in challenges])
+
+    def order(self, account: str, order_id: str) -> AcmeOrder | None:
+        row = self._first(select(ORDER).where(ORDER.c.id == order_id, ORDER.c.account == account))
+        return _order(row) if row else None
+
+    def orders_of(self, account: str, after: str, limit: int) -> list[str]:
+        query = select(ORDER.c.id).where(ORDER.c.account == account, ORDER.c.id > after).order_by(ORDER.c.id)
+        return [row["id"] for row in self._all(query.limit(limit))]
+
+    def orders(self, tenant: str, sort: Sort, place: Place | None, limit: int) -> list[AcmeOrder]:
+        query = page_of(
+            select(ORDER).where(ORDER.c.tenant == tenant),
+            sort,
+            place,
+            columns={"id": ORDER.c.id},
+            key=ORDER.c.id,
+            limit=limit,
+        )
+        return [_order(row) for row in self._all(query)]
+
+    def open_orders(self, account: str, now: datetime, most: int) -> int:
+        counted = (
+            select(ORDER.c.id)
+            .where(ORDER.c.account == account, ORDER.c.status.in_(_OPEN), ORDER.c.expires_at > now)
+            .limit(most)
+            .subquery()
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(counted)).scalar_one())
+
+    def move_order(self, order_id: str, old: OrderStatus, new: OrderStatus, **values: Any) -> bool:
+        """Of two that move it at once exactly one does."""
+        statement = update(ORDER).where(ORDER.c.id == order_id, ORDER.c.status == old).values(status=new, **values)
+        with self._database.write() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def authorizations_of(self, order_id: str) -> list[Authorization]:
+        query = select(AUTHORIZATION).where(AUTHORIZATION.c.order_id == order_id).order_by(AUTHORIZATION.c.id)
+        return [_authorization(row) for row in self._all(query)]
+
+    def authorization(self, account: str, authorization_id: str) -> Authorization | None:
+        query = select(AUTHORIZATION).where(AUTHORIZATION.c.id == authorization_id, AUTHORIZATION.c.account == account)
+        row = self._first(query)
+        return _authorization(row) if row else None
+
+    def deactivate_authorization(self, authorization: Authorization, error: dict[str, Any]) -> None:
+        """Its order cannot be finished any more."""
+        which = (AUTHORIZATION.c.id == authorization.id,)
+        order = (ORDER.c.id == authorization.order_id, ORDER.c.status.in_(_OPEN))
+        with self._database.write() as connection:
+            connection.execute(update(AUTHORIZATION).where(*which).values(status=AuthorizationStatus.DEACTIVATED))
+            connection.execute(update(ORDER).where(*order).values(status=OrderStatus.INVALID, error=error))
+
+    def challenges_of(self, authorization: str) -> list[Challenge]:
+        query = select(CHALLENGE).where(CHALLENGE.c.authorization == authorization).order_by(CHALLENGE.c.id)
+        return [_challenge(row) for row in self._all(query)]
+
+    def challenge(self, account: str, challenge_id: str) -> Challenge | None:
+        row = self._first(select(CHALLENGE).where(CHALLENGE.c.id == challenge_id, CHALLENGE.c.account == account))
+        return _challenge(row) if row else None
+
+    def start_challenge(self, challenge_id: str, now: datetime) -> bool:
+        which = (CHALLENGE.c.id == challenge_id, CHALLENGE.c.status == ChallengeStatus.PENDING)
+        statement = update(CHALLENGE).where(*which).values(status=ChallengeStatus.PROCESSING, due_at=now)
+        with self._database.write() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def due_challenges(self, now: datetime, limit: int) -> list[tuple[Challenge, Authorization]]:
+        query = select(CHALLENGE).where(CHALLENGE.c.due_at <= now).order_by(CHALLENGE.c.due_at).limit(limit)
+        with self._database.read() as connection:
+            challenges = [_challenge(dict(row)) for row in connection.execute(query).mappings()]
+            wanted = [item.authorization for item in challenges]
+            found = connection.execute(select(AUTHORIZATION).where(AUTHORIZATION.c.id.in_(wanted))).mappings()
+            by_id = {row["id"]: _authorization(dict(row)) for row in found}
+        return [(item, by_id[item.authorization]) for item in challenges]
+
+    def postpone_challenge(self, challenge_id: str, due_at: datetime) -> None:
+        statement = update(CHALLENGE).where(CHALLENGE.c.id == challenge_id)
+        with self._database.write() as connection:
+            connection.execute(statement.values(due_at=due_at, attempts=CHALLENGE.c.attempts + 1))
+
+    def finish_challenge(
+        self, challenge: Challenge, authorization: Authorization, now: datetime, error: dict[str, Any] | None
+    ) -> None:
+        """The authorisation follows its challenge, and the order its authorisations."""
+        valid = error is None
+        with self._database.write() as connection:
+            connection.execute(
+                update(CHALLENGE)
+                .where(CHALLENGE.c.id == challenge.id)
+                .values(
+                    status=ChallengeStatus.VALID if valid else ChallengeStatus.INVALID,
+                    validated_at=now if valid else None,
+                    error=error,
+                    due_at=None,
+                )
+            )
+            moved = connection.execute(
+                update(AUTHORIZATION)
+                .where(AUTHORIZATION.c.id == authorization.id, AUTHORIZATION.c.status == AuthorizationStatus.PENDING)
+                .values(status=AuthorizationStatus.VALID if valid else AuthorizationStatus.INVALID)
+            )
+            if moved.rowcount != 1:
+                return
+            unproven = select(AUTHORIZATION.c.id).where(
+                AUTHORIZATION.c.order_id == authorization.order_id,
+                AUTHORIZATION.c.status != AuthorizationStatus.VALID,
+            )
+            order = (ORDER.c.id == authorization.order_id, ORDER.c.status == OrderStatus.PENDING)
+            if not valid:
+                connection.execute(update(ORDER).where(*order).values(status=OrderStatus.INVALID, error=error))
+            elif connection.execute(unproven.limit(1)).first() is None:
+                connection.execute(update(ORDER).where(*order).values(status=OrderStatus.READY))
+
+    # certificates
+
+    def complete_order(self, order: AcmeOrder, certificates: Sequence[AcmeCertificate]) -> None:
+        result = {n: getattr(order, n) for n in ("status", "certificate", "encryption_certificate", "enveloped_key")}
+        with self._database.write() as connection:
+            connection.execute(CERTIFICATE.insert(), [row_of(item) for item in certificates])
+            if order.replaces is not None:
+                statement = update(CERTIFICATE).where(CERTIFICATE.c.identifier == order.replaces)
+                connection.execute(statement.values(replaced_by=order.id))
+            connection.execute(update(ORDER).where(ORDER.c.id == order.id).values(**result))
+
+    def certificate(self, identifier: str) -> AcmeCertificate | None:
+        """By the identifier of RFC 9773."""
+        row = self._first(select(CERTIFICATE).where(CERTIFICATE.c.identifier == identifier))
+        return AcmeCertificate(**row) if row else None
+
+    def certificate_of_print(self, fingerprint: str) -> AcmeCertificate | None:
+        row = self._first(select(CERTIFICATE).where(CERTIFICATE.c.fingerprint == fingerprint))
+        return AcmeCertificate(**row) if row else None
+
+    def mark_revoked(self, serial: str, now: datetime) -> None:
+        statement = update(CERTIFICATE).where(CERTIFICATE.c.serial == serial)
+        with self._database.write() as connection:
+            connection.execute(statement.values(revoked_at=now))
+
+    def issued_between(self, tenant: str, start: datetime, end: datetime, limit: int) -> list[AcmeCertificate]:
+        query = (
+            select(CERTIFICATE)
+            .where(CERTIFICATE.c.tenant == tenant, CERTIFICATE.c.not_after >= start)
+            .where(CERTIFICATE.c.not_before >= start, CERTIFICATE.c.not_before < end)
+            .order_by(CERTIFICATE.c.not_after)
+            .limit(limit)
+        )
+        return [AcmeCertificate(**row) for row in self._all(query)]
+
+    # what limits count
+
+    def note(self, events: Sequence[tuple[Counted, str]], now: datetime) -> None:
+        if not events:
+            return
+        with self._database.write() as connection:
+            connection.execute(EVENT.insert(), [{"kind": k, "subject": s[:384], "at": now} for k, s in events])
+
+    def events(self, kind: Counted, subject: str, since: datetime, most: int) -> list[datetime]:
+        """The times of the newest `most`, newest first."""
+        query = (
+            select(EVENT.c.at)
+            .where(EVENT.c.kind == kind, EVENT.c.subject == subject[:384], EVENT.c.at > since)
+            .order_by(EVENT.c.at.desc())
+            .limit(most)
+        )
+        return [row["at"] for row in self._all(query)]
+
+    # garbage
+
+    def sweep(self, orders_before: datetime, events_before: datetime, limit: int) -> int:
+        """Forget up to `limit` old orders with what belongs to them, and as many events. Answers how many went."""
+        with self._database.write() as connection:
+            old = select(ORDER.c.id).where(ORDER.c.expires_at < orders_before).order_by(ORDER.c.expires_at)
+            orders = [row.id for row in connection.execute(old.limit(limit))]
+            wanted = select(AUTHORIZATION.c.id).where(AUTHORIZATION.c.order_id.in_(orders))
+            authorizations = [row.id for row in connection.execute(wanted)]
+            connection.execute(delete(CHALLENGE).where(CHALLENGE.c.authorization.in_(authorizations)))
+            connection.execute(delete(AUTHORIZATION).where(AUTHORIZATION.c.id.in_(authorizations)))
+            connection.execute(delete(ORDER).where(ORDER.c.id.in_(orders)))
+            stale = select(EVENT.c.id).where(EVENT.c.at < events_before).order_by(EVENT.c.at).limit(limit)
+            events = [row.id for row in connection.execute(stale)]
+            connection.execute(delete(EVENT).where(EVENT.c.id.in_(events)))
+        return len(orders) + len(events)
+
+    def stuck_orders(self, before: datetime, limit: int) -> list[str]:
+        """Those whose issuing was begun and never ended: the process went away."""
+        query = select(ORDER.c.id).where(ORDER.c.status == OrderStatus.PROCESSING, ORDER.c.created_at < before)
+        return [row["id"] for row in self._all(query.limit(limit))]
+
+
+def _order(row: dict[str, Any]) -> AcmeOrder:
+    names = tuple((kind, name) for kind, name in row["names"])
+    return AcmeOrder(**{**row, "names": names, "status": OrderStatus(row["status"])})
+
+
+def _authorization(row: dict[str, Any]) -> Authorization:
+    return Authorization(**{**row, "status": AuthorizationStatus(row["status"])})
+
+
+def _challenge(row: dict[str, Any]) -> Challenge:
+    return Challenge(**{**row, "status": ChallengeStatus(row["status"])})

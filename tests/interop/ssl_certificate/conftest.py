@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.interop.ssl_certificate.programs import Certbot, NameServer, name_server
+from tests.platform import App, RunningPlatform, Tenant, code, free_port, spec
+
+from miyun.core.operation import Role
+
+HTTP_PORT = free_port()
+
+
+@pytest.fixture(scope="session")
+def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServer]:
+    with name_server(tmp_path_factory.mktemp("names")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def acme(names: NameServer) -> Iterator[RunningPlatform]:
+    """A platform that believes this machine's name server and asks names on a port that tests may listen on."""
+    environ = {
+        "MIYUN_OUTBOUND__ALLOW": "127.0.0.0/8",
+        "MIYUN_ACME__HTTP_PORT": str(HTTP_PORT),
+        "MIYUN_ACME__NAMESERVERS": f"127.0.0.1:{names.port}",
+    }
+    with RunningPlatform(environ=environ) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def tenant(acme: RunningPlatform) -> Tenant:
+    return acme.activate(spec(code("ssl")))
+
+
+@pytest.fixture(scope="session")
+def app(acme: RunningPlatform, tenant: Tenant) -> App:
+    return acme.application(tenant, "网站")
+
+
+@pytest.fixture
+def new_key(acme: RunningPlatform, tenant: Tenant, app: App) -> Callable[[], tuple[str, str]]:
+    """Another external account key."""
+
+    def make() -> tuple[str, str]:
+        with acme.session(acme.person(Role.TENANT_SYSTEM, tenant)) as client:
+            made = client.call("ssl_certificate.external_key.create", application=app.id, name="网站")
+        return made["external_key"], made["mac_key"]
+
+    return make
+
+
+@pytest.fixture
+def certbot(acme: RunningPlatform, tmp_path: Path) -> Certbot:
+    return Certbot(tmp_path, acme, HTTP_PORT)
