@@ -272,21 +272,6 @@ class Belongings:
             self.client(Role.TENANT_SECURITY).call("strong_auth.account.suspend", account_id=made["id"])
         return str(made["id"])
 
-    def trust(self, operation_id: str) -> str:
-        made = self.client(Role.TENANT_SECURITY).call("strong_auth.trust.add", certificate=foreign_authority())
-        return str(made["id"])
-
-    def trust_list(self, operation_id: str) -> str:
-        made = self.client(Role.TENANT_SECURITY).call("certificate.trust.list.create", name=f"t{secrets.token_hex(4)}")
-        return str(made["trust_list"])
-
-    def trust_ca(self, operation_id: str) -> str:
-        pem, self._crl = outside_authority()
-        made = self.client(Role.TENANT_SECURITY).call(
-            "certificate.trust.authority.add", trust_list=self.trust_list(""), certificate=pem
-        )
-        return str(made["trust_ca"])
-
     def challenge(self, operation_id: str) -> str:
         asked = self.client(Role.APPLICATION).call("strong_auth.challenge")
         self._message = base64.b64decode(asked["message"])
@@ -442,7 +427,6 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "signer": Belongings.signer,
     "serial": Belongings.serial,
     "account_id": Belongings.account_id,
-    "trust": Belongings.trust,
     "challenge": Belongings.challenge,
     "client": Belongings.sign_on_client,
     "trust_list": Belongings.trust_list,

@@ -52,6 +52,7 @@ class Hall:
         self.service = StrongAuthService(
             store=StrongAuthStore(self.rooms.database),
             issuer=self.rooms.issuer,
+            trust=self.rooms.certificate.trust.directory,
             sso=SsoStore(self.rooms.database),
             bindings=OneApplication(),
             applications=Applications(),  # type: ignore[arg-type]

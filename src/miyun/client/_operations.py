@@ -918,6 +918,16 @@ class _StrongAuthOidc(_Group):
         return self._client.call('strong_auth.oidc.userinfo', tenant=tenant, form=form, authorization=authorization)
 
 
+class _StrongAuthPolicy(_Group):
+    def get(self, *, application: str, charge_to: str | None = None) -> Any:
+        """Show an application's login policy. 查看应用的登录策略。"""
+        return self._client.call('strong_auth.policy.get', application=application, charge_to=charge_to)
+
+    def set(self, *, application: str, lists: Sequence[Any] | None = None, level: str | None = None, stale_seconds: int | None = None, account_field: str | None = None, charge_to: str | None = None) -> Any:
+        """Set an application's login policy. 设定应用的登录策略。"""
+        return self._client.call('strong_auth.policy.set', application=application, lists=lists, level=level, stale_seconds=stale_seconds, account_field=account_field, charge_to=charge_to)
+
+
 class _StrongAuthSession(_Group):
     def check(self, *, session: str, application: str | None = None, charge_to: str | None = None) -> Any:
         """Check a session. 检查会话。"""
@@ -942,20 +952,6 @@ class _StrongAuthSignOn(_Group):
         return self._client.call('strong_auth.sign_on.end', protocol=protocol, tenant=tenant, query=query, sso=sso, confirmed=confirmed)
 
 
-class _StrongAuthTrust(_Group):
-    def add(self, *, certificate: str, charge_to: str | None = None) -> Any:
-        """Trust a CA. 信任一个 CA。"""
-        return self._client.call('strong_auth.trust.add', certificate=certificate, charge_to=charge_to)
-
-    def list(self, *, charge_to: str | None = None) -> Any:
-        """List trusted CAs. 列出信任的 CA。"""
-        return self._client.call('strong_auth.trust.list', charge_to=charge_to)
-
-    def remove(self, *, trust: str, charge_to: str | None = None) -> Any:
-        """Stop trusting a CA. 不再信任一个 CA。"""
-        return self._client.call('strong_auth.trust.remove', trust=trust, charge_to=charge_to)
-
-
 class _StrongAuth(_Group):
     @property
     def account(self) -> _StrongAuthAccount:
@@ -974,16 +970,16 @@ class _StrongAuth(_Group):
         return _StrongAuthOidc(self._client)
 
     @property
+    def policy(self) -> _StrongAuthPolicy:
+        return _StrongAuthPolicy(self._client)
+
+    @property
     def session(self) -> _StrongAuthSession:
         return _StrongAuthSession(self._client)
 
     @property
     def sign_on(self) -> _StrongAuthSignOn:
         return _StrongAuthSignOn(self._client)
-
-    @property
-    def trust(self) -> _StrongAuthTrust:
-        return _StrongAuthTrust(self._client)
 
     def challenge(self, *, application: str | None = None, charge_to: str | None = None) -> Any:
         """Get a login challenge. 获取登录挑战。"""
@@ -1400,15 +1396,14 @@ OPERATIONS: Mapping[str, Operation] = {
     'strong_auth.oidc.revoke': Operation('strong_auth.oidc.revoke', 'POST', '/strong_auth/oidc/revoke', (), (), 'json', 'raw', 'application/json', False),
     'strong_auth.oidc.token': Operation('strong_auth.oidc.token', 'POST', '/strong_auth/oidc/token', (), (), 'json', 'raw', 'application/json', False),
     'strong_auth.oidc.userinfo': Operation('strong_auth.oidc.userinfo', 'POST', '/strong_auth/oidc/userinfo', (), (), 'json', 'raw', 'application/json', False),
+    'strong_auth.policy.get': Operation('strong_auth.policy.get', 'GET', '/strong_auth/policies/{application}', ('application',), (), 'json', 'json', 'application/json', False),
+    'strong_auth.policy.set': Operation('strong_auth.policy.set', 'PUT', '/strong_auth/policies/{application}', ('application',), (), 'json', 'json', 'application/json', False),
     'strong_auth.report': Operation('strong_auth.report', 'GET', '/strong_auth/report', (), ('start', 'end', 'limit'), 'json', 'json', 'application/json', False),
     'strong_auth.session.check': Operation('strong_auth.session.check', 'POST', '/strong_auth/sessions/check', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.session.end': Operation('strong_auth.session.end', 'POST', '/strong_auth/sessions/end', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.sign_on.begin': Operation('strong_auth.sign_on.begin', 'POST', '/strong_auth/sign_on/begin', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.sign_on.complete': Operation('strong_auth.sign_on.complete', 'POST', '/strong_auth/sign_on/complete', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.sign_on.end': Operation('strong_auth.sign_on.end', 'POST', '/strong_auth/sign_on/end', (), (), 'json', 'json', 'application/json', False),
-    'strong_auth.trust.add': Operation('strong_auth.trust.add', 'POST', '/strong_auth/trust', (), (), 'json', 'json', 'application/json', False),
-    'strong_auth.trust.list': Operation('strong_auth.trust.list', 'GET', '/strong_auth/trust', (), (), 'json', 'json', 'application/json', False),
-    'strong_auth.trust.remove': Operation('strong_auth.trust.remove', 'DELETE', '/strong_auth/trust/{trust}', ('trust',), (), 'json', 'json', 'application/json', False),
     'tenant.access_key.create': Operation('tenant.access_key.create', 'POST', '/tenant/access-keys', (), (), 'json', 'json', 'application/json', True),
     'tenant.access_key.list': Operation('tenant.access_key.list', 'GET', '/tenant/applications/{application}/access-keys', ('application',), (), 'json', 'json', 'application/json', False),
     'tenant.access_key.revoke': Operation('tenant.access_key.revoke', 'POST', '/tenant/access-keys/{access_key}/revoke', ('access_key',), (), 'json', 'json', 'application/json', False),

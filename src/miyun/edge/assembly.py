@@ -248,6 +248,7 @@ async def assemble(
         store=StrongAuthStore(database),
         sso=SsoStore(database),
         issuer=issuer,
+        trust=certificate.trust.directory,
         bindings=core.applications,
         applications=core.applications,
         keys=kms.directory,

@@ -1,23 +1,25 @@
-"""Which certificates may log in, and whether a signature is a certificate's. Paths are built from what the platform and
-the tenant trust, never from what the client sends, and no URL found in a certificate is fetched."""
+"""Which certificates may log in, and whether a signature is a certificate's. The verdict is the trust directory's, by
+the lists and the level that the application has chosen; no URL found in a certificate is ever fetched."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
 from miyun.core.ports import CertificateIssuer
+from miyun.core.trust import Level, TrustDirectory, TrustReason
 from miyun.gm.errors import InvalidSignature
 from miyun.offerings.strong_auth.errors import CertificateRefused, LoginFailed
+from miyun.offerings.strong_auth.model import Policy
 from miyun.offerings.strong_auth.store import StrongAuthStore
 from miyun.wire import pem, spki
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.errors import DecodeError
 from miyun.wire.spki import KeyAlgorithm
-from miyun.wire.x509 import Certificate, ChainError, Purpose, parse_certificate, verify_chain
+from miyun.wire.x509 import Certificate, Purpose, parse_certificate
 
 _ALGORITHMS = {
     KeyAlgorithm.SM2: SignatureAlgorithm.SM2_SM3,
@@ -25,43 +27,84 @@ _ALGORITHMS = {
     KeyAlgorithm.RSA: SignatureAlgorithm.RSA_SHA256,
 }
 _SIGNS = frozenset({"digitalSignature", "nonRepudiation"})
+_KEY_USAGE = Text("证书的密钥用法不含签名（key_usage）", "its key usage does not allow signatures (key_usage)")
+_UNSUPPORTED = Text("不支持的公钥算法", "its key's algorithm is not supported")
+_NAMELESS = Text("证书主题中没有账号字段“{0}”", "its subject has no '{0}', which is the account")
 
 
 class Certificates:
     """The judge of login certificates."""
 
-    def __init__(self, *, store: StrongAuthStore, issuer: CertificateIssuer) -> None:
+    def __init__(self, *, store: StrongAuthStore, issuer: CertificateIssuer, trust: TrustDirectory) -> None:
         self._store = store
         self._issuer = issuer
+        self._trust = trust
 
-    async def accept(self, tenant: str, certificate: Certificate, at: datetime) -> str:
-        """Raises CertificateRefused; answers how revocation was checked."""
-        anchors = [parse_certificate(der) for der in await self._issuer.trust_anchors()]
-        intermediates = [parse_certificate(der) for der in await self._issuer.intermediates()]
-        anchors += [parse_certificate(der) for der in self._store.trusted(tenant)]
-        try:
-            chain = verify_chain(certificate, intermediates, anchors, at, purpose=Purpose.CLIENT_AUTH)
-        except ChainError as error:
-            raise CertificateRefused(error.reason, error.subject) from error
+    def policy(self, tenant: str, application: str) -> Policy:
+        return self._store.policy(tenant, application) or Policy(tenant, application)
+
+    async def accept(self, tenant: str, application: str, certificate: Certificate, at: datetime) -> str:
+        """Raises CertificateRefused; answers what is known of its revocation."""
+        reasons, revocation = await self._judge(tenant, application, certificate, at)
+        if reasons:
+            raise CertificateRefused(*_told(reasons[0]), str(certificate.subject))
         # The encryption certificate of a pair: a key management centre may hold its private key too (GM/T 0034).
         if certificate.key_usage is not None and not certificate.key_usage & _SIGNS:
-            raise CertificateRefused("key_usage", str(certificate.subject))
-        if await self.is_revoked(certificate):
-            raise CertificateRefused("revoked", str(certificate.subject))
-        above = chain.certificates[min(1, len(chain.certificates) - 1)]
-        # A foreign CA's status is not known here, and no URL of its certificate is fetched.
-        return "good" if above.spki_der in {item.spki_der for item in await self._authorities()} else "unchecked"
+            raise CertificateRefused("key_usage", _KEY_USAGE, str(certificate.subject))
+        return revocation
 
-    async def is_revoked(self, certificate: Certificate) -> bool:
-        """By our own register, for what bears the name of one of our authorities, whatever path it was accepted by."""
-        return await self._issuer.is_revoked(certificate.serial) and any(
-            item.subject.matches(certificate.issuer) for item in await self._authorities()
+    async def holds(self, tenant: str, application: str, certificate: Certificate, at: datetime) -> bool:
+        """Whether it would be accepted again: a session lasts no longer."""
+        reasons, _ = await self._judge(tenant, application, certificate, at)
+        return not reasons
+
+    def account_of(self, tenant: str, application: str, certificate: Certificate) -> str | None:
+        """The account that the certificate itself names, where the application has it so; None: accounts are bound
+        one by one. Raises CertificateRefused when the field is missing."""
+        field = self.policy(tenant, application).account_field
+        if not field:
+            return None
+        name = certificate.subject.get(field)
+        if not name:
+            reason = Text(_NAMELESS.zh.format(field), _NAMELESS.en.format(field))
+            raise CertificateRefused("account_field", reason, str(certificate.subject))
+        return name[:128]
+
+    async def check_lists(self, policy: Policy, at: datetime) -> None:
+        """Raises InvalidArgument for a trust list that the tenant does not have."""
+        [anyone, *_] = await self._issuer.trust_anchors()
+        verdict = await self._trust.judge(
+            policy.tenant, anyone, lists=policy.lists, at=at, purpose="", level=Level.CHAIN
         )
+        missing = [reason.subject for reason in verdict.reasons if reason.code == "no_such_list"]
+        if missing:
+            names = ", ".join(missing)
+            raise InvalidArgument("lists", Text(f"没有信任列表：{names}", f"no such trust list: {names}"))
 
-    async def _authorities(self) -> list[Certificate]:
-        """The platform's own."""
-        ders = [*await self._issuer.trust_anchors(), *await self._issuer.intermediates()]
-        return [parse_certificate(der) for der in ders]
+    async def _judge(
+        self, tenant: str, application: str, certificate: Certificate, at: datetime
+    ) -> tuple[tuple[TrustReason, ...], str]:
+        policy = self.policy(tenant, application)
+        verdict = await self._trust.judge(
+            tenant,
+            certificate.der,
+            lists=policy.lists,
+            at=at,
+            purpose=Purpose.CLIENT_AUTH,
+            level=Level(policy.level),
+            stale=timedelta(seconds=policy.stale_seconds),
+        )
+        return (() if verdict.valid else verdict.reasons), verdict.revocation
+
+
+def _told(reason: TrustReason) -> tuple[str, Text]:
+    """The reason with what it rests on, in a line."""
+    texts = [reason.text]
+    deeper = reason
+    while deeper.children:
+        deeper = deeper.children[0]
+        texts.append(deeper.text)
+    return reason.code, Text("：".join(t.zh for t in texts), ": ".join(t.en for t in texts))
 
 
 def read(text: str) -> Certificate:
@@ -78,7 +121,7 @@ def verify(certificate: Certificate, message: bytes, signature: bytes) -> None:
     """Raises LoginFailed unless the signature is the certificate's."""
     algorithm = _ALGORITHMS.get(certificate.public_key.algorithm)
     if algorithm is None:
-        raise CertificateRefused("unsupported_key", str(certificate.subject))
+        raise CertificateRefused("unsupported_key", _UNSUPPORTED, str(certificate.subject))
     try:
         spki.verify(certificate.spki_der, algorithm, message, signature)
     except (InvalidSignature, DecodeError) as error:

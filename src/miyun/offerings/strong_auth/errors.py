@@ -8,13 +8,23 @@ from miyun.core.i18n import Text
 
 class CertificateRefused(MiyunError):
     status = 403
-    text = Text("证书未被接受：{reason}（{subject}）。", "The certificate is not accepted: {reason} ({subject}).")
+    text = Text("证书未被接受：{reason_zh}（{subject}）。", "The certificate is not accepted: {reason_en} ({subject}).")
     remedy = Text(
         "请更换有效证书，或联系租户安全管理员。", "Use a valid certificate or ask the tenant's security administrator."
     )
 
-    def __init__(self, reason: str, subject: str) -> None:
-        super().__init__(field="certificate", reason=reason, subject=subject)
+    def __init__(self, reason: str, told: Text, subject: str) -> None:
+        """`reason` is for programs: a code of the trust directory, or of this room."""
+        super().__init__(field="certificate", reason_zh=told.zh, reason_en=told.en, subject=subject)
+        self.reason = reason
+
+
+class NotBound(CertificateRefused):
+    """A good certificate of somebody who has no account here."""
+
+    def __init__(self, subject: str) -> None:
+        told = Text("未绑定本应用的账号", "not bound to an account of this application")
+        super().__init__("not_bound", told, subject)
 
 
 class ChallengeInvalid(MiyunError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from miyun.core.operation import Struct
-from miyun.offerings.strong_auth.model import Account, Session
+from miyun.offerings.strong_auth.model import Account, Policy, Session
 
 Certificate = Annotated[str, Meta(min_length=64, max_length=16384, description="PEM, or base64 of DER")]
 AccountName = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -70,27 +70,38 @@ class AccountList(Struct):
     next_cursor: str | None = None
 
 
-class AddTrust(Struct):
-    certificate: Certificate
+class PolicyRef(Struct):
+    application: str
 
 
-class TrustRef(Struct):
-    trust: str
+class SetPolicy(Struct):
+    """`lists`: trust lists by name, none: the platform's own authorities. `level`: how far certificates are looked
+    into. `stale_seconds`: for how long after its end revocation information is still good enough. `account_field`:
+    the attribute of the subject that is the account (CN, UID …); empty: certificates are bound one by one."""
+
+    application: str
+    lists: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=16)] = ()
+    level: Literal["chain", "revocation", "ocsp"] = "revocation"
+    stale_seconds: Annotated[int, Meta(ge=0, le=30 * 86400)] = 0
+    account_field: Literal["", "CN", "UID", "serialNumber", "emailAddress", "OU", "title"] = ""
 
 
-class TrustView(Struct):
-    id: str
-    subject: str
-    fingerprint: str
-    created_at: datetime
+class PolicyView(Struct):
+    application: str
+    lists: list[str]
+    level: str
+    stale_seconds: int
+    account_field: str
 
     @staticmethod
-    def of(row: dict[str, object]) -> TrustView:
-        return TrustView(**{name: row[name] for name in ("id", "subject", "fingerprint", "created_at")})  # type: ignore[arg-type]
-
-
-class TrustList(Struct):
-    items: list[TrustView]
+    def of(policy: Policy) -> PolicyView:
+        return PolicyView(
+            application=policy.application,
+            lists=list(policy.lists),
+            level=policy.level,
+            stale_seconds=policy.stale_seconds,
+            account_field=policy.account_field,
+        )
 
 
 class AskChallenge(Struct):
@@ -113,7 +124,8 @@ class Login(Struct):
 
 
 class LoginResult(Struct):
-    """`revocation`: good (checked against our CA) or unchecked (a foreign CA of the trust list)."""
+    """`revocation`: what is known of the certificate; good, stale (but within what the application bears with), or
+    unchecked where the application asks for the chain only."""
 
     session: str
     account: str

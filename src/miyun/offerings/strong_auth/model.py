@@ -44,6 +44,21 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What an application asks of login certificates; what it has not said is as here. `lists` are trust lists by
+    name, none: the platform's own authorities. `stale_seconds`: for how long after its end revocation information is
+    still good enough to let somebody in. `account_field`: an attribute of the subject that is the account; empty:
+    accounts are bound certificate by certificate."""
+
+    tenant: str
+    application: str
+    lists: tuple[str, ...] = ()
+    level: str = "revocation"
+    stale_seconds: int = 0
+    account_field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Challenge:
     """`message` is what the certificate's key signs: it names tenant, application and expiry, so that a signature
     made for one application cannot be used at another (GM/T 0067: the challenge is bound to the service)."""
@@ -68,7 +83,7 @@ class Session:
     expires_at: datetime
     ended_at: datetime | None
     method: str  # "api", or the protocol that it was opened by: "oidc", "cas", "tls"
-    revocation: str  # how the certificate was checked: "good" | "unchecked"
+    revocation: str  # what was known of the certificate: "good" | "stale" | "unchecked"
     client: str = ""  # the registered client of that protocol
     sso: str = ""  # the browser's session that opened it
 

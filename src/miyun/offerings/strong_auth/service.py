@@ -5,19 +5,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
+
 from miyun.core.clock import Clock
 from miyun.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.operation import Call
 from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, KeyDirectory
+from miyun.core.trust import TrustDirectory
 from miyun.gm import rand
 from miyun.hsm.port import Machine
 from miyun.offerings.strong_auth import messages as m
+from miyun.offerings.strong_auth.accounts import Accounts, account_for
 from miyun.offerings.strong_auth.certificates import Certificates, read, verify
 from miyun.offerings.strong_auth.errors import (
     AccountNotActive,
-    CertificateRefused,
     ChallengeInvalid,
     TooManyChallenges,
 )
@@ -25,9 +28,9 @@ from miyun.offerings.strong_auth.model import (
     CHALLENGE_LIFETIME,
     OPEN_CHALLENGES,
     TRANSITIONS,
-    Account,
     AccountState,
     Challenge,
+    Policy,
     Session,
     challenge_message,
 )
@@ -46,6 +49,7 @@ class StrongAuthService:
         store: StrongAuthStore,
         sso: SsoStore,
         issuer: CertificateIssuer,
+        trust: TrustDirectory,
         bindings: Bindings,
         applications: ApplicationDirectory,
         keys: KeyDirectory,
@@ -56,12 +60,13 @@ class StrongAuthService:
     ) -> None:
         self._store = store
         self._bindings = bindings
-        self.certificates = Certificates(store=store, issuer=issuer)
+        self.certificates = Certificates(store=store, issuer=issuer, trust=trust)
+        self.accounts = Accounts(store=store, certificates=self.certificates)
         self.sessions = Sessions(store=store, certificates=self.certificates)
         self._clock = clock
         self.sso = SingleSignOn(
             store=sso,
-            accounts=store,
+            accounts=self.accounts,
             certificates=self.certificates,
             sessions=self.sessions,
             keys=keys,
@@ -75,21 +80,8 @@ class StrongAuthService:
     async def bind_account(self, call: Call, request: m.BindAccount) -> m.AccountView:
         application = self._bound_application(call, request.application)
         certificate = read(request.certificate)
-        await self.certificates.accept(call.require_tenant(), certificate, call.now)
-        account = Account(
-            id=new_id("acc"),
-            tenant=call.require_tenant(),
-            application=application,
-            account=request.account,
-            subject=str(certificate.subject),
-            issuer=str(certificate.issuer),
-            serial=f"{certificate.serial:X}",
-            fingerprint=certificate.fingerprint.hex(),
-            certificate=certificate.der,
-            not_after=certificate.not_after,
-            state=AccountState.ACTIVE,
-            created_at=call.now,
-        )
+        await self.certificates.accept(call.require_tenant(), application, certificate, call.now)
+        account = account_for(call.require_tenant(), application, request.account, certificate, call.now)
         self._store.add_account(account)
         call.resource.update(account=account.id, serial=account.serial)
         return m.AccountView.of(account)
@@ -117,30 +109,22 @@ class StrongAuthService:
         self._store.end_sessions(account, call.now)
         return m.Done(done=True)
 
-    async def add_trust(self, call: Call, request: m.AddTrust) -> m.TrustView:
-        certificate = read(request.certificate)
-        if not certificate.is_ca:
-            raise InvalidArgument("certificate", Text("不是 CA 证书", "is not a CA certificate"))
-        row: dict[str, object] = {
-            "id": new_id("tru"),
-            "tenant": call.require_tenant(),
-            "subject": str(certificate.subject),
-            "fingerprint": certificate.fingerprint.hex(),
-            "certificate": certificate.der,
-            "created_at": call.now,
-        }
-        self._store.add_trust(row)
-        call.resource["trust"] = str(row["id"])
-        return m.TrustView.of(row)
+    async def get_policy(self, call: Call, request: m.PolicyRef) -> m.PolicyView:
+        application = self._bound_application(call, request.application)
+        return m.PolicyView.of(self.certificates.policy(call.require_tenant(), application))
 
-    async def list_trust(self, call: Call, request: m.Nothing) -> m.TrustList:
-        return m.TrustList(items=[m.TrustView.of(row) for row in self._store.trust(call.require_tenant())])
-
-    async def remove_trust(self, call: Call, request: m.TrustRef) -> m.Done:
-        call.resource["trust"] = request.trust
-        if not self._store.remove_trust(call.require_tenant(), request.trust):
-            raise NotFound("trust", request.trust)
-        return m.Done(done=True)
+    async def set_policy(self, call: Call, request: m.SetPolicy) -> m.PolicyView:
+        """Raises InvalidArgument for a trust list that is not there."""
+        tenant, application = call.require_tenant(), self._bound_application(call, request.application)
+        policy = Policy(tenant, application, request.lists, request.level, request.stale_seconds, request.account_field)
+        await self.certificates.check_lists(policy, call.now)
+        before = self.certificates.policy(tenant, application)
+        self._store.set_policy(policy)
+        call.resource["application"] = application
+        call.detail.update(
+            before=msgspec.to_builtins(m.PolicyView.of(before)), now=msgspec.to_builtins(m.PolicyView.of(policy))
+        )
+        return m.PolicyView.of(policy)
 
     async def challenge(self, call: Call, request: m.AskChallenge) -> m.ChallengeView:
         tenant, application = call.require_tenant(), _application(call, request.application)
@@ -162,15 +146,14 @@ class StrongAuthService:
             raise ChallengeInvalid(field="challenge")
         certificate = read(request.certificate)
         call.resource["serial"] = f"{certificate.serial:X}"
-        revocation = await self.certificates.accept(tenant, certificate, call.now)
+        revocation = await self.certificates.accept(tenant, application, certificate, call.now)
         verify(certificate, challenge.message, request.signature)
-        account = self._store.account_by_fingerprint(tenant, application, certificate.fingerprint.hex())
-        if account is None:
-            raise CertificateRefused("not bound to an account of this application", str(certificate.subject))
+        account = self.accounts.of(tenant, application, certificate, call.now)
         if account.state is not AccountState.ACTIVE:
             raise AccountNotActive(state=account.state)
         token = new_token()
         session = make_session(account, token, call.now, method="api", revocation=revocation)
+        self.accounts.keep(account)
         self._store.open_session(session)
         call.detail.update(account=account.account, revocation=revocation)
         return m.LoginResult(

@@ -25,17 +25,17 @@ class Sessions:
         if session is None or not is_open(session, now):
             return None
         account = self._store.account_by_fingerprint(session.tenant, session.application, session.fingerprint)
-        if account is None or not await self.holds(account):
+        if account is None or not await self.holds(account, now):
             self._store.end_session(session.id, now)
             return None
         if (now - session.last_seen_at).total_seconds() > _SEEN_AGAIN:
             self._store.touch_session(session.id, now)
         return account
 
-    async def holds(self, account: Account) -> bool:
-        """Whether the account is in use and its certificate was not revoked."""
-        return account.state is AccountState.ACTIVE and not await self._certificates.is_revoked(
-            parse_certificate(account.certificate)
+    async def holds(self, account: Account, now: datetime) -> bool:
+        """Whether the account is in use and its certificate would be accepted again."""
+        return account.state is AccountState.ACTIVE and await self._certificates.holds(
+            account.tenant, account.application, parse_certificate(account.certificate), now
         )
 
 

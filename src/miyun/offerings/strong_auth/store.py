@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Column, Index, LargeBinary, String, Table, UniqueConstraint, delete, func, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from miyun.core.errors import AlreadyExists
 from miyun.core.storage import Database, UtcDateTime, metadata
-from miyun.offerings.strong_auth.model import Account, AccountState, Challenge, Session
+from miyun.offerings.strong_auth.model import Account, AccountState, Challenge, Policy, Session
 
 ACCOUNT = Table(
     "strong_auth_account",
@@ -30,16 +43,15 @@ ACCOUNT = Table(
     Index("ix_strong_auth_account_tenant_id", "tenant", "id"),
 )
 
-TRUST = Table(
-    "strong_auth_trust",
+POLICY = Table(
+    "strong_auth_policy",
     metadata,
-    Column("id", String(40), primary_key=True),
-    Column("tenant", String(40), nullable=False),
-    Column("subject", String(1024), nullable=False),
-    Column("fingerprint", String(64), nullable=False),
-    Column("certificate", LargeBinary, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    UniqueConstraint("tenant", "fingerprint"),
+    Column("tenant", String(40), primary_key=True),
+    Column("application", String(40), primary_key=True),
+    Column("lists", JSON, nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("stale_seconds", Integer, nullable=False),
+    Column("account_field", String(32), nullable=False),
 )
 
 CHALLENGE = Table(
@@ -125,28 +137,18 @@ class StrongAuthStore:
             statement = delete(ACCOUNT).where(ACCOUNT.c.tenant == tenant, ACCOUNT.c.id == account_id)
             return connection.execute(statement).rowcount == 1
 
-    def add_trust(self, values: dict[str, object]) -> None:
-        try:
-            with self._database.write() as connection:
-                connection.execute(TRUST.insert().values(**values))
-        except IntegrityError as error:
-            raise AlreadyExists(kind="certificate", name=values["fingerprint"], field="certificate") from error
-
-    def trust(self, tenant: str) -> list[dict[str, object]]:
-        query = select(TRUST).where(TRUST.c.tenant == tenant).order_by(TRUST.c.id)
+    def policy(self, tenant: str, application: str) -> Policy | None:
+        query = select(POLICY).where(POLICY.c.tenant == tenant, POLICY.c.application == application)
         with self._database.read() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            row = connection.execute(query).mappings().first()
+        return Policy(**{**row, "lists": tuple(row["lists"])}) if row else None
 
-    def trusted(self, tenant: str) -> list[bytes]:
-        """The tenant's trusted CA certificates, DER."""
-        with self._database.read() as connection:
-            rows = connection.execute(select(TRUST.c.certificate).where(TRUST.c.tenant == tenant))
-            return [bytes(row.certificate) for row in rows]
-
-    def remove_trust(self, tenant: str, trust_id: str) -> bool:
+    def set_policy(self, policy: Policy) -> None:
+        values = {name: getattr(policy, name) for name in Policy.__slots__}
+        which = (POLICY.c.tenant == policy.tenant, POLICY.c.application == policy.application)
         with self._database.write() as connection:
-            statement = delete(TRUST).where(TRUST.c.tenant == tenant, TRUST.c.id == trust_id)
-            return connection.execute(statement).rowcount == 1
+            connection.execute(delete(POLICY).where(*which))
+            connection.execute(POLICY.insert().values(**values))
 
     def add_challenge(self, challenge: Challenge, now: datetime) -> int:
         """Store it and answer how many of the application were open before."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.rooms import Rooms
-from tests.standin import StandInMachine, database_in
 from tests.strong_auth import Hall
 
 from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
@@ -98,29 +95,6 @@ def test_an_expired_certificate_is_refused(hall: Hall) -> None:
     hall.rooms.clock.advance(days=365 * 11)
     with pytest.raises(CertificateRefused, match=r"expired|untrusted"):
         hall.login(hall.challenge())
-
-
-def test_a_foreign_ca_is_refused_until_the_tenant_trusts_it(hall: Hall, tmp_path_factory: Any) -> None:
-    folder = tmp_path_factory.mktemp("foreign")
-    foreign = Rooms(folder, database_in(folder), StandInMachine(), StandInMachine())
-    hall.do(foreign.certificate.bootstrap)
-    issued = hall.do(
-        foreign.issuer.issue,
-        "ten_x",
-        template="person",
-        subject={"CN": "wang"},
-        spki=spki.sm2_spki(sm2.public_key(hall.private)),
-        at=foreign.clock.now(),
-    )
-    pem = parse_certificate(issued.der).to_pem()
-    with pytest.raises(CertificateRefused, match="signature"):  # its CA has the name of ours, but another key
-        hall.bind(pem=pem)
-    issuing = parse_certificate(issued.chain[0]).to_pem()
-    hall.do(hall.service.add_trust, hall.call(), m.AddTrust(certificate=issuing))
-    hall.bind(pem=pem)
-    assert hall.login(hall.challenge(), pem=pem).revocation == "unchecked"
-    with pytest.raises(CertificateRefused):  # trust is the tenant's own
-        hall.do(hall.service.bind_account, hall.call("ten_b"), m.BindAccount(account="wang", certificate=pem))
 
 
 def test_a_tls_server_certificate_is_not_a_login_certificate(hall: Hall) -> None:
@@ -228,16 +202,6 @@ def test_a_session_ends_with_the_account_it_was_opened_for(hall: Hall, verb: str
     session = hall.login(hall.challenge()).session
     hall.do(getattr(hall.service, verb), hall.call(), m.AccountRef(account_id=account.id))
     assert not hall.check(session).active
-
-
-def test_our_own_issuing_ca_in_the_trust_list_does_not_hide_a_revocation(hall: Hall) -> None:
-    (issuing,) = [der for der in hall.do(hall.rooms.issuer.intermediates) if b"Miyun SM2" in der]
-    hall.do(hall.service.add_trust, hall.call(), m.AddTrust(certificate=parse_certificate(issuing).to_pem()))
-    hall.bind()
-    assert hall.login(hall.challenge()).revocation == "good"
-    hall.do(hall.rooms.issuer.revoke, hall.serial, "key_compromise", hall.rooms.clock.now())
-    with pytest.raises(CertificateRefused):
-        hall.login(hall.challenge())
 
 
 def test_the_encryption_certificate_of_a_pair_logs_nobody_in(hall: Hall) -> None:

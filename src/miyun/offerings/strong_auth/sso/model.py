@@ -124,8 +124,7 @@ class BrowserSession:
 
     id: str  # digest
     tenant: str
-    fingerprint: str
-    revocation: str
+    certificate: bytes
     opened_at: datetime
     last_seen_at: datetime
     expires_at: datetime

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 from miyun.core.access import Entitled
 from miyun.core.clock import Clock
+from miyun.core.errors import MiyunError
 from miyun.core.operation import Call, Reply
 from miyun.core.ports import ApplicationDirectory, KeyDirectory
 from miyun.hsm.port import Machine
+from miyun.offerings.strong_auth.accounts import Accounts
 from miyun.offerings.strong_auth.certificates import Certificates, read, verify
-from miyun.offerings.strong_auth.errors import AccountNotActive, CertificateRefused, ChallengeInvalid
+from miyun.offerings.strong_auth.errors import AccountNotActive, ChallengeInvalid
 from miyun.offerings.strong_auth.model import SESSION_IDLE, SESSION_LIFETIME, Account, AccountState
 from miyun.offerings.strong_auth.sessions import Sessions, make_session, new_token, stored
 from miyun.offerings.strong_auth.sso import messages as m
@@ -24,7 +26,7 @@ from miyun.offerings.strong_auth.sso.model import BrowserSession, Protocol
 from miyun.offerings.strong_auth.sso.oidc import Asked, OpenIdProvider, SentBack
 from miyun.offerings.strong_auth.sso.registration import Registration
 from miyun.offerings.strong_auth.sso.store import SsoStore
-from miyun.offerings.strong_auth.store import StrongAuthStore
+from miyun.wire.x509 import parse_certificate
 
 Entitle = Callable[[str, str, datetime], Awaitable[Entitled]]  # tenant, application: is the service bought and in term?
 
@@ -34,7 +36,7 @@ class SingleSignOn:
         self,
         *,
         store: SsoStore,
-        accounts: StrongAuthStore,
+        accounts: Accounts,
         certificates: Certificates,
         sessions: Sessions,
         keys: KeyDirectory,
@@ -69,8 +71,11 @@ class SingleSignOn:
         client = asked.client
         browser = self._browser(request.tenant, request.sso, asked, call.now)
         if browser is not None:
-            account = self._accounts.account_by_fingerprint(client.tenant, client.application, browser.fingerprint)
-            if account is not None and await self._sessions.holds(account):
+            try:
+                await self._account(asked, browser, call.now)
+            except MiyunError:
+                pass  # not an account of this application: another key may be
+            else:
                 return m.LoginPage(known=True)
         if asked.silent:
             return m.LoginPage(redirect=self._flow(request.protocol).needs_login(asked))
@@ -99,20 +104,22 @@ class SingleSignOn:
             if browser is None:
                 raise SessionUnknown(field="sso")
             token, challenge = "", None
-            account = await self._account(call, asked, browser.fingerprint)
         else:
             token = new_token()
             challenge, browser = await self._signed(call, asked, request, stored(token))
-            account = await self._account(call, asked, browser.fingerprint)
+        account, revocation = await self._account(asked, browser, call.now)
+        call.resource["serial"] = account.serial
+        call.detail["account"] = account.account
         session = make_session(
             account,
             new_token(),
             call.now,
             method=request.protocol,
-            revocation=browser.revocation,
+            revocation=revocation,
             client=client.id,
             sso=browser.id,
         )
+        self._accounts.keep(account)
         flow = self._flow(request.protocol)
         location, grant = flow.answer(asked, session, browser.id, browser.opened_at, call.now)
         if not self._store.open_login(
@@ -121,8 +128,8 @@ class SingleSignOn:
             raise ChallengeInvalid(field="challenge")
         if not challenge:
             self._store.touch_browser(browser.id, call.now)
-        call.resource.update(grant=grant.id, serial=account.serial)
-        call.detail.update(account=account.account, revocation=browser.revocation, signed=bool(challenge))
+        call.resource["grant"] = grant.id
+        call.detail.update(revocation=revocation, signed=bool(challenge))
         return m.LoginDone(redirect=location, sso=token)
 
     async def logout(self, call: Call, request: m.Logout) -> m.LogoutDone:
@@ -189,30 +196,25 @@ class SingleSignOn:
         call.resource["challenge"] = name
         certificate = read(request.certificate or "")
         call.resource["serial"] = f"{certificate.serial:X}"
-        revocation = await self._certificates.accept(client.tenant, certificate, call.now)
         verify(certificate, message, request.signature)
         browser = BrowserSession(
             id=browser_id,
             tenant=client.tenant,
-            fingerprint=certificate.fingerprint.hex(),
-            revocation=revocation,
+            certificate=certificate.der,
             opened_at=call.now,
             last_seen_at=call.now,
             expires_at=min(call.now + SESSION_LIFETIME, certificate.not_after),
         )
         return (name, expires), browser
 
-    async def _account(self, call: Call, asked: Asked, fingerprint: str) -> Account:
-        client = asked.client
-        account = self._accounts.account_by_fingerprint(client.tenant, client.application, fingerprint)
-        if account is None:
-            raise CertificateRefused("not bound to an account of this application", fingerprint[:16])
-        call.detail["account"] = account.account
+    async def _account(self, asked: Asked, browser: BrowserSession, now: datetime) -> tuple[Account, str]:
+        """And what is known of the certificate's revocation. Raises CertificateRefused, AccountNotActive."""
+        client, certificate = asked.client, parse_certificate(browser.certificate)
+        revocation = await self._certificates.accept(client.tenant, client.application, certificate, now)
+        account = self._accounts.of(client.tenant, client.application, certificate, now)
         if account.state is not AccountState.ACTIVE:
             raise AccountNotActive(state=account.state)
-        if not await self._sessions.holds(account):
-            raise CertificateRefused("revoked", account.subject)
-        return account
+        return account, revocation
 
     def _named(self, tenant: str, claims: dict[str, object] | None) -> str | None:
         """The browser's session that a client's ID token belongs to."""

@@ -539,8 +539,7 @@ def upgrade() -> None:
         "strong_auth_browser",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("revocation", sa.String(length=16), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
         sa.Column("opened_at", UtcDateTime(), nullable=False),
         sa.Column("last_seen_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
@@ -607,6 +606,16 @@ def upgrade() -> None:
     op.create_index("ix_strong_auth_grant_created_at", "strong_auth_grant", ["created_at"], unique=False)
     op.create_index("ix_strong_auth_grant_session", "strong_auth_grant", ["session"], unique=False)
     op.create_table(
+        "strong_auth_policy",
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("lists", sa.JSON(), nullable=False),
+        sa.Column("level", sa.String(length=16), nullable=False),
+        sa.Column("stale_seconds", sa.Integer(), nullable=False),
+        sa.Column("account_field", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "application", name=op.f("pk_strong_auth_policy")),
+    )
+    op.create_table(
         "strong_auth_session",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
@@ -663,17 +672,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_token")),
     )
     op.create_index("ix_strong_auth_token_expires_at", "strong_auth_token", ["expires_at"], unique=False)
-    op.create_table(
-        "strong_auth_trust",
-        sa.Column("id", sa.String(length=40), nullable=False),
-        sa.Column("tenant", sa.String(length=40), nullable=False),
-        sa.Column("subject", sa.String(length=1024), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("certificate", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_trust")),
-        sa.UniqueConstraint("tenant", "fingerprint", name=op.f("uq_strong_auth_trust_tenant_fingerprint")),
-    )
     op.create_table(
         "timestamp_drift",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
