@@ -149,6 +149,10 @@ class _CertificateApplication(_Group):
 
 
 class _CertificateCa(_Group):
+    def configure(self, *, ca: str, shards: int, deltas: bool) -> Any:
+        """Set shards and delta lists of an authority. 设置吊销列表的分片与增量。"""
+        return self._client.call('certificate.ca.configure', ca=ca, shards=shards, deltas=deltas)
+
     def file(self, *, ca: str) -> Any:
         """Download an authority's certificate. 下载认证机构证书。"""
         return self._client.call('certificate.ca.file', ca=ca)
@@ -159,9 +163,9 @@ class _CertificateCa(_Group):
 
 
 class _CertificateCrl(_Group):
-    def __call__(self, *, ca: str) -> Any:
+    def __call__(self, *, ca: str, shard: int | None = None, delta: bool | None = None) -> Any:
         """Download a revocation list. 下载证书吊销列表。"""
-        return self._client.call('certificate.crl', ca=ca)
+        return self._client.call('certificate.crl', ca=ca, shard=shard, delta=delta)
 
     def publish(self) -> Any:
         """Publish the revocation lists that are due. 立即发布到期的吊销列表。"""
@@ -259,6 +263,10 @@ class _Certificate(_Group):
         """Download a certificate's file. 下载证书文件。"""
         return self._client.call('certificate.download', serial=serial, format=format, charge_to=charge_to)
 
+    def export(self, *, text: str | None = None, name: str | None = None, serial_prefix: str | None = None, template: str | None = None, ca: str | None = None, usage: str | None = None, application: str | None = None, key_sm3: str | None = None, state: str | None = None, expires_from: Any = None, expires_before: Any = None, issued_from: Any = None, issued_before: Any = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of certificates. 导出证书清单。"""
+        return self._client.call('certificate.export', text=text, name=name, serial_prefix=serial_prefix, template=template, ca=ca, usage=usage, application=application, key_sm3=key_sm3, state=state, expires_from=expires_from, expires_before=expires_before, issued_from=issued_from, issued_before=issued_before, sort=sort, format=format, charge_to=charge_to)
+
     def get(self, *, serial: str, charge_to: str | None = None) -> Any:
         """Look at a certificate. 查看证书。"""
         return self._client.call('certificate.get', serial=serial, charge_to=charge_to)
@@ -267,13 +275,17 @@ class _Certificate(_Group):
         """Issue a certificate, with an encryption twin if asked. 签发证书（可同时签发加密证书）。"""
         return self._client.call('certificate.issue', template=template, csr=csr, subject=subject, names=names, days=days, encryption_public_key=encryption_public_key, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def list(self, *, text: str | None = None, template: str | None = None, state: str | None = None, expires_before: Any = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def list(self, *, text: str | None = None, name: str | None = None, serial_prefix: str | None = None, template: str | None = None, ca: str | None = None, usage: str | None = None, application: str | None = None, key_sm3: str | None = None, state: str | None = None, expires_from: Any = None, expires_before: Any = None, issued_from: Any = None, issued_before: Any = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """Find certificates. 查找证书。"""
-        return self._client.call('certificate.list', text=text, template=template, state=state, expires_before=expires_before, limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('certificate.list', text=text, name=name, serial_prefix=serial_prefix, template=template, ca=ca, usage=usage, application=application, key_sm3=key_sm3, state=state, expires_from=expires_from, expires_before=expires_before, issued_from=issued_from, issued_before=issued_before, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def ocsp(self, *, body: bytes, ca: str) -> Any:
         """Ask for the status of certificates. 在线查询证书状态。"""
         return self._client.call('certificate.ocsp', ca=ca, body=body)
+
+    def published(self, *, certificate: str) -> Any:
+        """Download a published certificate. 下载公开的证书。"""
+        return self._client.call('certificate.published', certificate=certificate)
 
     def resume(self, *, serial: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Resume a suspended certificate. 恢复已冻结的证书。"""
@@ -1254,15 +1266,18 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.application.rekey': Operation('certificate.application.rekey', 'POST', '/certificates/{serial}/rekey', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.application.renew': Operation('certificate.application.renew', 'POST', '/certificates/{serial}/renew', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.application.withdraw': Operation('certificate.application.withdraw', 'POST', '/certificates/applications/{application}/withdraw', ('application',), (), 'json', 'json', 'application/json', True),
+    'certificate.ca.configure': Operation('certificate.ca.configure', 'PUT', '/certificates/authorities/{ca}', ('ca',), (), 'json', 'json', 'application/json', False),
     'certificate.ca.file': Operation('certificate.ca.file', 'GET', '/certificates/authorities/{ca}/file', ('ca',), (), 'json', 'raw', 'application/json', False),
     'certificate.ca.list': Operation('certificate.ca.list', 'GET', '/certificates/authorities', (), (), 'json', 'json', 'application/json', False),
-    'certificate.crl': Operation('certificate.crl', 'GET', '/certificates/authorities/{ca}/crl', ('ca',), (), 'json', 'raw', 'application/json', False),
+    'certificate.crl': Operation('certificate.crl', 'GET', '/certificates/authorities/{ca}/crl', ('ca',), ('shard', 'delta'), 'json', 'raw', 'application/json', False),
     'certificate.crl.publish': Operation('certificate.crl.publish', 'POST', '/certificates/authorities/publish', (), (), 'json', 'json', 'application/json', False),
     'certificate.download': Operation('certificate.download', 'GET', '/certificates/{serial}/file', ('serial',), ('format',), 'json', 'raw', 'application/json', False),
+    'certificate.export': Operation('certificate.export', 'GET', '/certificates/export', (), ('text', 'name', 'serial_prefix', 'template', 'ca', 'usage', 'application', 'key_sm3', 'state', 'expires_from', 'expires_before', 'issued_from', 'issued_before', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.get': Operation('certificate.get', 'GET', '/certificates/{serial}', ('serial',), (), 'json', 'json', 'application/json', False),
     'certificate.issue': Operation('certificate.issue', 'POST', '/certificates', (), (), 'json', 'json', 'application/json', True),
-    'certificate.list': Operation('certificate.list', 'GET', '/certificates', (), ('text', 'template', 'state', 'expires_before', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.list': Operation('certificate.list', 'GET', '/certificates', (), ('text', 'name', 'serial_prefix', 'template', 'ca', 'usage', 'application', 'key_sm3', 'state', 'expires_from', 'expires_before', 'issued_from', 'issued_before', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.ocsp': Operation('certificate.ocsp', 'POST', '/certificates/authorities/{ca}/ocsp', ('ca',), (), 'raw', 'raw', 'application/ocsp-request', False),
+    'certificate.published': Operation('certificate.published', 'GET', '/certificates/published/{certificate}', ('certificate',), (), 'json', 'raw', 'application/json', False),
     'certificate.resume': Operation('certificate.resume', 'POST', '/certificates/{serial}/resume', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.revoke': Operation('certificate.revoke', 'POST', '/certificates/{serial}/revoke', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.suspend': Operation('certificate.suspend', 'POST', '/certificates/{serial}/suspend', ('serial',), (), 'json', 'json', 'application/json', True),

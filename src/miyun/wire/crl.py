@@ -30,6 +30,7 @@ __all__ = [
 
 MAX_SIZE: Final = 64 * 1024 * 1024
 _V2: Final = der.integer(1)
+_ALL: Final = IssuingDistributionPoint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ class TbsCertificateList:
     crl_number: int
     authority_key_identifier: bytes
     signature_algorithm: SignatureAlgorithm
+    base_number: int | None = None
+    """Of a delta list: the complete list that it tells changes against (RFC 5280 5.2.4)."""
+    scope: IssuingDistributionPoint = _ALL
+    """Which certificates the list is about; all of the issuer's when nothing is said."""
+    freshest: tuple[str, ...] = ()
+    """Of a complete list: where its delta lists are (RFC 5280 5.2.6)."""
 
     def encode(self) -> bytes:
         """TBSCertList DER: the message to be signed. Raises EncodeError."""
@@ -60,11 +67,12 @@ def encode_tbs(head: TbsCertificateList, encoded_entries: Iterable[bytes]) -> by
         raise EncodeError("not after thisUpdate", field="nextUpdate")
     if not 0 <= head.crl_number < 1 << 159:
         raise EncodeError("non-negative and at most 20 octets", field="cRLNumber")
+    if head.base_number is not None and not 0 <= head.base_number < head.crl_number:
+        raise EncodeError("not an earlier list", field="deltaCRLIndicator")
+    if head.base_number is not None and head.freshest:
+        raise EncodeError("not in a delta list", field="freshestCRL")
     entries = b"".join(encoded_entries)
-    extensions = der.sequence(
-        extension.authority_key_identifier(head.authority_key_identifier).encode(),
-        extension.crl_number(head.crl_number).encode(),
-    )
+    extensions = der.sequence(*(item.encode() for item in _extensions(head)))
     return der.sequence(
         _V2,
         head.signature_algorithm.identifier,
@@ -74,6 +82,20 @@ def encode_tbs(head: TbsCertificateList, encoded_entries: Iterable[bytes]) -> by
         der.sequence(entries) if entries else b"",
         der.explicit(0, extensions),
     )
+
+
+def _extensions(head: TbsCertificateList) -> list[Extension]:
+    found = [
+        extension.authority_key_identifier(head.authority_key_identifier),
+        extension.crl_number(head.crl_number),
+    ]
+    if head.base_number is not None:
+        found.append(extension.delta_crl_indicator(head.base_number))
+    if head.scope != _ALL:
+        found.append(head.scope.encode())
+    if head.freshest:
+        found.append(extension.freshest_crl(head.freshest))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +169,8 @@ def parse_crl(encoded: bytes) -> CertificateList:
     reader.end()
     number = base_number = key_identifier = None
     scope = IssuingDistributionPoint()
+    if len({item.oid for item in extensions}) != len(extensions):
+        raise reader.fail("the same extension twice", "crlExtensions")
     for item in extensions:
         if item.oid == oid.CRL_NUMBER:
             number = _number(item, "cRLNumber")

@@ -13,7 +13,7 @@ from tests.interop.bouncycastle.program import verify as bouncycastle
 from tests.rooms import Rooms, rooms_in
 from tests.standin import call_of
 
-from miyun.offerings.certificate.messages import CaRequest, IssuedView, IssueRequest, RevokeRequest
+from miyun.offerings.certificate.messages import CrlRequest, IssuedView, IssueRequest, RevokeRequest
 from miyun.wire.x509 import parse_certificate
 
 pytestmark = pytest.mark.engine
@@ -37,7 +37,7 @@ def write_authority(rooms: Rooms, family: str) -> None:
         authority = rooms.certificate.authorities.find(f"{family}-{role}")
         assert authority is not None
         (rooms.folder / f"{role}.pem").write_text(parse_certificate(authority.der).to_pem())
-        reply = asyncio.run(rooms.certificate.crl(call_of(None, rooms.clock), CaRequest(ca=authority.id)))
+        reply = asyncio.run(rooms.certificate.crl(call_of(None, rooms.clock), CrlRequest(ca=authority.id)))
         (rooms.folder / f"{role}.crl").write_bytes(reply.body)
         openssl(rooms.folder, "crl", "-inform", "DER", "-in", f"{role}.crl", "-out", f"{role}.crl.pem")
 

@@ -14,7 +14,7 @@ from tests.standin import StandInMachine, call_of
 from miyun.core.errors import AlreadyExists
 from miyun.core.storage.database import Database, metadata
 from miyun.gm import sm3
-from miyun.offerings.certificate.messages import CaRequest, ListRequest, RevokeRequest, SerialRequest
+from miyun.offerings.certificate.messages import CrlRequest, ListRequest, RevokeRequest, SerialRequest
 from miyun.offerings.signature import messages as s
 from miyun.offerings.timestamp import messages as t
 from miyun.wire.crl import parse_crl
@@ -54,7 +54,7 @@ async def live(rooms: Rooms) -> None:
 
     rooms.clock.advance(minutes=1)
     await rooms.certificate.revoke(call_of("ten_a", rooms.clock), RevokeRequest(serial=certificate.serial))
-    reply = await rooms.certificate.crl(call, CaRequest(ca="sm2-issuing"))
+    reply = await rooms.certificate.crl(call, CrlRequest(ca="sm2-issuing"))
     assert int(certificate.serial, 16) in parse_crl(reply.body).entries
 
     request = t.IssueRequest(digest=sm3.digest(b"data"))

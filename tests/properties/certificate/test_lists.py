@@ -12,7 +12,7 @@ from tests.rooms import rooms_in
 from tests.standin import call_of
 
 from miyun.gm import sm2
-from miyun.offerings.certificate.messages import CaRequest
+from miyun.offerings.certificate.messages import CrlRequest
 from miyun.offerings.certificate.tasks import publish_lists
 from miyun.wire.crl import parse_crl
 from miyun.wire.spki import sm2_spki
@@ -53,7 +53,7 @@ def test_lists_name_exactly_what_is_revoked(steps: list[tuple[str, int]]) -> Non
                 rooms.clock.advance(seconds=value)
             elif kind == "task":
                 await publish_lists(rooms.certificate)
-            reply = await rooms.certificate.crl(call_of(None, rooms.clock), CaRequest(ca="sm2-issuing"))
+            reply = await rooms.certificate.crl(call_of(None, rooms.clock), CrlRequest(ca="sm2-issuing"))
             crl = parse_crl(reply.body)
             assert set(crl.entries) <= revoked
             assert crl.crl_number is not None
@@ -64,7 +64,7 @@ def test_lists_name_exactly_what_is_revoked(steps: list[tuple[str, int]]) -> Non
                 await act(kind, value)
             await act("wait", 6)
             await act("task", 0)
-            reply = await rooms.certificate.crl(call_of(None, rooms.clock), CaRequest(ca="sm2-issuing"))
+            reply = await rooms.certificate.crl(call_of(None, rooms.clock), CrlRequest(ca="sm2-issuing"))
             assert set(parse_crl(reply.body).entries) == revoked
 
         asyncio.run(run())

@@ -7,6 +7,7 @@ from tests.unit.wire.authority import ALGORITHMS, NOW, RSA, SM2, key, make, pki
 from miyun.gm.errors import InvalidSignature
 from miyun.wire import crl, der, oid, x509
 from miyun.wire.errors import DecodeError, EncodeError
+from miyun.wire.x509.distribution import IssuingDistributionPoint
 
 ENTRIES = (
     crl.RevokedEntry(5, NOW - timedelta(days=2)),
@@ -91,17 +92,51 @@ def test_inner_and_outer_algorithm_must_agree():
         crl.parse_crl(crl.assemble(tbs, RSA, b"x"))
 
 
-def with_extension(extension: x509.Extension) -> bytes:
+def with_extension(*extensions: x509.Extension) -> bytes:
     body = der.Reader(head().encode()).enter()
     parts = [body.raw() for _ in range(6)]
-    tbs = der.sequence(*parts, der.explicit(0, der.sequence(extension.encode())))
+    tbs = der.sequence(*parts, der.explicit(0, der.sequence(*(item.encode() for item in extensions))))
     return crl.assemble(tbs, SM2, pki().issuing.key.sign(tbs))
 
 
-def test_critical_extension_that_limits_the_list_is_not_overlooked():
-    limited = x509.Extension(oid.ISSUING_DISTRIBUTION_POINT, True, der.sequence())
+@pytest.mark.parametrize("kind", [oid.ISSUING_DISTRIBUTION_POINT, "1.2.3"])
+def test_critical_extension_that_limits_the_list_is_not_overlooked(kind):
+    limited = x509.Extension(kind, True, der.sequence())
     with pytest.raises(DecodeError, match="critical"):
         crl.parse_crl(with_extension(limited)).verify(pki().issuing.certificate)
+
+
+def test_a_list_of_some_certificates_and_its_changes_come_back():
+    scope = IssuingDistributionPoint(("https://ca.example.cn/crl/3.crl", "ldap://ca.example.cn/3"), user_only=True)
+    complete = crl.parse_crl(head(scope=scope, freshest=("https://ca.example.cn/3.delta.crl",)).sign(sign_list))
+    assert (complete.scope, complete.base_number) == (scope, None)
+    assert oid.FRESHEST_CRL in {item.oid for item in complete.extensions}
+    entries = (crl.RevokedEntry(5, NOW, crl.Reason.REMOVE_FROM_CRL), crl.RevokedEntry(6, NOW, crl.Reason.SUPERSEDED))
+    delta = crl.parse_crl(head(scope=scope, crl_number=9, base_number=7, entries=entries).sign(sign_list))
+    assert (delta.scope, delta.base_number, delta.crl_number) == (scope, 7, 9)
+    assert delta.is_revoked(5) == entries[0]
+    for limited in (complete, delta):
+        with pytest.raises(DecodeError, match="critical"):
+            limited.verify(pki().issuing.certificate)
+
+
+def sign_list(message: bytes) -> bytes:
+    return pki().issuing.key.sign(message)
+
+
+@pytest.mark.parametrize("wrong", [{"base_number": 7}, {"base_number": -1}, {"base_number": 6, "freshest": ("x:1",)}])
+def test_a_delta_list_is_against_an_earlier_one(wrong):
+    with pytest.raises(EncodeError):
+        head(**wrong).encode()
+
+
+def test_an_extension_given_twice_is_refused():
+    twice = x509.Extension(oid.CRL_NUMBER, False, der.integer(8))
+    with pytest.raises(DecodeError, match="twice"):
+        crl.parse_crl(with_extension(twice, twice))
+
+
+def test_what_is_not_understood_and_not_critical_is_passed_over():
     crl.parse_crl(with_extension(x509.Extension("1.2.3", False, der.NULL))).verify(pki().issuing.certificate)
 
 

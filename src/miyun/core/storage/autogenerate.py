@@ -20,6 +20,7 @@ from sqlalchemy import create_engine
 
 import miyun
 from miyun.core.storage.database import UtcDateTime, metadata
+from miyun.core.storage.search import text_indexes
 
 _FILE = Path(__file__).parent / "migrations" / "versions" / "0001_tables.py"
 _HEADER = '''"""The tables of the first release."""
@@ -61,7 +62,19 @@ def source() -> str:
         script = produce_migrations(context, metadata)
     assert script.upgrade_ops is not None
     body = render_python_code(script.upgrade_ops, render_item=_render)
-    return _HEADER + "\n".join(line for line in body.splitlines() if "# ###" not in line).lstrip() + "\n"
+    tables = "\n".join(line for line in body.splitlines() if "# ###" not in line).strip()
+    return f"{_HEADER}{tables}\n{_text_indexes()}"
+
+
+def _text_indexes() -> str:
+    """Those that no table of the metadata stands for, in each database's own words."""
+    lines = []
+    for dialect in ("sqlite", "postgresql"):
+        found = [statement for index in text_indexes() for statement in index.statements(dialect)]
+        if found:
+            lines.append(f'    if op.get_context().dialect.name == "{dialect}":')
+            lines += [f'        op.execute("""{statement.replace(" IF NOT EXISTS", "")}""")' for statement in found]
+    return "\n".join(lines) + "\n"
 
 
 def _render(kind: str, value: Any, context: Any) -> str | Literal[False]:

@@ -4,7 +4,7 @@ their own that runs only for a ceremony, so that what serves the network cannot 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
@@ -43,10 +43,11 @@ from miyun.wire.x509 import (
 
 Ceremony = Callable[[], AbstractAsyncContextManager[Machine]]
 """Opens the machine with the root keys. Raises RootsOffline when only its operators can."""
+TOPIC = "certificate.authority"
 
 
 class Authorities:
-    """Loads authorities once (they never change) and signs with their keys."""
+    """Loads authorities once, and again when they were configured, and signs with their keys."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Authorities:
         self._ledger = ledger
         self._base_url = base_url.rstrip("/")
         self._known: Mapping[str, Authority] = {}
+        ledger.on_invalidate(self._forget)
 
     @property
     def complete(self) -> bool:
@@ -119,8 +121,9 @@ class Authorities:
                 return item
         return None
 
-    def crl_url(self, authority: str) -> str:
-        return f"{self._base_url}/crl/{authority}.crl"
+    def crl_url(self, authority: str, shard: int = 0, *, delta: bool = False) -> str:
+        """Of a shard's lists; of 0, which is no shard, of all that were issued while there were none."""
+        return f"{self._base_url}/crl/{authority}{f'-{shard}' if shard else ''}{'.delta' if delta else ''}.crl"
 
     def certificate_url(self, authority: str) -> str:
         return f"{self._base_url}/ca/{authority}.cer"
@@ -130,18 +133,43 @@ class Authorities:
 
     async def sign(self, authority: Authority, to_be_signed: bytes, roots: Machine | None = None) -> bytes:
         """The whole signed structure (certificate, CRL) from its to-be-signed part; by a root in a ceremony only."""
+        [signed] = await self.sign_many(authority, [to_be_signed], roots)
+        return signed
+
+    async def sign_many(
+        self, authority: Authority, to_be_signed: Sequence[bytes], roots: Machine | None = None
+    ) -> list[bytes]:
+        """As `sign`, all of them by one request to the machine."""
         machine = roots if authority.role is AuthorityRole.ROOT else self._machine
         if machine is None:
             raise RootsOffline
+        hierarchy = authority.hierarchy
         with machine_errors():
-            [signature] = await machine.sign(authority.key, authority.hierarchy.scheme, [to_be_signed])
-        return assemble(to_be_signed, authority.hierarchy.signature, signature)
+            signatures = await machine.sign(authority.key, hierarchy.scheme, to_be_signed)
+        pairs = zip(to_be_signed, signatures, strict=True)
+        return [assemble(tbs, hierarchy.signature, signature) for tbs, signature in pairs]
 
     async def new_serial(self) -> int:
+        [serial] = await self.new_serials(1)
+        return serial
+
+    async def new_serials(self, count: int) -> list[int]:
         """Positive, 16 octets, 126 bits of them random (RFC 5280 4.1.2.2)."""
         with machine_errors():
-            octets = await self._machine.random(16)
-        return int.from_bytes(octets, "big") >> 2 | 1 << 126
+            octets = await self._machine.random(16 * count)
+        return [int.from_bytes(octets[at : at + 16], "big") >> 2 | 1 << 126 for at in range(0, len(octets), 16)]
+
+    async def configure(self, authority: Authority, *, shards: int, deltas: bool) -> bool:
+        """Over how many lists its certificates are spread from now on, and whether delta lists are made. False for
+        fewer lists than before."""
+        done = await asyncio.to_thread(self._store.configure_authority, authority.id, shards=shards, deltas=deltas)
+        if done:
+            await self._ledger.invalidate(TOPIC, authority.id)
+        return done
+
+    def _forget(self, topic: str, key: str) -> None:
+        if topic in (TOPIC, "*"):
+            self._known = {}
 
     async def _ensure(self, family: Family, role: AuthorityRole, parent: Authority | None, roots: Machine) -> Authority:
         name = authority_id(family, role)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from miyun.core.errors import Conflict, InvalidArgument, MiyunError, Unavailable
 from miyun.core.i18n import Text
-from miyun.offerings.certificate.model import State
+from miyun.offerings.certificate.model import KeyUse, State
 from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.ocsp import Status
 
@@ -32,6 +32,37 @@ class CertificateStateConflict(Conflict):
     def __init__(self, state: State) -> None:
         now = _STATES[state]
         super().__init__(Text(f"证书{now.zh}", f"the certificate is {now.en}"), field="serial")
+
+
+_KEY_USES = {
+    KeyUse.COMPROMISED: Text(
+        "该密钥的证书曾因密钥泄露被吊销", "a certificate of this key was revoked for its compromise"
+    ),
+    KeyUse.OTHER_HOLDER: Text("该公钥已为另一主体签发过证书", "this public key was certified for another subject"),
+    KeyUse.OTHER_USAGE: Text(
+        "该公钥已用于双证书中的另一种用途", "this public key was certified for the other use of a certificate pair"
+    ),
+}
+
+
+class KeyRefused(Conflict):
+    remedy = Text("请生成新的密钥对后重新申请。", "Generate a new key pair and apply with it.")
+
+    def __init__(self, field: str, use: KeyUse) -> None:
+        super().__init__(_KEY_USES[use], field=field)
+
+
+class ShardsOnlyGrow(Conflict):
+    remedy = Text("请给出不少于当前的分片数。", "Give at least the number of shards there are.")
+
+    def __init__(self) -> None:
+        super().__init__(
+            Text(
+                "已签发的证书指明了各自的分片列表，分片数只能增加",
+                "certificates name the lists of their shards: the number can only grow",
+            ),
+            field="shards",
+        )
 
 
 class CertificateNotComplete(Conflict):

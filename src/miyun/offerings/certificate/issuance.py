@@ -15,15 +15,16 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from miyun.core.clock import Clock
 from miyun.core.errors import InvalidArgument, Unavailable
 from miyun.core.i18n import Text
-from miyun.core.ids import new_id
-from miyun.gm import sm2
+from miyun.gm import sm2, sm3
 from miyun.gm.errors import InvalidKey
 from miyun.offerings.certificate.authority import Authorities
-from miyun.offerings.certificate.errors import unencodable, unreadable
+from miyun.offerings.certificate.errors import KeyRefused, unencodable, unreadable
 from miyun.offerings.certificate.model import (
     BACKDATE,
     FAMILY_OF_KEY,
     Authority,
+    Completion,
+    KeysInUse,
     Reservation,
     Usage,
     key_digest,
@@ -52,6 +53,7 @@ from miyun.wire.x509 import (
 
 _ATTRIBUTE_ORDER = ("C", "ST", "L", "O", "OU", "T", "CN", "SERIALNUMBER", "UID", "E")
 _ATTEMPTS = 3
+_KEY_FIELDS = ("public_key", "encryption_public_key")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -95,22 +97,26 @@ class Issuance:
         authority = self._authorities.issuing(FAMILY_OF_KEY[keys[0][1].algorithm])
         issuer = parse_certificate(authority.der)
         not_before, not_after = at - BACKDATE, min(at + timedelta(days=days), issuer.not_after)
-        extensions = [self._extensions(template, usage, key, order.names, authority) for usage, key in keys]
-        serials = await self._reserve(order, authority, keys, not_before, not_after, at)
-        issued: list[Issued] = []
-        for serial, (_, key), profile in zip(serials, keys, extensions, strict=True):
-            tbs = TbsCertificate(
-                serial=serial,
+        profile = _Profile(self._authorities, authority, template)
+        names = _alternatives_of(order.names, template)
+        taken = await self._reserve(order, template, authority, keys, not_before, not_after, at)
+        drafts = [
+            TbsCertificate(
+                serial=item.serial,
                 issuer=issuer.subject,
                 subject=order.subject,
                 not_before=not_before,
                 not_after=not_after,
                 spki=key.der,
                 signature_algorithm=authority.hierarchy.signature,
-                extensions=profile,
+                extensions=(*profile.extensions(usage, key, item.shard), *names),
             ).encode()
-            issued.append(Issued(serial, await self._authorities.sign(authority, tbs), authority.id))
-        await asyncio.to_thread(self._store.complete, [(item.serial, item.der) for item in issued], self._clock.now())
+            for item, (usage, key) in zip(taken, keys, strict=True)
+        ]
+        signed = await self._authorities.sign_many(authority, drafts)
+        issued = [Issued(item.serial, der, authority.id) for item, der in zip(taken, signed, strict=True)]
+        completions = [Completion(item.serial, item.der, sm3.digest(item.der)) for item in issued]
+        await asyncio.to_thread(self._store.complete, completions, self._clock.now())
         return issued
 
     def check(self, order: Order) -> Template:
@@ -129,36 +135,43 @@ class Issuance:
     async def _reserve(
         self,
         order: Order,
+        template: Template,
         authority: Authority,
         keys: list[tuple[Usage, PublicKey]],
         not_before: datetime,
         not_after: datetime,
         at: datetime,
-    ) -> list[int]:
+    ) -> list[Reservation]:
         # A second certificate of a pair names the first; a clash of 126 random bits is next to impossible, but cheap
         # to handle, and a broken random source must not make two certificates of one number.
         for _ in range(_ATTEMPTS):
-            serials = [await self._authorities.new_serial() for _ in keys]
+            serials = await self._authorities.new_serials(len(keys))
             rows = [
                 Reservation(
-                    id=new_id("cert"),
                     serial=serial,
                     tenant=order.tenant,
                     authority=authority.id,
+                    shard=1 + serial % authority.shards if authority.shards else 0,
                     template=order.template,
                     usage=usage,
-                    subject=str(order.subject)[:1024],
+                    subject=str(order.subject),
+                    names=order.names,
+                    key=key_digest(key.der),
+                    published=template.published,
                     not_before=not_before,
                     not_after=not_after,
                     allocated_at=at,
-                    pair=serials[1 - index] if len(serials) == 2 else None,
-                    key=key_digest(key.der),
                     application=order.application,
+                    pair=serials[1 - index] if len(serials) == 2 else None,
                 )
                 for index, (serial, (usage, key)) in enumerate(zip(serials, keys, strict=True))
             ]
-            if await asyncio.to_thread(self._store.reserve, rows):
-                return serials
+            try:
+                if await asyncio.to_thread(self._store.reserve, rows):
+                    return rows
+            except KeysInUse as refused:
+                place = [row.key for row in rows].index(next(iter(refused.uses)))
+                raise KeyRefused(_KEY_FIELDS[place], refused.uses[rows[place].key]) from None
         raise Unavailable("serial")
 
     def _days(self, template: Template, days: int | None) -> int:
@@ -188,38 +201,41 @@ class Issuance:
             )
         return key
 
-    def _extensions(
-        self, template: Template, usage: Usage, key: PublicKey, names: Sequence[str], authority: Authority
-    ) -> tuple[Extension, ...]:
-        above = parse_certificate(authority.der).subject_key_identifier
-        extensions = [
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """What every certificate of an authority and a template has."""
+
+    authorities: Authorities
+    authority: Authority
+    template: Template
+
+    def extensions(self, usage: Usage, key: PublicKey, shard: int) -> list[Extension]:
+        above = parse_certificate(self.authority.der).subject_key_identifier
+        name, template = self.authority.id, self.template
+        found = [
             basic_constraints(False),
             subject_key_identifier(key.key_identifier),
             authority_key_identifier(above or b""),
             key_usage(*template.key_usage(usage)),
-            crl_distribution_points([self._authorities.crl_url(authority.id)]),
+            crl_distribution_points([self.authorities.crl_url(name, shard)]),
         ]
-        if oid.KP_OCSP_SIGNING in template.purposes:
-            extensions += [ocsp_nocheck(), self._access(authority)]
-        else:
-            extensions.append(self._access(authority, ocsp=[self._authorities.ocsp_url(authority.id)]))
+        responds = oid.KP_OCSP_SIGNING in template.purposes
+        if responds:
+            found.append(ocsp_nocheck())
+        ocsp = [] if responds else [self.authorities.ocsp_url(name)]
+        found.append(authority_info_access(ocsp=ocsp, ca_issuers=[self.authorities.certificate_url(name)]))
         if template.purposes:
-            extensions.append(ext_key_usage(*template.purposes, critical=template.purposes_critical))
-        if sorted_names := sort_names(names, template):
-            try:
-                extensions.append(_alternatives(**sorted_names))
-            except EncodeError as error:
-                raise unencodable("names", error) from None
-        return tuple(extensions)
-
-    def _access(self, authority: Authority, ocsp: Sequence[str] = ()) -> Extension:
-        return authority_info_access(ocsp=ocsp, ca_issuers=[self._authorities.certificate_url(authority.id)])
+            found.append(ext_key_usage(*template.purposes, critical=template.purposes_critical))
+        return found
 
 
-def _alternatives(
-    dns: Sequence[str] = (), ip: Sequence[str] = (), email: Sequence[str] = (), uri: Sequence[str] = ()
-) -> Extension:
-    return subject_alt_name(dns, ip, email, uri)
+def _alternatives_of(names: Sequence[str], template: Template) -> list[Extension]:
+    found = sort_names(names, template)
+    try:
+        return [subject_alt_name(**found)] if found else []  # type: ignore[arg-type]
+    except EncodeError as error:
+        raise unencodable("names", error) from None
 
 
 def template_of(slug: str) -> Template:

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from miyun.core.listing import Cursor, Format, SortText
 from miyun.core.operation import Struct
+from miyun.offerings.certificate.model import MAX_SHARDS
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
 Serial = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,40}$")]
@@ -15,18 +17,24 @@ Pem = Annotated[str, msgspec.Meta(max_length=128 * 1024)]
 
 
 class CertificateView(Struct, frozen=True):
+    """`key_sm3` is over the SubjectPublicKeyInfo, `fingerprint_sm3` over the certificate."""
+
     serial: str
     template: str
     usage: Literal["sign", "encrypt"]
     subject: str
+    names: list[str]
     ca: str
     state: Literal["issued", "suspended", "revoked", "expired"]
     not_before: datetime
     not_after: datetime
+    issued_at: datetime | None
     fingerprint_sm3: str
+    key_sm3: str
     revoked_at: datetime | None = None
     reason: str | None = None
     pair: str | None = None
+    application: str | None = None
 
 
 class IssueRequest(Struct, frozen=True):
@@ -58,13 +66,35 @@ class CertificateDetail(Struct, frozen=True):
     chain_pem: str
 
 
-class ListRequest(Struct, frozen=True):
+class SearchRequest(Struct, frozen=True):
+    """`text` is found anywhere in subject and alternative names, and at the beginning of a serial number; `name` is a
+    whole alternative name. Times: from inclusive, before exclusive."""
+
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
-    template: str = ""
-    state: Literal["", "issued", "suspended", "revoked"] = ""
+    name: Annotated[str, msgspec.Meta(max_length=255)] = ""
+    serial_prefix: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{0,40}$")] = ""
+    template: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    ca: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    usage: Literal["", "sign", "encrypt"] = ""
+    application: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    key_sm3: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    state: Literal["", "issued", "expired", "suspended", "revoked"] = ""
+    expires_from: datetime | None = None
     expires_before: datetime | None = None
+    issued_from: datetime | None = None
+    issued_before: datetime | None = None
+    sort: SortText = ""
+
+
+class ListRequest(SearchRequest, frozen=True):
+    """`sort` is `issued`, `expires` or `subject`, with `-` before it for descending; `-issued` when empty."""
+
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
+
+
+class ExportRequest(SearchRequest, frozen=True):
+    format: Format = "csv"
 
 
 class CertificatePage(Struct, frozen=True):
@@ -138,6 +168,8 @@ class AuthorityView(Struct, frozen=True):
     not_before: datetime
     not_after: datetime
     fingerprint_sm3: str
+    shards: int
+    deltas: bool
     crl_url: str
     ocsp_url: str | None
     crl_number: int | None
@@ -165,6 +197,29 @@ class TemplateList(Struct, frozen=True):
     items: list[TemplateView]
 
 
+class CrlRequest(Struct, frozen=True):
+    """`shard`: which of the lists an authority's certificates are spread over; 0 while there is one of all."""
+
+    ca: Annotated[str, msgspec.Meta(max_length=64)]
+    shard: Annotated[int, msgspec.Meta(ge=0, le=MAX_SHARDS)] = 0
+    delta: bool = False
+
+
+class ConfigureRequest(Struct, frozen=True):
+    """`shards`: over how many lists certificates issued from now on are spread, 0 for one list of all; it only grows.
+    `deltas`: whether lists of changes are made between complete ones."""
+
+    ca: Annotated[str, msgspec.Meta(max_length=64)]
+    shards: Annotated[int, msgspec.Meta(ge=0, le=MAX_SHARDS)]
+    deltas: bool
+
+
+class PublishedRequest(Struct, frozen=True):
+    """A serial number, or the SM3 fingerprint of a certificate (64 digits)."""
+
+    certificate: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,64}$")]
+
+
 class CaRequest(Struct, frozen=True):
     ca: Annotated[str, msgspec.Meta(max_length=64)]
 
@@ -177,4 +232,6 @@ class OcspQuery(Struct, frozen=True):
 
 
 class PublishedView(Struct, frozen=True):
+    """The number of every list made; those of shards by authority and shard: `sm2-issuing-3`."""
+
     numbers: dict[str, int]

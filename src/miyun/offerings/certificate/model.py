@@ -24,6 +24,7 @@ ROOT_CRL_LIFETIME: Final = timedelta(days=180)  # of lists that need a ceremony
 ROOT_CRL_REFRESH: Final = timedelta(days=60)
 CRL_PAUSE: Final = timedelta(seconds=5)  # a burst of revocations makes one list, not one each
 CRL_HISTORY: Final = 48  # lists kept per authority
+MAX_SHARDS: Final = 1024
 OCSP_LIFETIME: Final = timedelta(hours=1)
 OCSP_KEEP: Final = timedelta(minutes=30)  # a signed answer is given again for so long, unless the status changes
 RESPONDER_RENEW: Final = timedelta(days=30)  # before its certificate ends
@@ -122,6 +123,8 @@ class Authority:
     serial: int
     der: bytes = field(repr=False)
     created_at: datetime
+    shards: int = 0  # lists its certificates are spread over; 0: one list of all
+    deltas: bool = False  # between its lists it tells what changed
 
     @property
     def hierarchy(self) -> Hierarchy:
@@ -182,60 +185,136 @@ class RevocationReason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A serial number taken durably before anything is signed with it. `key` is the certified key's `key_digest`;
-    `application` the application for a certificate that it answers."""
+    `application` the application for a certificate that it answers; `published`: anybody may download the
+    certificate."""
 
-    id: str
     serial: int
     tenant: str | None
     authority: str
+    shard: int
     template: str
     usage: Usage
     subject: str
+    names: tuple[str, ...]
+    key: str
+    published: bool
     not_before: datetime
     not_after: datetime
     allocated_at: datetime
-    key: str
     pair: int | None = None
     application: str | None = None
+
+
+class KeyUse(StrEnum):
+    """Why a key is not certified."""
+
+    COMPROMISED = "compromised"
+    OTHER_HOLDER = "other_holder"
+    OTHER_USAGE = "other_usage"
+
+
+class KeysInUse(Exception):
+    """Keys that may not be certified as asked; nothing was reserved."""
+
+    def __init__(self, uses: dict[str, KeyUse]) -> None:
+        super().__init__(f"{len(uses)} keys")
+        self.uses = uses
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A reserved number's certificate."""
+
+    serial: int
+    der: bytes = field(repr=False)
+    fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """A row of the register. `der` is None while only the serial number is allocated."""
 
-    id: str
     serial: int
     tenant: str | None
     authority: str
+    shard: int
     template: str
     usage: Usage
     subject: str
+    names: tuple[str, ...]
+    key: str
+    application: str | None
     state: State
     not_before: datetime
     not_after: datetime
+    issued_at: datetime | None
     der: bytes | None = field(repr=False)
+    fingerprint: bytes | None
     revoked_at: datetime | None = None
     reason: RevocationReason | None = None
     pair: int | None = None
-    key: str = ""
-    application: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class RevokedSerial:
+class Search:
+    """What is looked for in the register; what is empty is not asked for. `text` is found anywhere in subject and
+    names, and at the beginning of a serial number; `name` is a whole alternative name."""
+
+    text: str = ""
+    name: str = ""
+    serial: str = ""  # its beginning
+    template: str = ""
+    authority: str = ""
+    usage: str = ""
+    application: str = ""
+    key: str = ""
+    state: str = ""  # "issued" | "expired" | "suspended" | "revoked"
+    expires_from: datetime | None = None
+    expires_before: datetime | None = None
+    issued_from: datetime | None = None
+    issued_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of an authority's certificates that has its own lists; 0 is of those issued while there was one list."""
+
+    authority: str
+    shard: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Of a certificate's state, as lists tell it. `reason` None: it was resumed."""
+
     serial: int
-    revoked_at: datetime
-    reason: RevocationReason
+    revoked_at: datetime | None
+    reason: RevocationReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class BaseList:
+    """What a delta list is told against."""
+
+    number: int
+    changes: int
+    this_update: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
+    """`base`: delta lists may be told against it. `delta` is the delta list of the same number, if there is one."""
+
     authority: str
+    shard: int
     number: int
     this_update: datetime
     next_update: datetime
     entries: int
+    changes: int
+    base: bool
     der: bytes = field(repr=False)
+    delta: bytes | None = field(repr=False, default=None)
 
 
 def key_digest(spki: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from miyun.core.i18n import Text
-from miyun.core.operation import Duty, Empty, Meter, Operation, Reply, Role
+from miyun.core.operation import Download, Duty, Empty, Meter, Operation, Reply, Role
 from miyun.offerings.certificate import messages as m
 from miyun.offerings.certificate.service import CertificateService as S
 from miyun.offerings.certificate.trust.operations import OPERATIONS as TRUST
@@ -64,7 +64,26 @@ OPERATIONS: tuple[Operation, ...] = (
         roles=_READERS,
         duty=Duty.READ,
         quota_free=True,
-        example={"text": "示例", "limit": 50},
+        description=Text(
+            "按主题与备用名称的任意片段、序列号开头、模板、状态、签发机构、公钥指纹、有效期与应用查找。",
+            "By any part of subject and alternative names, a serial number's beginning, template, state, issuer, key, "
+            "validity and application.",
+        ),
+        example={"text": "示例", "sort": "-issued", "limit": 50},
+    ),
+    Operation(
+        id="certificate.export",
+        summary=Text("导出证书清单", "Export the list of certificates"),
+        method="GET",
+        path="/certificates/export",
+        request=m.ExportRequest,
+        response=Download,
+        handler=S.export,
+        roles=_READERS,
+        duty=Duty.READ,
+        reply="stream",
+        quota_free=True,
+        example={"state": "issued", "format": "csv"},
     ),
     Operation(
         id="certificate.get",
@@ -204,7 +223,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary=Text("下载证书吊销列表", "Download a revocation list"),
         method="GET",
         path="/certificates/authorities/{ca}/crl",
-        request=m.CaRequest,
+        request=m.CrlRequest,
         response=Reply,
         handler=S.crl,
         roles=_PUBLIC,
@@ -213,6 +232,44 @@ OPERATIONS: tuple[Operation, ...] = (
         reply="raw",
         quota_free=True,
         example={"ca": "sm2-issuing"},
+    ),
+    Operation(
+        id="certificate.published",
+        summary=Text("下载公开的证书", "Download a published certificate"),
+        description=Text(
+            "按序列号或 SM3 指纹；个人证书不公开。",
+            "By serial number or SM3 fingerprint; certificates of persons are not published.",
+        ),
+        method="GET",
+        path="/certificates/published/{certificate}",
+        request=m.PublishedRequest,
+        response=Reply,
+        handler=S.published,
+        roles=_PUBLIC,
+        duty=Duty.READ,
+        scope="public",
+        reply="raw",
+        quota_free=True,
+        recorded=False,
+        example={"certificate": _SERIAL},
+    ),
+    Operation(
+        id="certificate.ca.configure",
+        summary=Text("设置吊销列表的分片与增量", "Set shards and delta lists of an authority"),
+        description=Text(
+            "分片数只增不减；此后签发的证书分属各分片的列表。",
+            "Shards only grow; certificates issued from now on are spread over their lists.",
+        ),
+        method="PUT",
+        path="/certificates/authorities/{ca}",
+        request=m.ConfigureRequest,
+        response=m.AuthorityView,
+        handler=S.configure,
+        roles=frozenset({Role.PLATFORM_SYSTEM}),
+        duty=Duty.OPERATE,
+        scope="platform",
+        quota_free=True,
+        example={"ca": "sm2-issuing", "shards": 16, "deltas": True},
     ),
     Operation(
         id="certificate.ocsp",

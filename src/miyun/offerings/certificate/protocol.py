@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 
 from miyun.core.errors import InvalidArgument, MiyunError, NotFound
 from miyun.core.operation import Reply
 from miyun.core.protocol import ProtocolRoute
 from miyun.offerings.certificate.errors import OcspRefused
-from miyun.offerings.certificate.messages import CaRequest, OcspQuery
+from miyun.offerings.certificate.messages import CaRequest, CrlRequest, OcspQuery, PublishedRequest
 from miyun.wire.ocsp import Status, error_response
 
 OCSP_REQUEST = "application/ocsp-request"
@@ -19,6 +20,23 @@ OCSP_RESPONSE = "application/ocsp-response"
 
 def decode(body: bytes, path: Mapping[str, str]) -> CaRequest:
     return CaRequest(ca=path["ca"])
+
+
+_LIST = re.compile(r"(?P<ca>[a-z0-9-]*?[a-z])(?:-(?P<shard>[1-9][0-9]{0,3}))?(?P<delta>\.delta)?")
+
+
+def decode_list(body: bytes, path: Mapping[str, str]) -> CrlRequest:
+    """`sm2-issuing`, `sm2-issuing-3`, `sm2-issuing-3.delta`."""
+    found = _LIST.fullmatch(path["ca"])
+    if found is None:
+        raise NotFound("crl", path["ca"][:64], field="ca")
+    return CrlRequest(ca=found["ca"], shard=int(found["shard"] or 0), delta=bool(found["delta"]))
+
+
+def decode_published(body: bytes, path: Mapping[str, str]) -> PublishedRequest:
+    if not re.fullmatch(r"[0-9a-f]{1,64}", path["certificate"]):
+        raise NotFound("certificate", path["certificate"][:64], field="certificate")
+    return PublishedRequest(certificate=path["certificate"])
 
 
 def encode(result: Reply) -> Reply:
@@ -53,7 +71,8 @@ def error(refusal: MiyunError) -> Reply:
 
 
 ROUTES: tuple[ProtocolRoute, ...] = (
-    ProtocolRoute("GET", "/crl/{ca}.crl", "certificate.crl", decode, encode),
+    ProtocolRoute("GET", "/crl/{ca}.crl", "certificate.crl", decode_list, encode),
+    ProtocolRoute("GET", "/cert/{certificate}.cer", "certificate.published", decode_published, encode),
     ProtocolRoute("GET", "/ca/{ca}.cer", "certificate.ca.file", decode, encode),
     ProtocolRoute("POST", "/ocsp/{ca}", "certificate.ocsp", decode_posted, encode, error, (OCSP_REQUEST,)),
     ProtocolRoute("GET", "/ocsp/{ca}/{request}", "certificate.ocsp", decode_got, encode, error),

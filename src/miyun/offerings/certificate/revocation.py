@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from miyun.core.clock import Clock
@@ -21,14 +22,17 @@ from miyun.offerings.certificate.model import (
     ROOT_CRL_REFRESH,
     Authority,
     AuthorityRole,
+    BaseList,
+    Change,
     RevocationList,
     RevocationReason,
-    RevokedSerial,
+    Shard,
     State,
 )
 from miyun.offerings.certificate.store import CertificateStore
-from miyun.wire.crl import RevokedEntry, TbsCertificateList
+from miyun.wire.crl import Reason, RevokedEntry, TbsCertificateList
 from miyun.wire.x509 import parse_certificate
+from miyun.wire.x509.distribution import IssuingDistributionPoint
 
 log = logging.getLogger("miyun.certificate")
 
@@ -39,7 +43,7 @@ class Revocation:
         self._authorities = authorities
         self._clock = clock
         self._ledger = ledger
-        self._newest: dict[str, RevocationList] = {}  # per authority; checked against its number before use
+        self._newest: dict[Shard, RevocationList] = {}  # checked against its number before use
 
     async def revoke(self, serial: int, reason: RevocationReason, at: datetime) -> bool:
         """False when it was revoked already. Every process knows when it returns; the list is made by
@@ -60,17 +64,18 @@ class Revocation:
             await self._ledger.invalidate(REVOKED_TOPIC, str(serial))
         return done
 
-    def newest(self, authority: str) -> RevocationList:
-        """Raises NotFound for an unknown authority, or one that has not made a list yet."""
-        number = self._store.latest_crl_number(authority)
+    def newest(self, authority: str, shard: int = 0) -> RevocationList:
+        """Raises NotFound for an unknown authority or shard, or one that has not made a list yet."""
+        place = Shard(authority, shard)
+        number = self._store.latest_crl_number(place)
         if number is None:
             raise NotFound("crl", authority, field="ca")
-        known = self._newest.get(authority)
+        known = self._newest.get(place)
         if known is None or known.number != number:
-            known = self._store.crl(authority, number)
+            known = self._store.crl(place, number)
             if known is None:
                 raise NotFound("crl", authority, field="ca")
-            self._newest[authority] = known
+            self._newest[place] = known
         return known
 
     async def publish_due(self, *, patient: bool = True) -> list[RevocationList]:
@@ -81,14 +86,15 @@ class Revocation:
         """
         made: list[RevocationList] = []
         states = await asyncio.to_thread(self._store.crl_states)
-        for authority, (due, this_update, next_update) in states.items():
+        for shard, (due, this_update, next_update) in states.items():
             now = self._clock.now()
             if this_update is None or next_update is None or next_update - now < CRL_REFRESH:
                 pass
             elif not due or (patient and now - this_update < CRL_PAUSE):
                 continue
-            if (found := self._authorities.find(authority)) is not None and found.role is AuthorityRole.ISSUING:
-                made.append(await self.publish(found))
+            found = self._authorities.find(shard.authority)
+            if found is not None and found.role is AuthorityRole.ISSUING:
+                made.append(await self.publish(found, shard=shard.shard))
         return made
 
     async def roots_due(self) -> list[Authority]:
@@ -99,36 +105,51 @@ class Revocation:
             item
             for item in self._authorities.all()
             if item.role is AuthorityRole.ROOT
-            and ((ends := states[item.id][2]) is None or ends - now < ROOT_CRL_REFRESH)
+            and ((ends := states[Shard(item.id, 0)][2]) is None or ends - now < ROOT_CRL_REFRESH)
         ]
 
     async def publish_roots(self, roots: Machine) -> list[RevocationList]:
         """Renew the roots' lists that are due, in a ceremony."""
         return [await self.publish(item, roots) for item in await self.roots_due()]
 
-    async def try_publish(self) -> list[RevocationList]:
+    async def try_publish(self, *, patient: bool = True) -> list[RevocationList]:
         """As `publish_due` after a revocation, which stands whatever happens here: the periodic task tries again."""
         try:
-            return await self.publish_due()
+            return await self.publish_due(patient=patient)
         except MiyunError as error:
             log.warning("a revocation list could not be made yet: %s", error.code)
             return []
 
-    async def publish(self, authority: Authority, roots: Machine | None = None) -> RevocationList:
-        """Make a list now. Its number is taken first, so that two processes never use one number twice."""
-        number, changes = await asyncio.to_thread(self._store.take_crl_number, authority.id)
+    async def publish(self, authority: Authority, roots: Machine | None = None, *, shard: int = 0) -> RevocationList:
+        """Make a list now, and the delta list that goes with it. Its number is taken first, so that two processes never
+        use one number twice."""
+        place = Shard(authority.id, shard)
+        number, changes = await asyncio.to_thread(self._store.take_crl_number, place)
         now = self._clock.now()
-        revoked = await asyncio.to_thread(self._store.revoked, authority.id, now)
-        tbs = await asyncio.to_thread(_encode, authority, number, now, revoked)
+        base = await asyncio.to_thread(self._store.newest_base, place)
+        scheduled = base is None or base.this_update + _lifetime(authority) - now < _refresh(authority)
+        # Who expires leaves after having been on a scheduled list made later (RFC 5280 3.3).
+        after = base.this_update if base else now
+        revoked = await asyncio.to_thread(self._store.revoked, place, after)
+        changed: list[Change] | None = None
+        if authority.deltas and base is not None:
+            changed = await asyncio.to_thread(self._store.changed_since, place, base.changes, after)
+        lists = _Lists(self._authorities, authority, place, number, now)
+        drafts = await asyncio.to_thread(lists.drafts, revoked, base, changed)
+        der, *deltas = await self._authorities.sign_many(authority, drafts, roots)
         item = RevocationList(
             authority=authority.id,
+            shard=shard,
             number=number,
             this_update=now,
             next_update=now + _lifetime(authority),
             entries=len(revoked),
-            der=await self._authorities.sign(authority, tbs, roots),
+            changes=changes,
+            base=scheduled,
+            der=der,
+            delta=deltas[0] if deltas else None,
         )
-        await asyncio.to_thread(self._store.add_crl, item, changes, CRL_HISTORY)
+        await asyncio.to_thread(self._store.add_crl, item, CRL_HISTORY)
         await self._ledger.append(
             Entry(
                 operation="certificate.crl.publish",
@@ -136,7 +157,7 @@ class Revocation:
                 at=now,
                 role="system",
                 resource={"ca": authority.id},
-                detail={"number": number, "entries": item.entries},
+                detail={"number": number, "entries": item.entries, **({"shard": shard} if shard else {})},
             )
         )
         return item
@@ -146,14 +167,45 @@ def _lifetime(authority: Authority) -> timedelta:
     return ROOT_CRL_LIFETIME if authority.role is AuthorityRole.ROOT else CRL_LIFETIME
 
 
-def _encode(authority: Authority, number: int, now: datetime, revoked: list[RevokedSerial]) -> bytes:
-    issuer = parse_certificate(authority.der)
-    return TbsCertificateList(
-        issuer=issuer.subject,
-        this_update=now,
-        next_update=now + _lifetime(authority),
-        entries=tuple(RevokedEntry(item.serial, item.revoked_at, item.reason.crl_reason) for item in revoked),
-        crl_number=number,
-        authority_key_identifier=issuer.subject_key_identifier or b"",
-        signature_algorithm=authority.hierarchy.signature,
-    ).encode()
+def _refresh(authority: Authority) -> timedelta:
+    return ROOT_CRL_REFRESH if authority.role is AuthorityRole.ROOT else CRL_REFRESH
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """To-be-signed lists of one number."""
+
+    authorities: Authorities
+    authority: Authority
+    shard: Shard
+    number: int
+    now: datetime
+
+    def drafts(self, revoked: list[Change], base: BaseList | None, changed: list[Change] | None) -> list[bytes]:
+        """The complete list and, when there is something to tell changes against, the delta list."""
+        if base is None or changed is None:
+            return [self._draft(revoked)]
+        delta_url = self.authorities.crl_url(self.authority.id, self.shard.shard, delta=True)
+        return [self._draft(revoked, freshest=(delta_url,)), self._draft(changed, base=base.number)]
+
+    def _draft(self, changes: list[Change], *, base: int | None = None, freshest: tuple[str, ...] = ()) -> bytes:
+        issuer = parse_certificate(self.authority.der)
+        # While there is one list of all, it says nothing of its scope, which older readers may not know.
+        urls = [self.authorities.crl_url(self.authority.id, self.shard.shard)] if self.authority.shards else []
+        return TbsCertificateList(
+            issuer=issuer.subject,
+            this_update=self.now,
+            next_update=self.now + _lifetime(self.authority),
+            entries=tuple(self._entry(item) for item in changes),
+            crl_number=self.number,
+            authority_key_identifier=issuer.subject_key_identifier or b"",
+            signature_algorithm=self.authority.hierarchy.signature,
+            base_number=base,
+            scope=IssuingDistributionPoint(tuple(urls)),
+            freshest=freshest,
+        ).encode()
+
+    def _entry(self, change: Change) -> RevokedEntry:
+        if change.reason is None or change.revoked_at is None:
+            return RevokedEntry(change.serial, self.now, Reason.REMOVE_FROM_CRL)
+        return RevokedEntry(change.serial, change.revoked_at, change.reason.crl_reason)

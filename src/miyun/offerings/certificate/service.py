@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from miyun.core.clock import Clock
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
-from miyun.core.operation import Call, Empty, Reply
+from miyun.core.operation import Call, Download, Empty, Reply
 from miyun.hsm.port import Machine
 from miyun.offerings.certificate.applications.requests import read_request
 from miyun.offerings.certificate.applications.service import Applications
@@ -18,6 +19,7 @@ from miyun.offerings.certificate.errors import (
     CertificateAlreadyRevoked,
     CertificateNotComplete,
     CertificateStateConflict,
+    ShardsOnlyGrow,
 )
 from miyun.offerings.certificate.escrow.centre import KeyCentre
 from miyun.offerings.certificate.issuance import Issuance, Order, subject_of
@@ -27,12 +29,15 @@ from miyun.offerings.certificate.messages import (
     CaRequest,
     CertificateDetail,
     CertificatePage,
-    CertificateView,
+    ConfigureRequest,
+    CrlRequest,
     DownloadRequest,
+    ExportRequest,
     IssuedView,
     IssueRequest,
     ListRequest,
     OcspQuery,
+    PublishedRequest,
     PublishedView,
     Reason,
     RevokedView,
@@ -53,6 +58,7 @@ from miyun.offerings.certificate.model import (
     serial_text,
 )
 from miyun.offerings.certificate.reading import certificates_in
+from miyun.offerings.certificate.register import RegisterSearch, view
 from miyun.offerings.certificate.responder import OcspResponder
 from miyun.offerings.certificate.revocation import Revocation
 from miyun.offerings.certificate.store import CertificateStore
@@ -84,6 +90,7 @@ class CertificateService:
     ) -> None:
         self._store = store
         self._clock = clock
+        self.register = RegisterSearch(store)
         self.authorities = Authorities(
             store=store, machine=machine, ceremony=ceremony, clock=clock, ledger=ledger, base_url=base_url
         )
@@ -148,36 +155,28 @@ class CertificateService:
         certificates = [self._own(serial_text(item.serial), call) for item in issued]
         twin = certificates[1] if len(certificates) == 2 else None
         return IssuedView(
-            certificate=_view(certificates[0], call.now),
+            certificate=view(certificates[0], call.now),
             pem=_pem(certificates[0]),
             chain_pem=self._chain_pem(certificates[0]),
-            encryption=_view(twin, call.now) if twin else None,
+            encryption=view(twin, call.now) if twin else None,
             encryption_pem=_pem(twin) if twin else "",
         )
 
     async def get(self, call: Call, request: SerialRequest) -> CertificateDetail:
         certificate = self._own(request.serial, call)
         return CertificateDetail(
-            certificate=_view(certificate, call.now),
+            certificate=view(certificate, call.now),
             pem=_pem(certificate),
             chain_pem=self._chain_pem(certificate),
         )
 
     async def list_certificates(self, call: Call, request: ListRequest) -> CertificatePage:
-        rows = self._store.page(
-            call.require_tenant(),
-            text=request.text or None,
-            template=request.template or None,
-            state=State(request.state) if request.state else None,
-            expires_before=request.expires_before,
-            limit=request.limit,
-            cursor=request.cursor,
-        )
-        more = len(rows) > request.limit
-        rows = rows[: request.limit]
-        return CertificatePage(
-            items=[_view(row, call.now) for row in rows], next_cursor=rows[-1].id if more and rows else None
-        )
+        page = await self.register.page(call, request, request.cursor, request.limit)
+        return CertificatePage(items=[view(row, call.now) for row in page.items], next_cursor=page.next_cursor)
+
+    async def export(self, call: Call, request: ExportRequest) -> Download:
+        """Everything a search finds, as a file."""
+        return self.register.export(call, request)
 
     async def download(self, call: Call, request: DownloadRequest) -> Reply:
         """The file as tools want it: PEM, DER, or PEM with the chain."""
@@ -228,11 +227,35 @@ class CertificateService:
             published=any(item.authority == certificate.authority for item in made),
         )
 
-    async def crl(self, call: Call, request: CaRequest) -> Reply:
-        """The newest revocation list, DER."""
-        newest = self.revocation.newest(request.ca)
+    async def crl(self, call: Call, request: CrlRequest) -> Reply:
+        """The newest revocation list, or the newest of the changes since one, DER."""
+        newest = self.revocation.newest(request.ca, request.shard)
+        body = newest.delta if request.delta else newest.der
+        if body is None:
+            raise NotFound("crl", f"{request.ca}.delta", field="delta")
         # Caches may keep it for minutes, not for its whole life: a revocation makes a new one at once.
-        return Reply(newest.der, "application/pkix-crl", headers={"Cache-Control": "public, max-age=60"})
+        return Reply(body, "application/pkix-crl", headers={"Cache-Control": "public, max-age=60"})
+
+    async def configure(self, call: Call, request: ConfigureRequest) -> AuthorityView:
+        """How an authority's lists are made."""
+        authority = self.authorities.find(request.ca)
+        if authority is None:
+            raise NotFound("ca", request.ca, field="ca")
+        call.resource["ca"] = authority.id
+        call.detail |= {"shards": request.shards, "deltas": request.deltas}
+        if not await self.authorities.configure(authority, shards=request.shards, deltas=request.deltas):
+            raise ShardsOnlyGrow
+        await self.revocation.try_publish(patient=False)
+        return self.authority_view(authority.id)
+
+    async def published(self, call: Call, request: PublishedRequest) -> Reply:
+        """A certificate that its template publishes, DER."""
+        name = request.certificate
+        wanted = {"fingerprint": bytes.fromhex(name)} if len(name) == 64 else {"serial": name.rjust(32, "0")}
+        found = await asyncio.to_thread(self._store.find_published, **wanted)
+        if found is None or found.der is None:
+            raise NotFound("certificate", name, field="certificate")
+        return Reply(found.der, "application/pkix-cert", headers={"Cache-Control": "public, max-age=3600"})
 
     async def ocsp(self, call: Call, request: OcspQuery) -> Reply:
         """The status of certificates (RFC 6960), signed by whom the authority lets answer for it."""
@@ -250,7 +273,9 @@ class CertificateService:
     async def publish(self, call: Call, request: Empty) -> PublishedView:
         """Make the lists that are due now, without waiting for the periodic task."""
         made = await self.revocation.publish_due(patient=False)
-        return PublishedView(numbers={item.authority: item.number for item in made})
+        return PublishedView(
+            numbers={f"{item.authority}{f'-{item.shard}' if item.shard else ''}": item.number for item in made}
+        )
 
     # look
 
@@ -330,8 +355,10 @@ class CertificateService:
         if found is None:
             raise NotFound("ca", authority)
         certificate = parse_certificate(found.der)
-        number = self._store.latest_crl_number(authority)
-        newest = self._store.crl(authority, number) if number is not None else None
+        try:
+            newest = self.revocation.newest(authority)
+        except NotFound:
+            newest = None
         return AuthorityView(
             ca=found.id,
             family=found.family.value,
@@ -341,6 +368,8 @@ class CertificateService:
             not_before=certificate.not_before,
             not_after=certificate.not_after,
             fingerprint_sm3=certificate.fingerprint.hex(),
+            shards=found.shards,
+            deltas=found.deltas,
             crl_url=self.authorities.crl_url(authority),
             ocsp_url=self.authorities.ocsp_url(authority) if found.role is AuthorityRole.ISSUING else None,
             crl_number=newest.number if newest else None,
@@ -356,23 +385,3 @@ def _pem(certificate: Certificate) -> str:
 
 def _file(body: bytes, content_type: str, name: str) -> Reply:
     return Reply(body, content_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
-
-
-def _view(certificate: Certificate, now: datetime) -> CertificateView:
-    state = certificate.state.value
-    if certificate.state is State.ISSUED and certificate.not_after < now:
-        state = "expired"
-    return CertificateView(
-        serial=serial_text(certificate.serial),
-        template=certificate.template,
-        usage=certificate.usage.value,
-        subject=certificate.subject,
-        ca=certificate.authority,
-        state=state,  # type: ignore[arg-type]
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        fingerprint_sm3=parse_certificate(certificate.der or b"").fingerprint.hex(),
-        revoked_at=certificate.revoked_at,
-        reason=certificate.reason,
-        pair=serial_text(certificate.pair) if certificate.pair is not None else None,
-    )

@@ -33,6 +33,7 @@ class Template:
     names_required: bool = False
     tenants: bool = True
     review: bool = True  # by a second person, before an application is granted
+    published: bool = True  # anybody may download a certificate of it
 
     def key_usage(self, usage: Usage) -> tuple[str, ...]:
         return self.sign_usage if usage is Usage.SIGN else _ENCRYPTION
@@ -49,6 +50,7 @@ TEMPLATES: Final = {
             days=365,
             max_days=3 * 365,
             purposes=(oid.KP_CLIENT_AUTH, oid.KP_EMAIL_PROTECTION),
+            published=False,  # 个人信息
         ),
         Template(
             "organisation",

@@ -109,11 +109,19 @@ def authority_key_identifier(identifier: bytes) -> Extension:
 
 def crl_distribution_points(urls: Iterable[str]) -> Extension:
     """One distribution point with every address in its fullName."""
+    return Extension(oid.CRL_DISTRIBUTION_POINTS, False, _points(urls, "cRLDistributionPoints"))
+
+
+def freshest_crl(urls: Iterable[str]) -> Extension:
+    """Where the delta lists are that go with a complete list."""
+    return Extension(oid.FRESHEST_CRL, False, _points(urls, "freshestCRL"))
+
+
+def _points(urls: Iterable[str], field: str) -> bytes:
     names = general_name.encode_all(uri=urls)
     if not names:
-        raise EncodeError("at least one address", field="cRLDistributionPoints")
-    point = der.sequence(der.explicit(0, der.explicit(0, names)))
-    return Extension(oid.CRL_DISTRIBUTION_POINTS, False, der.sequence(point))
+        raise EncodeError("at least one address", field=field)
+    return der.sequence(der.sequence(der.explicit(0, der.explicit(0, names))))
 
 
 def authority_info_access(ocsp: Iterable[str] = (), ca_issuers: Iterable[str] = ()) -> Extension:
@@ -166,6 +174,11 @@ def name_constraints(
 
 def crl_number(number: int) -> Extension:
     return Extension(oid.CRL_NUMBER, False, der.integer(number))
+
+
+def delta_crl_indicator(base: int) -> Extension:
+    """Critical: the list tells what changed since the complete list of number `base`."""
+    return Extension(oid.DELTA_CRL_INDICATOR, True, der.integer(base))
 
 
 def crl_reason(reason: int) -> Extension:

@@ -12,7 +12,7 @@ from tests.standin import call_of
 from miyun.gm import sm2
 from miyun.offerings.certificate.errors import OcspRefused, ResponderMissing
 from miyun.offerings.certificate.issuance import Order, subject_of
-from miyun.offerings.certificate.model import OCSP_LIFETIME, RESPONDER_RENEW, RevocationReason
+from miyun.offerings.certificate.model import OCSP_LIFETIME, RESPONDER_RENEW, RevocationReason, Shard
 from miyun.wire import ocsp
 from miyun.wire.spki import sm2_spki
 from miyun.wire.x509 import Certificate, parse_certificate
@@ -120,10 +120,10 @@ def test_who_comes_second_with_a_responder_revokes_what_it_made(house: House, mo
     question = house.question(house.issue())
     standing = house.read(house.ask(question)).verify(house.issuer, house.clock.now())
     monkeypatch.setattr(house.responder._store, "responders", list)  # as it was before the other process had one
-    before = set(house.service.revocation._store.revoked(CA, house.clock.now()))
+    before = set(house.service.revocation._store.revoked(Shard(CA, 0), house.clock.now()))
     asyncio.run(house.responder.renew())
     monkeypatch.undo()
-    [vain] = set(house.service.revocation._store.revoked(CA, house.clock.now())) - before
+    [vain] = set(house.service.revocation._store.revoked(Shard(CA, 0), house.clock.now())) - before
     assert vain.reason is RevocationReason.SUPERSEDED and vain.serial != standing.serial
     assert house.read(house.ask(question)).verify(house.issuer, house.clock.now()) == standing
 

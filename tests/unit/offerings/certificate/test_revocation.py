@@ -12,7 +12,7 @@ from miyun.core.errors import NotFound
 from miyun.offerings.certificate.errors import CertificateAlreadyRevoked, CertificateStateConflict
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.messages import (
-    CaRequest,
+    CrlRequest,
     IssueRequest,
     RevokeRequest,
     SerialRequest,
@@ -33,7 +33,7 @@ def issue(service: CertificateService, csr: str, clock: HandClock, tenant: str =
 
 
 def published(service: CertificateService, clock: HandClock, ca: str = "sm2-issuing") -> CertificateList:
-    reply = asyncio.run(service.crl(call_of(None, clock), CaRequest(ca=ca)))
+    reply = asyncio.run(service.crl(call_of(None, clock), CrlRequest(ca=ca)))
     crl = parse_crl(reply.body)
     authority = service.authorities.find(ca)
     assert authority is not None
@@ -141,12 +141,16 @@ def test_expired_certificates_leave_the_list(service: CertificateService, sm2_cs
     asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial)))
     clock.advance(days=366)
     asyncio.run(publish_lists(service))
+    # RFC 5280 3.3: not before a list was made after its end.
+    assert published(service, clock).is_revoked(int(serial, 16)) is not None
+    clock.advance(hours=13)
+    asyncio.run(publish_lists(service))
     assert published(service, clock).is_revoked(int(serial, 16)) is None
 
 
 def test_no_list_of_an_unknown_authority(service: CertificateService, clock: HandClock) -> None:
     with pytest.raises(NotFound):
-        asyncio.run(service.crl(call_of(None, clock), CaRequest(ca="nobody")))
+        asyncio.run(service.crl(call_of(None, clock), CrlRequest(ca="nobody")))
 
 
 def verify(service: CertificateService, pem: str, clock: HandClock, **fields: object) -> tuple[bool, list[str]]:

@@ -211,7 +211,7 @@ def test_a_disabled_signer_is_not_used_by_who_missed_that_it_was(rooms: Rooms) -
 def test_a_signer_whose_certificate_was_revoked_stops_at_once(rooms: Rooms) -> None:
     made = create(rooms)
     sign(rooms, made.signer)
-    asyncio.run(rooms.issuer.revoke(int(made.certificate_serial, 16), "key_compromise", rooms.clock.now()))
+    asyncio.run(rooms.issuer.revoke(int(made.certificate_serial, 16), "superseded", rooms.clock.now()))
     for _ in range(2):
         with pytest.raises(SignerCertificateRevoked):
             sign(rooms, made.signer)

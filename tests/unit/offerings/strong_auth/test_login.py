@@ -103,7 +103,7 @@ def test_a_tls_server_certificate_is_not_a_login_certificate(hall: Hall) -> None
         "ten_a",
         template="tls_server",
         subject={"CN": "www.example.gov.cn"},
-        spki=spki.sm2_spki(sm2.public_key(hall.private)),
+        spki=spki.sm2_spki(sm2.public_key(sm2.generate_private_key())),
         names=["www.example.gov.cn"],
         at=hall.rooms.clock.now(),
     )

@@ -240,7 +240,7 @@ class ApplicationStore:
     def _certificates(self, *conditions: ColumnElement[bool]) -> list[Certificate]:
         query = select(certificate_table).where(*conditions, certificate_table.c.state != CertificateState.ALLOCATED)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(certificate_table.c.id)).all()
+            rows = connection.execute(query.order_by(certificate_table.c.number)).all()
         return [certificate_of(row) for row in rows]
 
 

@@ -71,22 +71,26 @@ def upgrade() -> None:
         sa.Column("key_public", sa.LargeBinary(), nullable=False),
         sa.Column("serial", sa.String(length=40), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=False),
-        sa.Column("crl_number", sa.Integer(), nullable=False),
-        sa.Column("crl_due", sa.Boolean(), nullable=False),
-        sa.Column("crl_changes", sa.Integer(), nullable=False),
+        sa.Column("shards", sa.Integer(), nullable=False),
+        sa.Column("deltas", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_authority")),
         sa.UniqueConstraint("serial", name=op.f("uq_certificate_authority_serial")),
     )
     op.create_table(
         "certificate_certificate",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("serial", sa.String(length=40), nullable=False),
-        sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=True),
         sa.Column("authority", sa.String(length=32), nullable=False),
-        sa.Column("template", sa.String(length=32), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("template", sa.String(length=64), nullable=False),
         sa.Column("usage", sa.String(length=16), nullable=False),
-        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("subject", sa.String(length=512), nullable=False),
+        sa.Column("names", sa.Text(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=True),
+        sa.Column("published", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("not_before", UtcDateTime(), nullable=False),
         sa.Column("not_after", UtcDateTime(), nullable=False),
@@ -94,31 +98,70 @@ def upgrade() -> None:
         sa.Column("issued_at", UtcDateTime(), nullable=True),
         sa.Column("revoked_at", UtcDateTime(), nullable=True),
         sa.Column("reason", sa.String(length=32), nullable=True),
+        sa.Column("changed", sa.Integer(), nullable=True),
         sa.Column("pair", sa.String(length=40), nullable=True),
-        sa.Column("key", sa.String(length=64), nullable=False),
-        sa.Column("application", sa.String(length=40), nullable=True),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=True),
         sa.Column("der", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("serial", name=op.f("pk_certificate_certificate")),
-        sa.UniqueConstraint("id", name=op.f("uq_certificate_certificate_id")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_certificate_certificate")),
+        sa.UniqueConstraint("serial", name=op.f("uq_certificate_certificate_serial")),
     )
-    op.create_index("ix_certificate_certificate_application", "certificate_certificate", ["application"], unique=False)
     op.create_index(
-        "ix_certificate_certificate_authority_revoked_at",
+        "ix_certificate_certificate_application",
         "certificate_certificate",
-        ["authority", "revoked_at"],
+        ["application"],
+        unique=False,
+        sqlite_where=sa.text("application IS NOT NULL"),
+        postgresql_where=sa.text("application IS NOT NULL"),
+    )
+    op.create_index("ix_certificate_certificate_fingerprint", "certificate_certificate", ["fingerprint"], unique=False)
+    op.create_index("ix_certificate_certificate_key", "certificate_certificate", ["key"], unique=False)
+    op.create_index(
+        "ix_certificate_certificate_shard_changed",
+        "certificate_certificate",
+        ["authority", "shard", "changed"],
+        unique=False,
+        sqlite_where=sa.text("changed IS NOT NULL"),
+        postgresql_where=sa.text("changed IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_certificate_certificate_tenant_issued_at",
+        "certificate_certificate",
+        ["tenant", "issued_at", "number"],
         unique=False,
     )
-    op.create_index("ix_certificate_certificate_key", "certificate_certificate", ["key"], unique=False)
-    op.create_index("ix_certificate_certificate_tenant_id", "certificate_certificate", ["tenant", "id"], unique=False)
+    op.create_index(
+        "ix_certificate_certificate_tenant_not_after",
+        "certificate_certificate",
+        ["tenant", "not_after", "number"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_certificate_certificate_tenant_revoked_at",
+        "certificate_certificate",
+        ["tenant", "revoked_at"],
+        unique=False,
+        sqlite_where=sa.text("changed IS NOT NULL"),
+        postgresql_where=sa.text("changed IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_certificate_certificate_tenant_subject",
+        "certificate_certificate",
+        ["tenant", "subject", "number"],
+        unique=False,
+    )
     op.create_table(
         "certificate_crl",
         sa.Column("authority", sa.String(length=32), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("this_update", UtcDateTime(), nullable=False),
         sa.Column("next_update", UtcDateTime(), nullable=False),
         sa.Column("entries", sa.Integer(), nullable=False),
+        sa.Column("changes", sa.Integer(), nullable=False),
+        sa.Column("base", sa.Boolean(), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("authority", "number", name=op.f("pk_certificate_crl")),
+        sa.Column("delta", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("authority", "shard", "number", name=op.f("pk_certificate_crl")),
     )
     op.create_table(
         "certificate_escrow",
@@ -148,6 +191,15 @@ def upgrade() -> None:
         sa.Column("not_after", UtcDateTime(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("authority", "generation", name=op.f("pk_certificate_responder")),
+    )
+    op.create_table(
+        "certificate_shard",
+        sa.Column("authority", sa.String(length=32), nullable=False),
+        sa.Column("shard", sa.Integer(), nullable=False),
+        sa.Column("crl_number", sa.Integer(), nullable=False),
+        sa.Column("crl_due", sa.Boolean(), nullable=False),
+        sa.Column("crl_changes", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("authority", "shard", name=op.f("pk_certificate_shard")),
     )
     op.create_table(
         "certificate_trust_authority",
@@ -932,3 +984,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["record"], ["delivery_record.id"], name=op.f("fk_delivery_record_act_record")),
         sa.PrimaryKeyConstraint("record", "kind", name=op.f("pk_delivery_record_act")),
     )
+    if op.get_context().dialect.name == "sqlite":
+        op.execute(
+            """CREATE VIRTUAL TABLE certificate_search USING fts5(grams, content='', detail=none, tokenize='ascii')"""
+        )
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("""CREATE TABLE certificate_search (number BIGINT PRIMARY KEY, grams TEXT[] NOT NULL)""")
+        op.execute("""CREATE INDEX ix_certificate_search_grams ON certificate_search USING gin (grams)""")

@@ -1,0 +1,125 @@
+"""Authorities and who answers for them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from miyun.core.storage.database import Database
+from miyun.hsm.port import KeyAlgorithm, WrappedKey
+from miyun.offerings.certificate.model import (
+    Authority,
+    AuthorityRole,
+    Family,
+    Responder,
+    key_binding,
+    responder_binding,
+    serial_text,
+)
+from miyun.offerings.certificate.store.tables import authority_table, responder_table, shard_table
+
+
+class AuthorityQueries:
+    _database: Database
+
+    def authorities(self) -> list[Authority]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(authority_table).order_by(authority_table.c.created_at)).all()
+        return [_authority(row) for row in rows]
+
+    def add_authority(self, authority: Authority) -> bool:
+        """False when another process was first; what it made stands."""
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    insert(authority_table).values(
+                        id=authority.id,
+                        family=authority.family,
+                        role=authority.role,
+                        parent=authority.parent,
+                        key_algorithm=authority.key.algorithm,
+                        key_blob=authority.key.blob,
+                        key_public=authority.key.public,
+                        serial=serial_text(authority.serial),
+                        der=authority.der,
+                        shards=authority.shards,
+                        deltas=authority.deltas,
+                        created_at=authority.created_at,
+                    )
+                )
+                connection.execute(insert(shard_table).values(authority=authority.id, shard=0))
+        except IntegrityError:
+            return False
+        return True
+
+    def configure_authority(self, authority: str, *, shards: int, deltas: bool) -> bool:
+        """False for fewer shards than there are: what a certificate names must go on being published."""
+        with self._database.write() as connection:
+            before = connection.execute(
+                select(authority_table.c.shards).where(authority_table.c.id == authority).with_for_update()
+            ).scalar_one()
+            if shards < before:
+                return False
+            connection.execute(
+                update(authority_table).where(authority_table.c.id == authority).values(shards=shards, deltas=deltas)
+            )
+            new = [{"authority": authority, "shard": shard} for shard in range(before + 1, shards + 1)]
+            if new:
+                connection.execute(insert(shard_table), new)
+            connection.execute(update(shard_table).where(shard_table.c.authority == authority).values(crl_due=True))
+        return True
+
+    def responders(self) -> list[Responder]:
+        """Oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(responder_table).order_by(responder_table.c.generation)).all()
+        return [_responder(row) for row in rows]
+
+    def add_responder(self, responder: Responder) -> bool:
+        """False when another process made this generation first; what it made stands."""
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    insert(responder_table).values(
+                        authority=responder.authority,
+                        generation=responder.generation,
+                        key_algorithm=responder.key.algorithm,
+                        key_blob=responder.key.blob,
+                        key_public=responder.key.public,
+                        serial=serial_text(responder.serial),
+                        der=responder.der,
+                        not_after=responder.not_after,
+                        created_at=responder.created_at,
+                    )
+                )
+        except IntegrityError:
+            return False
+        return True
+
+
+def _responder(row: Row[tuple[object, ...]]) -> Responder:
+    binding = responder_binding(row.authority, row.generation)
+    return Responder(
+        authority=row.authority,
+        generation=row.generation,
+        key=WrappedKey(KeyAlgorithm(row.key_algorithm), binding, row.key_blob, row.key_public),
+        serial=int(row.serial, 16),
+        der=row.der,
+        not_after=row.not_after,
+        created_at=row.created_at,
+    )
+
+
+def _authority(row: Row[tuple[object, ...]]) -> Authority:
+    return Authority(
+        id=row.id,
+        family=Family(row.family),
+        role=AuthorityRole(row.role),
+        parent=row.parent,
+        key=WrappedKey(KeyAlgorithm(row.key_algorithm), key_binding(row.id), row.key_blob, row.key_public),
+        serial=int(row.serial, 16),
+        der=row.der,
+        created_at=row.created_at,
+        shards=row.shards,
+        deltas=row.deltas,
+    )

@@ -1,0 +1,135 @@
+"""Tables of the certificate room. What a list sorts by, and what is looked for alone, has its index; text and what
+never changes of a certificate is found by `certificate_search`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+)
+
+from miyun.core.storage.database import UtcDateTime, metadata
+from miyun.core.storage.search import TextIndex
+
+SUBJECT_LENGTH = 512  # kept beside the certificate to be sorted and searched by; an index takes no more in PostgreSQL
+
+authority_table = Table(
+    "certificate_authority",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("family", String(16), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("parent", String(32)),
+    Column("key_algorithm", String(16), nullable=False),
+    Column("key_blob", LargeBinary, nullable=False),
+    Column("key_public", LargeBinary, nullable=False),
+    Column("serial", String(40), nullable=False, unique=True),
+    Column("der", LargeBinary, nullable=False),
+    Column("shards", Integer, nullable=False, default=0),
+    Column("deltas", Boolean, nullable=False, default=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+shard_table = Table(
+    "certificate_shard",
+    metadata,
+    Column("authority", String(32), primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("crl_number", Integer, nullable=False, default=0),
+    Column("crl_due", Boolean, nullable=False, default=True),
+    Column("crl_changes", Integer, nullable=False, default=0),  # of what its lists say; grows with every one
+)
+
+certificate_table = Table(
+    "certificate_certificate",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("serial", String(40), nullable=False, unique=True),
+    Column("tenant", String(64)),
+    Column("authority", String(32), nullable=False),
+    Column("shard", Integer, nullable=False, default=0),
+    Column("template", String(64), nullable=False),
+    Column("usage", String(16), nullable=False),
+    Column("subject", String(SUBJECT_LENGTH), nullable=False),
+    Column("names", Text, nullable=False, default=""),
+    Column("key", String(64), nullable=False),
+    Column("application", String(40)),
+    Column("published", Boolean, nullable=False, default=False),
+    Column("state", String(16), nullable=False),
+    Column("not_before", UtcDateTime, nullable=False),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("allocated_at", UtcDateTime, nullable=False),
+    Column("issued_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("reason", String(32)),
+    Column("changed", Integer),  # the shard's crl_changes when its state changed last
+    Column("pair", String(40)),
+    Column("fingerprint", LargeBinary),  # SM3 of the certificate
+    Column("der", LargeBinary),
+    Index("ix_certificate_certificate_tenant_issued_at", "tenant", "issued_at", "number"),
+    Index("ix_certificate_certificate_tenant_not_after", "tenant", "not_after", "number"),
+    Index("ix_certificate_certificate_tenant_subject", "tenant", "subject", "number"),
+    Index("ix_certificate_certificate_key", "key"),
+    Index("ix_certificate_certificate_fingerprint", "fingerprint"),
+)
+_applied = certificate_table.c.application.is_not(None)
+Index(
+    "ix_certificate_certificate_application",
+    certificate_table.c.application,
+    sqlite_where=_applied,
+    postgresql_where=_applied,
+)
+_changed = certificate_table.c.changed.is_not(None)
+Index(
+    "ix_certificate_certificate_tenant_revoked_at",
+    certificate_table.c.tenant,
+    certificate_table.c.revoked_at,
+    sqlite_where=_changed,
+    postgresql_where=_changed,
+)
+Index(
+    "ix_certificate_certificate_shard_changed",
+    certificate_table.c.authority,
+    certificate_table.c.shard,
+    certificate_table.c.changed,
+    sqlite_where=_changed,
+    postgresql_where=_changed,
+)
+
+certificate_search = TextIndex("certificate_search")
+
+crl_table = Table(
+    "certificate_crl",
+    metadata,
+    Column("authority", String(32), primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("this_update", UtcDateTime, nullable=False),
+    Column("next_update", UtcDateTime, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("changes", Integer, nullable=False),  # of its shard, that it tells of at least
+    Column("base", Boolean, nullable=False, default=False),  # delta lists may be told against it
+    Column("der", LargeBinary, nullable=False),
+    Column("delta", LargeBinary),
+)
+
+responder_table = Table(
+    "certificate_responder",
+    metadata,
+    Column("authority", String(32), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("key_algorithm", String(16), nullable=False),
+    Column("key_blob", LargeBinary, nullable=False),
+    Column("key_public", LargeBinary, nullable=False),
+    Column("serial", String(40), nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
