@@ -272,6 +272,17 @@ class Belongings:
             self.client(Role.TENANT_SECURITY).call("strong_auth.account.suspend", account_id=made["id"])
         return str(made["id"])
 
+    def trust_list(self, operation_id: str) -> str:
+        made = self.client(Role.TENANT_SECURITY).call("certificate.trust.list.create", name=f"t{secrets.token_hex(4)}")
+        return str(made["trust_list"])
+
+    def trust_ca(self, operation_id: str) -> str:
+        pem, self._crl = outside_authority()
+        made = self.client(Role.TENANT_SECURITY).call(
+            "certificate.trust.authority.add", trust_list=self.trust_list(""), certificate=pem
+        )
+        return str(made["trust_ca"])
+
     def challenge(self, operation_id: str) -> str:
         asked = self.client(Role.APPLICATION).call("strong_auth.challenge")
         self._message = base64.b64decode(asked["message"])
