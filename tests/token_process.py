@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from miyun.gm import sm4
+from miyun.hsm.skf import Library, connected
 from miyun.hsm.token import frames
 from miyun.hsm.token.frames import Function
 from miyun.wire.skf import Sar
@@ -99,6 +101,16 @@ class TokenProcess:
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(20)
+
+    def personalise(self, container: str, certify: Callable[[bytes], bytes], *, pin: str = "12345678") -> None:
+        """An application with a container, its signing key, and the certificate that `certify` makes of its point.
+        MIYUN_TOKENS has to be `tokens`."""
+        with connected(Library(), self.name) as token:
+            token.authenticate(AUTHENTICATION_KEY)
+            application = token.create_application("MIYUN", admin_pin="admin-pin-1", user_pin=pin)
+            application.verify_pin(pin)
+            made = application.create_container(container)
+            made.import_certificate(certify(made.generate()))
 
     @property
     def log(self) -> str:

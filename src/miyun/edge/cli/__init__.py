@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, str]]] = {
     "restore": ("backup", ("在空机器上恢复平台", "Restore the platform on an empty machine")),
     "vsm": ("vsm", ("虚拟密码机：状态、初始化、解锁", "Cryptographic machine: status, provision, unlock")),
     "ca": ("ca", ("证书认证机构与根密钥仪式", "Certification authorities, root key ceremonies")),
+    "agent": ("agent", ("密码钥匙助手：网页调用智能密码钥匙", "Key agent: web pages call USB keys")),
     "token": ("token", ("软件智能密码钥匙", "Software USB key")),
     "account": ("account", ("为无法登录的人重设口令", "Reset the password of somebody locked out")),
     "bench": ("bench", ("性能测量", "Measure performance")),
