@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -137,6 +138,20 @@ class Belongings:
 
     def contract(self, operation_id: str) -> str:
         return self.tenant.contract
+
+    def evidence(self, operation_id: str) -> str:
+        signer = self.signer("")
+        application = self.client(Role.APPLICATION)
+        signed = application.call("signature.cms.sign", signer=signer, content=text(b"hello"))["cms"]
+        made = application.call("signature.evidence.keep", name="批复", signed=signed)
+        evidence = str(made["evidence"])
+        if operation_id in ("signature.evidence.export", "signature.evidence.rehash"):
+            reader = self.client(Role.TENANT_AUDIT)
+            for _ in range(600):
+                if reader.call("signature.evidence.get", evidence=evidence)["evidence"]["state"] == "sealed":
+                    break
+                time.sleep(0.1)
+        return evidence
 
     def item(self, operation_id: str, kind: str = "training_adjustment") -> str:
         """A duty of the client that stands throughout: it can be recorded again and again."""
@@ -429,6 +444,7 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "access_key": Belongings.access_key,
     "username": Belongings.username,
     "contract": Belongings.contract,
+    "evidence": Belongings.evidence,
     "item": Belongings.item,
     "record": Belongings.record,
     "seq": Belongings.seq,

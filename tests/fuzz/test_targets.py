@@ -41,6 +41,7 @@ ELSEWHERE = {
     "miyun.offerings.certificate.protocol.decode_got": "tests/interop/certificate/test_openssl_ocsp.py",
     "miyun.offerings.certificate.protocol.decode_posted": "tests/interop/certificate/test_openssl_ocsp.py",
     "miyun.offerings.encryption.streaming.read_header": "tests/properties/encryption/test_segments.py",
+    "miyun.offerings.signature.archive.offline.read_files": "tests/unit/offerings/signature/test_evidence.py",
     "miyun.offerings.timestamp.protocol.decode": "tests/properties/timestamp/test_requests.py",
     "miyun.offerings.timestamp.reading.read_request": "tests/properties/timestamp/test_requests.py",
 }

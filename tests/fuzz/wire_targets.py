@@ -9,7 +9,7 @@ from tests.unit.wire.authority import ALGORITHMS, NOW, PSS, RSA, SM2, key, make,
 
 from miyun.gm import sm3
 from miyun.gm.errors import InvalidSignature
-from miyun.wire import cms, crl, der, ocsp, oid, pem, pkcs10, skf_unlock, spki, tsp, versioned, x509
+from miyun.wire import cms, crl, der, ers, ocsp, oid, pem, pkcs10, skf_unlock, spki, tsp, versioned, x509
 from miyun.wire.algorithm import DigestAlgorithm, read_cms_signature_algorithm, read_signature_algorithm
 from miyun.wire.ber import ber_to_der
 from miyun.wire.cms import cfca_key
@@ -99,6 +99,15 @@ def _token() -> bytes:
     return frame.assemble(info, attributes, pki().tsa.key.sign(attributes), True)
 
 
+def _evidence_record() -> list[bytes]:
+    stamp = ers.ArchiveTimestamp(DigestAlgorithm.SHA256, _token(), ((bytes(32), b"\1" * 32), (b"\2" * 32,)))
+    return [ers.EvidenceRecord(((stamp,), (stamp, ers.ArchiveTimestamp(DigestAlgorithm.SM3, _token())))).encode()]
+
+
+def _check_evidence(data: bytes) -> None:
+    ers.check_record(ers.parse_evidence_record(data), [b"x"])
+
+
 def _timestamp_request() -> list[bytes]:
     imprint = tsp.MessageImprint.of(DigestAlgorithm.SHA256, bytes(32))
     return [tsp.build_request(imprint, policy="1.2.3", nonce=1 << 63), tsp.build_request(imprint)]
@@ -164,7 +173,7 @@ def _lazy_extensions(data: bytes) -> None:
     certificate.public_key, certificate.crl_urls, certificate.authority_info_access, certificate.policies  # noqa: B018
 
 
-VERDICTS = (DecodeError, InvalidSignature, x509.ChainError, tsp.TimeStampMismatch)
+VERDICTS = (DecodeError, InvalidSignature, x509.ChainError, tsp.TimeStampMismatch, ers.NotProven)
 """What those that also verify may say."""
 
 TARGETS = [
@@ -180,6 +189,13 @@ TARGETS = [
     Target("unlock challenge", skf_unlock.parse_challenge, _unlock_challenge),
     Target("unlock response", skf_unlock.parse_response, lambda: [skf_unlock.Response(bytes(16), bytes(140)).encode()]),
     Target("unlock command", skf_unlock.parse_command, _unlock_command),
+    Target("evidence record", ers.parse_evidence_record, _evidence_record),
+    Target(
+        "evidence",
+        _check_evidence,
+        lambda: [ers.EvidenceRecord(((ers.ArchiveTimestamp(DigestAlgorithm.SM3, _token()),),)).encode()],
+        VERDICTS,
+    ),
     Target("name", Name.decode, lambda: [name("张三").der]),
     Target(
         "name as text",

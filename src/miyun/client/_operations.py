@@ -670,6 +670,32 @@ class _SignatureCms(_Group):
         return self._client.call('signature.cms.verify', level=level, lists=lists, stale_hours=stale_hours, at=at, cms=cms, content=content, digest=digest, return_content=return_content, charge_to=charge_to)
 
 
+class _SignatureEvidence(_Group):
+    def export(self, *, evidence: str, charge_to: str | None = None) -> Any:
+        """Export evidence, to be verified without the platform. 导出证据（可脱离平台验证）。"""
+        return self._client.call('signature.evidence.export', evidence=evidence, charge_to=charge_to)
+
+    def get(self, *, evidence: str, charge_to: str | None = None) -> Any:
+        """Look at evidence and its time-stamps. 查看证据及其时间戳。"""
+        return self._client.call('signature.evidence.get', evidence=evidence, charge_to=charge_to)
+
+    def keep(self, *, name: str, signed: bytes | str, level: str | None = None, lists: Sequence[Any] | None = None, stale_hours: int | None = None, at: Any = None, kind: str | None = None, content: bytes | str | None = None, hash: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Keep a signed object as evidence. 留存已签名的文件作为证据。"""
+        return self._client.call('signature.evidence.keep', level=level, lists=lists, stale_hours=stale_hours, at=at, name=name, signed=signed, kind=kind, content=content, hash=hash, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def list(self, *, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List evidence. 列出证据。"""
+        return self._client.call('signature.evidence.list', text=text, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def list_export(self, *, text: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of evidence. 导出证据清单。"""
+        return self._client.call('signature.evidence.list_export', text=text, sort=sort, format=format, charge_to=charge_to)
+
+    def rehash(self, *, evidence: str, hash: str, charge_to: str | None = None) -> Any:
+        """Prove evidence by another hash from now on. 以另一杂凑算法续证。"""
+        return self._client.call('signature.evidence.rehash', evidence=evidence, hash=hash, charge_to=charge_to)
+
+
 class _SignatureSigner(_Group):
     def create(self, *, name: str, subject: Mapping[str, Any], algorithm: str | None = None, template: str | None = None, days: int | None = None, key: str | None = None, applications: Sequence[Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Make a signer: key and certificate in one call. 建立签名者（密钥与证书一步完成）。"""
@@ -708,6 +734,10 @@ class _Signature(_Group):
     @property
     def cms(self) -> _SignatureCms:
         return _SignatureCms(self._client)
+
+    @property
+    def evidence(self) -> _SignatureEvidence:
+        return _SignatureEvidence(self._client)
 
     @property
     def signer(self) -> _SignatureSigner:
@@ -1361,6 +1391,12 @@ OPERATIONS: Mapping[str, Operation] = {
     'signature.batch.verify': Operation('signature.batch.verify', 'POST', '/signature/batch/verify', (), (), 'json', 'json', 'application/json', False),
     'signature.cms.sign': Operation('signature.cms.sign', 'POST', '/signature/cms/sign', (), (), 'json', 'json', 'application/json', True, 'content', 'cms'),
     'signature.cms.verify': Operation('signature.cms.verify', 'POST', '/signature/cms/verify', (), (), 'json', 'json', 'application/json', False),
+    'signature.evidence.export': Operation('signature.evidence.export', 'GET', '/signature/evidence/{evidence}/file', ('evidence',), (), 'json', 'raw', 'application/json', False),
+    'signature.evidence.get': Operation('signature.evidence.get', 'GET', '/signature/evidence/{evidence}', ('evidence',), (), 'json', 'json', 'application/json', False),
+    'signature.evidence.keep': Operation('signature.evidence.keep', 'POST', '/signature/evidence', (), (), 'json', 'json', 'application/json', True),
+    'signature.evidence.list': Operation('signature.evidence.list', 'GET', '/signature/evidence', (), ('text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'signature.evidence.list_export': Operation('signature.evidence.list_export', 'GET', '/signature/evidence-list/file', (), ('text', 'sort', 'format'), 'json', 'stream', 'application/json', False),
+    'signature.evidence.rehash': Operation('signature.evidence.rehash', 'POST', '/signature/evidence/{evidence}/rehash', ('evidence',), (), 'json', 'json', 'application/json', False),
     'signature.sign': Operation('signature.sign', 'POST', '/signature/sign', (), (), 'json', 'json', 'application/json', True, 'message', 'signature'),
     'signature.signer.create': Operation('signature.signer.create', 'POST', '/signature/signers', (), (), 'json', 'json', 'application/json', True),
     'signature.signer.disable': Operation('signature.signer.disable', 'POST', '/signature/signers/{signer}/disable', ('signer',), (), 'json', 'json', 'application/json', False),

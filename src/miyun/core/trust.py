@@ -85,6 +85,15 @@ class TrustVerdict:
     checked_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class TrustMaterial:
+    """What told that a path was not revoked, DER: for who keeps it. `missing`: subjects of which nothing is there."""
+
+    lists: tuple[bytes, ...]
+    answers: tuple[bytes, ...]
+    missing: tuple[str, ...] = ()
+
+
 class TrustDirectory(Protocol):
     """Implemented by `certificate`. Paths are built from the trust lists; `extra` certificates of the client's may lie
     in between. No address that a certificate names is ever fetched."""
@@ -103,6 +112,10 @@ class TrustDirectory(Protocol):
     ) -> TrustVerdict:
         """`lists` by name, none: our own authorities. `purpose`: a value of `wire.x509.Purpose`, "" for any. `stale`:
         for how long after its end revocation information is still used. Never raises for a bad certificate."""
+        ...
+
+    async def material(self, tenant: str | None, chain: Sequence[bytes], *, lists: Sequence[str] = ()) -> TrustMaterial:
+        """For a path, leaf first, that was judged by the same `lists`."""
         ...
 
 

@@ -62,6 +62,7 @@ from miyun.offerings.kms.store import KmsStore
 from miyun.offerings.onboarding.service import OnboardingService
 from miyun.offerings.onboarding.store import OnboardingStore
 from miyun.offerings.signature import tasks as signature_tasks
+from miyun.offerings.signature.archive import tasks as archive_tasks
 from miyun.offerings.signature.evidence_signer import PlatformEvidenceSigner
 from miyun.offerings.signature.service import SignatureService
 from miyun.offerings.signature.store import SignatureStore
@@ -363,6 +364,7 @@ async def assemble(
             *((task, core.contracts) for task in CONTRACT_TASKS),
             *((task, kms) for task in kms_tasks.TASKS),
             *((task, signer) for task in signature_tasks.TASKS),
+            *((task, signature.archive.sealing) for task in archive_tasks.TASKS),
             *((task, delivery) for task in DELIVERY_TASKS),
             *((task, certificate) for task in certificate_tasks.TASKS),
             *((task, refresher) for task in trust_tasks.TASKS),

@@ -24,6 +24,7 @@ import org.bouncycastle.cms.DefaultCMSSignatureAlgorithmNameGenerator;
 import org.bouncycastle.cms.SignerInformation;
 import org.bouncycastle.cms.SignerInformationVerifier;
 import org.bouncycastle.cms.jcajce.JcaSignerInfoVerifierBuilder;
+import org.bouncycastle.cms.jcajce.JcaSimpleSignerInfoVerifierBuilder;
 import org.bouncycastle.crypto.engines.SM4Engine;
 import org.bouncycastle.crypto.fpe.FPEFF1Engine;
 import org.bouncycastle.crypto.params.FPEParameters;
@@ -35,6 +36,10 @@ import org.bouncycastle.operator.jcajce.JcaDigestCalculatorProviderBuilder;
 import org.bouncycastle.tsp.TimeStampRequest;
 import org.bouncycastle.tsp.TimeStampResponse;
 import org.bouncycastle.tsp.TimeStampToken;
+import org.bouncycastle.tsp.ers.ERSByteData;
+import org.bouncycastle.tsp.ers.ERSData;
+import org.bouncycastle.tsp.ers.ERSDataGroup;
+import org.bouncycastle.tsp.ers.ERSEvidenceRecord;
 import org.bouncycastle.util.Store;
 import org.bouncycastle.util.encoders.Hex;
 
@@ -46,6 +51,7 @@ import org.bouncycastle.util.encoders.Hex;
  * Verify crl         ISSUER.pem LIST.der
  * Verify cms         ANCHOR.pem MESSAGE.der EPOCH_SECONDS [CONTENT]   every signer, and its chain to the anchor
  * Verify timestamp   ANCHOR.pem RESPONSE.tsr QUERY.tsq
+ * Verify ers         RECORD.ers EPOCH_SECONDS DOCUMENT...   it is over exactly these, and its last time-stamp is signed
  * Verify ff1         KEY CASES     CASES: lines of radix, tweak, numerals, their SM4-FF1, all but the radix hexadecimal;
  *                                  a numeral has two octets when the radix is above 256
  * </pre>
@@ -58,7 +64,7 @@ public final class Verify {
     public static void main(String[] arguments) {
         Security.addProvider(new BouncyCastleProvider());
         if (arguments.length < 3) {
-            System.err.println("arguments: certificate|crl|cms|timestamp|ff1 FILE...");
+            System.err.println("arguments: certificate|crl|cms|timestamp|ers|ff1 FILE...");
             System.exit(2);
         }
         try {
@@ -67,6 +73,7 @@ public final class Verify {
                 case "crl" -> crl(arguments);
                 case "cms" -> cms(arguments);
                 case "timestamp" -> timestamp(arguments);
+                case "ers" -> ers(arguments);
                 case "ff1" -> ff1(arguments);
                 default -> {
                     System.err.println("no such mode: " + arguments[0]);
@@ -204,5 +211,18 @@ public final class Verify {
         if (!condition) {
             throw new IllegalStateException(otherwise);
         }
+    }
+
+    private static void ers(String[] arguments) throws Exception {
+        var record = new ERSEvidenceRecord(
+                Files.readAllBytes(Path.of(arguments[1])),
+                new JcaDigestCalculatorProviderBuilder().setProvider(BC).build());
+        List<ERSData> documents = new ArrayList<>();
+        for (int i = 3; i < arguments.length; i++) {
+            documents.add(new ERSByteData(Files.readAllBytes(Path.of(arguments[i]))));
+        }
+        record.validatePresent(new ERSDataGroup(documents), new Date(Long.parseLong(arguments[2]) * 1000));
+        var signer = record.getSigningCertificate();
+        record.validate(new JcaSimpleSignerInfoVerifierBuilder().setProvider(BC).build(signer));
     }
 }

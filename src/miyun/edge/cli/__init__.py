@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, str]]] = {
     "contract": ("contract", ("核验、导入合同文本", "Check and import a contract's text")),
     "acceptance": ("acceptance", ("生成、校验验收资料", "Build and verify the acceptance dossier")),
     "audit": ("audit", ("离线验证审计账本", "Verify the ledger offline")),
+    "evidence": ("evidence", ("离线校验签名证据", "Verify signature evidence offline")),
     "backup": ("backup", ("备份整个平台", "Back up the whole platform")),
     "restore": ("backup", ("在空机器上恢复平台", "Restore the platform on an empty machine")),
     "vsm": ("vsm", ("虚拟密码机：状态、初始化、解锁", "Cryptographic machine: status, provision, unlock")),

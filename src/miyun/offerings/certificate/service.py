@@ -115,7 +115,9 @@ class CertificateService:
             clock=clock,
             ledger=ledger,
         )
-        own = OwnAuthorities(authorities=self.authorities, store=store)
+        own = OwnAuthorities(
+            authorities=self.authorities, store=store, revocation=self.revocation, responder=self.responder
+        )
         self.trust = TrustService(store=store.trust, held=store.held, own=own, clock=clock)
 
     async def bootstrap(self) -> None:

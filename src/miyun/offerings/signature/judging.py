@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from miyun.core.operation import Call
 from miyun.core.trust import OWN_LIST, Level, Status, TrustDirectory
 from miyun.gm.errors import InvalidSignature
+from miyun.offerings.signature.messages import Judged
 from miyun.offerings.signature.verification import CheckedSigner, Finding, check_message
 from miyun.wire import oid
 from miyun.wire.cms import Dialect, SignerInfo
@@ -29,6 +31,17 @@ class Policy:
     at: datetime | None = None
 
 
+def policy_of(call: Call, request: Judged) -> Policy:
+    return Policy(
+        tenant=call.require_tenant(),
+        now=call.now,
+        level=Level(request.level),
+        lists=tuple(request.lists),
+        stale=timedelta(hours=request.stale_hours),
+        at=request.at,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Of a certificate; `path`: leaf first, anchor last, empty when there is none."""
@@ -45,6 +58,7 @@ class Proof:
     findings: tuple[Finding, ...]
     time: datetime | None = None
     authority: str = ""
+    path: tuple[Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +131,8 @@ class Judge:
             stale=policy.stale,
         )
         subject = str(signed.certificate.subject)
-        return Proof(tuple(map(Finding.of, verdict.reasons)), signed.tst_info.gen_time, subject)
+        path = tuple(map(parse_certificate, verdict.chain))
+        return Proof(tuple(map(Finding.of, verdict.reasons)), signed.tst_info.gen_time, subject, path)
 
     async def _signer(
         self, checked: CheckedSigner, certificates: Sequence[Certificate], policy: Policy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from miyun.core.i18n import Text
 from miyun.core.operation import Duty, Meter, Operation, Role
 from miyun.offerings.signature import messages as m
+from miyun.offerings.signature.archive.operations import operations
 from miyun.offerings.signature.service import METER
 from miyun.offerings.signature.service import SignatureService as S
 
@@ -266,4 +267,5 @@ OPERATIONS: tuple[Operation, ...] = (
             "items": [{"message": _MESSAGE, "signature": VERIFIES["signature"], "reference": "第一件"}],
         },
     ),
+    *operations(CALLS),
 )

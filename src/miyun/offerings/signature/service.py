@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from miyun.core.clock import Clock
 from miyun.core.errors import InvalidArgument, InvalidSignature, MiyunError
@@ -14,11 +14,15 @@ from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger, Usage
 from miyun.core.operation import Call
 from miyun.core.ports import CertificateIssuer, KeyDirectory, Stamper
-from miyun.core.trust import Level, TrustDirectory
+from miyun.core.trust import TrustDirectory
 from miyun.gm import sm2
 from miyun.offerings.signature import messages as m
+from miyun.offerings.signature.archive.examining import Material, of_message
+from miyun.offerings.signature.archive.model import Kind
+from miyun.offerings.signature.archive.sealing import Sealing
+from miyun.offerings.signature.archive.service import ArchiveService
 from miyun.offerings.signature.errors import unreadable
-from miyun.offerings.signature.judging import Judge, Policy
+from miyun.offerings.signature.judging import Judge, Policy, policy_of
 from miyun.offerings.signature.model import DIALECT_NAMES, Signer, SignerState
 from miyun.offerings.signature.signers import Signers
 from miyun.offerings.signature.signing import Message, Signing, one_of, prepare, user_id_of
@@ -48,6 +52,12 @@ class SignatureService:
         self._clock = clock
         self._ledger = ledger
         self._judge = Judge(trust)
+        self.archive = ArchiveService(
+            store=store.archive,
+            examiners={Kind.CMS: of_message(self._judge)},
+            material=Material(trust),
+            sealing=Sealing(store=store.archive, stamper=stamper, clock=clock, ledger=ledger),
+        )
         self._signers = Signers(store=store, keys=keys, issuer=issuer, ledger=ledger)
         self._signing = Signing(keys=keys, stamper=stamper)
 
@@ -147,16 +157,16 @@ class SignatureService:
         [right] = await asyncio.to_thread(verify_many, key, [item], user_id_of(request.user_id))
         if not right:
             raise InvalidSignature
-        findings = await self._about(certificates, _policy(call, request))
+        findings = await self._about(certificates, policy_of(call, request))
         return m.VerifyView(valid=not findings, reasons=reasons(findings))
 
     async def verify_cms(self, call: Call, request: m.VerifyCmsRequest) -> m.VerifyCmsView:
-        judged = await self._judge.message(request.cms, request.content, request.digest, _policy(call, request))
+        judged = await self._judge.message(request.cms, request.content, request.digest, policy_of(call, request))
         return message_view(judged, return_content=request.return_content)
 
     async def verify_batch(self, call: Call, request: m.VerifyBatchRequest) -> m.VerifyBatchView:
         """Raw items share one key, whose certificate is judged once; messages carry their own."""
-        policy = _policy(call, request)
+        policy = policy_of(call, request)
         answers: dict[int, list[Finding]] = {}
         raw = [number for number, item in enumerate(request.items) if not item.cms]
         if raw:
@@ -237,17 +247,6 @@ class SignatureService:
             return []
         at = policy.at or policy.now
         return list((await self._judge.certificate(certificates[0], certificates[1:], policy, at)).findings)
-
-
-def _policy(call: Call, request: m.Judged) -> Policy:
-    return Policy(
-        tenant=call.require_tenant(),
-        now=call.now,
-        level=Level(request.level),
-        lists=tuple(request.lists),
-        stale=timedelta(hours=request.stale_hours),
-        at=request.at,
-    )
 
 
 def _prepare_all(signer: Signer, items: Sequence[m.SignItem], at: datetime) -> list[Message]:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from miyun.core.storage.database import Database, UtcDateTime, metadata
 from miyun.hsm.port import KeyAlgorithm, WrappedKey
+from miyun.offerings.signature.archive.store import ArchiveStore
 from miyun.offerings.signature.model import EvidenceKey, Signer, SignerState, evidence_binding
 
 signer_table = Table(
@@ -65,6 +66,7 @@ evidence_table = Table(
 class SignatureStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.archive = ArchiveStore(database)
 
     def add_signer(self, signer: Signer) -> bool:
         """False when the tenant has a signer of this name."""

@@ -10,6 +10,7 @@ from miyun.wire.cms.enveloped_data import (
     parse_enveloped_data,
 )
 from miyun.wire.cms.enveloped_key import EnvelopedKey, parse_enveloped_key
+from miyun.wire.cms.material import assemble_material
 from miyun.wire.cms.signed_data import SignedDataInfo, SignerInfo, assemble, parse_signed_data
 from miyun.wire.cms.verify import verify_signed_data
 
@@ -21,6 +22,7 @@ __all__ = [
     "SignedDataInfo",
     "SignerInfo",
     "assemble",
+    "assemble_material",
     "ber_to_der",
     "build_enveloped_data",
     "parse_enveloped_data",

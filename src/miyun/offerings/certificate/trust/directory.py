@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from miyun.core.clock import Clock
-from miyun.core.trust import OWN_LIST, Level, Status, TrustReason, TrustVerdict
+from miyun.core.trust import OWN_LIST, Level, Status, TrustMaterial, TrustReason, TrustVerdict
 from miyun.offerings.certificate.trust.held.status import Known, by_answer, by_list, unknown, until
 from miyun.offerings.certificate.trust.held.store import HeldStore
 from miyun.offerings.certificate.trust.model import OCSP_PATIENCE, HeldAnswer, HeldList, TrustedAuthority
@@ -104,6 +105,33 @@ class PlatformTrust:
         status: Status = min((item.status for item in known), key=_WORST.index, default="good")
         return TrustVerdict(not against, chain, against, status, now)
 
+    async def material(self, tenant: str | None, chain: Sequence[bytes], *, lists: Sequence[str] = ()) -> TrustMaterial:
+        path = [parse_certificate(item) for item in chain]
+        crls: list[bytes] = []
+        answers: list[bytes] = []
+        missing: list[str] = []
+        trusted = await asyncio.to_thread(self._trusted, tenant, lists or (OWN_LIST,))
+        sources = trusted.sources if isinstance(trusted, _Trusted) else {}
+        for certificate, issuer in pairwise(path):
+            own = await self._own.material(certificate, issuer)
+            if own is None:
+                own = await asyncio.to_thread(self._held_material, certificate, sources.get(issuer.der, ()))
+            crls += own.lists
+            answers += own.answers
+            if not own.lists and not own.answers:
+                missing.append(str(certificate.subject))
+        return TrustMaterial(tuple(crls), tuple(answers), tuple(missing))
+
+    def _held_material(self, certificate: Certificate, authorities: Sequence[TrustedAuthority]) -> TrustMaterial:
+        """An answer about it, else its issuer's lists."""
+        for authority in authorities:
+            answer = self._held.answer(authority.id, certificate.serial)
+            if answer is not None and answer.der:
+                return TrustMaterial((), (answer.der,))
+        held = self._held.held([authority.id for authority in authorities])
+        whole = (self._held.whole(crl.id) for kinds in held.values() for crl in kinds.values())
+        return TrustMaterial(tuple(item for item in whole if item), ())
+
     # paths
 
     def _path(
@@ -155,7 +183,7 @@ class PlatformTrust:
         """What is known of every certificate below the anchor, the anchor's own first."""
         ids = [item.id for issuer in path.certificates[1:] for item in path.sources.get(issuer.der, ())]
         look = _Look(at, now, stale, path.sources, self._held.held(ids), asking)
-        pairs = list(zip(path.certificates, path.certificates[1:], strict=False))
+        pairs = list(pairwise(path.certificates))
         known = [
             self._known(look, certificate, issuer, online=level is Level.OCSP and certificate is path.certificates[0])
             for certificate, issuer in reversed(pairs)

@@ -10,7 +10,7 @@ from typing import Final
 from miyun.core.ids import new_id
 from miyun.gm.errors import InvalidSignature
 from miyun.offerings.certificate.trust.held.store import HeldStore
-from miyun.offerings.certificate.trust.model import HeldList, TrustedAuthority
+from miyun.offerings.certificate.trust.model import WHOLE, HeldList, TrustedAuthority
 from miyun.wire import oid, pem
 from miyun.wire.crl import CertificateList, parse_crl
 from miyun.wire.errors import DecodeError
@@ -70,6 +70,7 @@ def _held(authority: TrustedAuthority, crl: CertificateList, source: str, now: d
         extension=next((x.value for x in crl.extensions if x.oid == oid.ISSUING_DISTRIBUTION_POINT), b""),
         source=source,
         held_at=now,
+        der=crl.der if len(crl.der) <= WHOLE else b"",
     )
 
 

@@ -11,6 +11,8 @@ MAX_AUTHORITIES: Final = 500
 """On one list."""
 PAGE: Final = 512
 """Entries of a revocation list in one row."""
+WHOLE: Final = 1024 * 1024
+"""Octets up to which a revocation list is held as it was signed, besides its entries."""
 REFRESH: Final = timedelta(hours=1)
 """A pinned list is fetched anew after so long at the latest, and when it ends."""
 RETRY: Final = timedelta(minutes=5)
@@ -72,6 +74,8 @@ class HeldList:
     """The value of its issuingDistributionPoint, empty without one."""
     source: str
     held_at: datetime
+    der: bytes = field(default=b"", repr=False)
+    """As it was signed, for evidence; empty when it is larger than `WHOLE`."""
 
 
 @dataclass(frozen=True, slots=True)

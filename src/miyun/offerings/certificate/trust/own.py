@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from miyun.core.trust import TrustReason
+from miyun.core.trust import TrustMaterial, TrustReason
 from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.model import AuthorityRole
+from miyun.offerings.certificate.responder import OcspResponder
+from miyun.offerings.certificate.revocation import Revocation
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.certificate.trust.held.status import Known, revoked, unknown
+from miyun.wire.ocsp import CertId, OcspRequest
 from miyun.wire.x509 import Certificate
 
 
 class OwnAuthorities:
-    def __init__(self, *, authorities: Authorities, store: CertificateStore) -> None:
+    def __init__(
+        self, *, authorities: Authorities, store: CertificateStore, revocation: Revocation, responder: OcspResponder
+    ) -> None:
         self._authorities = authorities
         self._store = store
+        self._revocation = revocation
+        self._responder = responder
 
     def anchors(self) -> list[bytes]:
         return self._authorities.anchors()
@@ -36,3 +44,13 @@ class OwnAuthorities:
         if found.revoked_at is not None and found.revoked_at <= at:
             return revoked(subject, found.revoked_at, by)
         return Known("good")
+
+    async def material(self, certificate: Certificate, issuer: Certificate) -> TrustMaterial | None:
+        """The responder's answer about it, or the list of a root; None when the issuer is none of ours."""
+        authority = next((item for item in self._authorities.all() if item.der == issuer.der), None)
+        if authority is None:
+            return None
+        if authority.role is AuthorityRole.ISSUING:
+            asked = OcspRequest((CertId.of(issuer, certificate.serial),))
+            return TrustMaterial((), (await self._responder.answer(authority.id, asked.encode()),))
+        return TrustMaterial((self._revocation.newest(authority.id).der,), ())

@@ -235,6 +235,7 @@ def upgrade() -> None:
         sa.Column("extension", sa.LargeBinary(), nullable=False),
         sa.Column("source", sa.String(length=512), nullable=False),
         sa.Column("held_at", UtcDateTime(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_trust_crl")),
     )
     op.create_index(
@@ -408,6 +409,54 @@ def upgrade() -> None:
         sa.Column("not_after", UtcDateTime(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("generation", name=op.f("pk_signature_evidence_key")),
+    )
+    op.create_table(
+        "signature_kept",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("signers", sa.String(length=1024), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("chain", sa.Integer(), nullable=False),
+        sa.Column("pending", sa.String(length=16), nullable=True),
+        sa.Column("kept_at", UtcDateTime(), nullable=False),
+        sa.Column("sealed_at", UtcDateTime(), nullable=True),
+        sa.Column("proven_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signature_kept")),
+    )
+    op.create_index("ix_signature_kept_pending_id", "signature_kept", ["pending", "id"], unique=False)
+    op.create_index("ix_signature_kept_tenant_id", "signature_kept", ["tenant", "id"], unique=False)
+    op.create_index("ix_signature_kept_tenant_name_id", "signature_kept", ["tenant", "name", "id"], unique=False)
+    op.create_table(
+        "signature_kept_batch",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("algorithm", sa.String(length=16), nullable=False),
+        sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("tokens", sa.LargeBinary(), nullable=False),
+        sa.Column("objects", sa.Integer(), nullable=False),
+        sa.Column("sealed_at", UtcDateTime(), nullable=False),
+        sa.Column("renew_at", UtcDateTime(), nullable=False),
+        sa.Column("problem", sa.String(length=300), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signature_kept_batch")),
+    )
+    op.create_index("ix_signature_kept_batch_renew_at", "signature_kept_batch", ["renew_at"], unique=False)
+    op.create_table(
+        "signature_kept_document",
+        sa.Column("kept", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("file", sa.String(length=40), nullable=False),
+        sa.Column("octets", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("kept", "number", name=op.f("pk_signature_kept_document")),
+    )
+    op.create_table(
+        "signature_kept_place",
+        sa.Column("kept", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("batch", sa.String(length=40), nullable=False),
+        sa.Column("tree", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("kept", "number", name=op.f("pk_signature_kept_place")),
     )
     op.create_table(
         "signature_signer",

@@ -51,6 +51,7 @@ crl_table = Table(
     Column("extension", LargeBinary, nullable=False),
     Column("source", String(512), nullable=False),
     Column("held_at", UtcDateTime, nullable=False),
+    Column("der", LargeBinary, nullable=False),
     Index("ix_certificate_trust_crl_authority_state", "authority", "state"),
     Index("ix_certificate_trust_crl_state", "state"),
 )
@@ -116,13 +117,19 @@ class HeldStore:
     def held(self, authorities: Sequence[str]) -> dict[str, dict[str, HeldList]]:
         """Per authority, by kind."""
         table = crl_table
-        query = select(table).where(table.c.authority.in_(authorities), table.c.state == State.HELD)
+        columns = (column for column in table.c if column is not table.c.der)
+        query = select(*columns).where(table.c.authority.in_(authorities), table.c.state == State.HELD)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         found: dict[str, dict[str, HeldList]] = {}
         for row in rows:
             found.setdefault(row.authority, {})[row.kind] = _held(row)
         return found
+
+    def whole(self, crl: str) -> bytes:
+        """A list as it was signed; empty when it was too large to hold."""
+        with self._database.read() as connection:
+            return connection.execute(select(crl_table.c.der).where(crl_table.c.id == crl)).scalar_one_or_none() or b""
 
     def entry(self, crl: str, serial: int) -> RevokedEntry | None:
         """One row is read, whatever the size of the list."""
@@ -260,6 +267,7 @@ def _values(item: HeldList) -> dict[str, object]:
         "extension": item.extension,
         "source": item.source,
         "held_at": item.held_at,
+        "der": item.der,
     }
 
 
