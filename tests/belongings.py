@@ -242,6 +242,31 @@ class Belongings:
         made = self.client(Role.TENANT_SECURITY).call("certificate.application.approve", application=filed)
         return str(made["certificate"])
 
+    def escrow(self, operation_id: str) -> str:
+        self._holder = Holder(f"某人{secrets.token_hex(3)}")
+        made = self.client(Role.APPLICATION).call(
+            "certificate.application.apply", template="person", csr=self._holder.csr(), pair="escrow"
+        )
+        self.granted(str(made["application"]))
+        self._receiver = bytes(
+            self.client(Role.APPLICATION).call("certificate.application.file", application=made["application"])
+        ).decode()
+        listed = self.client(Role.TENANT_SECURITY).call("certificate.escrow.list", text=self._holder.name)
+        return str(listed["items"][0]["escrow"])
+
+    def recovery(self, operation_id: str) -> str:
+        """Asked for by one security administrator; to agree to it takes another."""
+        escrow = self.escrow(operation_id)
+        one = self.client(Role.TENANT_SECURITY)
+        with self.platform.session(self.platform.person(Role.TENANT_SECURITY, self.tenant, who="second")) as other:
+            asking, agreeing = (other, one) if operation_id == "certificate.recovery.approve" else (one, other)
+            made = asking.call("certificate.recovery.request", escrow=escrow, receiver=self._receiver, reason="损坏")
+            recovery = str(made["recovery"])
+            if operation_id == "certificate.recovery.collect":
+                self.client(Role.TENANT_SYSTEM).call("certificate.recovery.authorise", recovery=recovery)
+                agreeing.call("certificate.recovery.approve", recovery=recovery)
+        return recovery
+
     def issued(self) -> tuple[bytes, int, str]:
         """A person's private key, and the serial number and PEM of the certificate for it."""
         private = sm2.generate_private_key()
@@ -351,6 +376,8 @@ class Belongings:
                 self.client(Role.TENANT_SYSTEM).call("delivery.dossier.build", contract=values["contract"])
                 listed = self.client(Role.TENANT_SYSTEM).call("delivery.dossier.list")["items"]
                 return {"path": listed[0]["files"][0]["path"]}
+            case "certificate.recovery.request":
+                return {"receiver": self._receiver}
             case "certificate.application.apply" | "certificate.application.rekey":
                 return {"csr": Holder(f"某人{secrets.token_hex(3)}").csr()}
             case "signature.signer.create":
@@ -453,6 +480,8 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "alias": Belongings.alias,
     "signer": Belongings.signer,
     "serial": Belongings.serial,
+    "escrow": Belongings.escrow,
+    "recovery": Belongings.recovery,
     "account_id": Belongings.account_id,
     "challenge": Belongings.challenge,
     "client": Belongings.sign_on_client,

@@ -396,7 +396,8 @@ class RunningPlatform:
 
     def person(self, role: Role, tenant: Tenant | None = None, *, who: str = "") -> Seat:
         """Somebody with `role`: an administrator, or a person made by two of them; another one for another `who`."""
-        if role in ADMINISTRATORS or role in (Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT):
+        administrators = (*ADMINISTRATORS, Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT)
+        if not who and role in administrators:
             return self.administrator(role, tenant)
         key = (tenant.id if tenant else "", role, who)
         if key not in self._people:

@@ -58,6 +58,8 @@ from miyun.offerings.certificate.model import (
     serial_text,
 )
 from miyun.offerings.certificate.reading import certificates_in
+from miyun.offerings.certificate.recovery.service import Recoveries
+from miyun.offerings.certificate.recovery.store import RecoveryStore
 from miyun.offerings.certificate.register import RegisterSearch, view
 from miyun.offerings.certificate.responder import OcspResponder
 from miyun.offerings.certificate.revocation import Revocation
@@ -97,8 +99,18 @@ class CertificateService:
         self.issuance = Issuance(store=store, authorities=self.authorities, clock=clock)
         self.escrow = KeyCentre(store=store.escrow, machine=machine, issuance=self.issuance)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
+        filed = ApplicationStore(store.database)
+        self.recoveries = Recoveries(
+            store=RecoveryStore(store.database),
+            escrow=store.escrow,
+            certificates=filed.certificates_of_key,
+            centre=self.escrow,
+            judge=self.verify_certificate,
+            ledger=ledger,
+            clock=clock,
+        )
         self.applications = Applications(
-            store=ApplicationStore(store.database),
+            store=filed,
             authorities=self.authorities,
             issuance=self.issuance,
             centre=self.escrow,

@@ -35,9 +35,10 @@ async def renew_root_lists(service: CertificateService) -> None:
 
 
 async def applications(service: CertificateService) -> None:
-    """What was approved and not issued is finished; what nobody reviewed in its time expires."""
+    """What was approved and not issued is finished; what nobody reviewed or agreed to in its time expires."""
     await service.applications.fulfilment.resume()
     await service.applications.fulfilment.expire()
+    await service.recoveries.expire()
 
 
 TASKS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
@@ -172,7 +173,13 @@ class Desk:
     async def reject(self, call: Call, request: m.RejectRequest) -> m.ApplicationView:
         item = await self._to_decide(call, request.application)
         return await self._move(
-            call, item, State.REJECTED, reviewer=call.principal.id, reviewed_at=call.now, reason=request.reason
+            call,
+            item,
+            State.REJECTED,
+            but_from=State.APPROVED,  # its certificates may be there already: revoke them
+            reviewer=call.principal.id,
+            reviewed_at=call.now,
+            reason=request.reason,
         )
 
     async def check(self, item: Application) -> None:
@@ -270,7 +277,7 @@ class Desk:
             raise ApplicationStateConflict(State.EXPIRED)
         return item
 
-    async def _move(self, call: Call, item: Application, wanted: State, **values: object) -> m.ApplicationView:
+    async def _move(self, call: Call, item: Application, wanted: State, **values: Any) -> m.ApplicationView:
         if not await asyncio.to_thread(self._store.move, item, wanted, call.now, **values):
             raise ApplicationStateConflict((await self.own(call, item.id)).state)
         return self._told(call, await self.own(call, item.id))

@@ -166,10 +166,12 @@ class ApplicationStore:
 
     # the life of one
 
-    def move(self, item: Application, wanted: State, at: datetime, **values: Any) -> bool:
+    def move(
+        self, item: Application, wanted: State, at: datetime, *, but_from: State | None = None, **values: Any
+    ) -> bool:
         """False when it is no longer in a state that leads there: somebody else was first."""
         table = application_table
-        before = [state for state, after in TRANSITIONS.items() if wanted in after]
+        before = [state for state, after in TRANSITIONS.items() if wanted in after and state is not but_from]
         values["state"] = wanted
         if wanted not in OPEN:
             values |= {"open_key": None, "claimed_until": None, "finished_at": at}

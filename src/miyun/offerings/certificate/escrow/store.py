@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any, Final
+
 from sqlalchemy import Column, ColumnElement, Index, LargeBinary, Row, String, Table, insert, select
 
+from miyun.core.listing import Place, Sort, Sorting
 from miyun.core.storage.database import Database, UtcDateTime, metadata
+from miyun.core.storage.keyset import page_of
 from miyun.hsm.port import KeyAlgorithm, WrappedKey
 from miyun.offerings.certificate.escrow.model import EscrowedKey, escrow_binding
+
+SORTING: Final = Sorting({"created_at": datetime, "subject": str}, default="-created_at", key=str)
 
 escrow_table = Table(
     "certificate_escrow",
@@ -20,7 +27,7 @@ escrow_table = Table(
     Column("key_blob", LargeBinary, nullable=False),
     Column("key_public", LargeBinary, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    Index("ix_certificate_escrow_tenant_id", "tenant", "id"),
+    Index("ix_certificate_escrow_tenant_created_at", "tenant", "created_at", "id"),
 )
 
 
@@ -43,6 +50,20 @@ class EscrowStore:
                     created_at=item.created_at,
                 )
             )
+
+    def find(self, tenant: str, escrow: str) -> EscrowedKey | None:
+        return self._one(escrow_table.c.tenant == tenant, escrow_table.c.id == escrow)
+
+    def page(self, tenant: str, *, text: str, sort: Sort, place: Place | None, limit: int) -> list[EscrowedKey]:
+        """`limit` + 1 at most; `text` is part of the subject."""
+        table = escrow_table
+        query = select(table).where(table.c.tenant == tenant)
+        if text:
+            query = query.where(table.c.subject.icontains(text, autoescape=True))
+        columns: dict[str, Any] = {"created_at": table.c.created_at, "subject": table.c.subject}
+        with self._database.read() as connection:
+            rows = connection.execute(page_of(query, sort, place, columns=columns, key=table.c.id, limit=limit)).all()
+        return [_escrowed(row) for row in rows]
 
     def of_key(self, tenant: str, digest: str) -> EscrowedKey | None:
         return self._one(escrow_table.c.tenant == tenant, escrow_table.c.digest == digest)
