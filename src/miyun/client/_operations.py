@@ -172,6 +172,46 @@ class _CertificateCrl(_Group):
         return self._client.call('certificate.crl.publish')
 
 
+class _CertificateEscrow(_Group):
+    def list(self, *, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """Look up escrowed encryption keys, a person's history. 查询托管的加密密钥（历史）。"""
+        return self._client.call('certificate.escrow.list', text=text, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+
+class _CertificateRecovery(_Group):
+    def approve(self, *, recovery: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Agree to a recovery as another security administrator. 另一名安全管理员同意恢复。"""
+        return self._client.call('certificate.recovery.approve', recovery=recovery, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def authorise(self, *, recovery: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Agree to a recovery as system administrator. 系统管理员同意恢复。"""
+        return self._client.call('certificate.recovery.authorise', recovery=recovery, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def collect(self, *, recovery: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Collect the recovered key, once. 领取恢复的密钥（仅一次）。"""
+        return self._client.call('certificate.recovery.collect', recovery=recovery, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+        """Export recoveries. 导出恢复清单。"""
+        return self._client.call('certificate.recovery.export', format=format, state=state, charge_to=charge_to)
+
+    def get(self, *, recovery: str, charge_to: str | None = None) -> Any:
+        """Look at a recovery. 查看恢复申请。"""
+        return self._client.call('certificate.recovery.get', recovery=recovery, charge_to=charge_to)
+
+    def list(self, *, text: str | None = None, state: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List recoveries. 列出恢复申请。"""
+        return self._client.call('certificate.recovery.list', text=text, state=state, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def reject(self, *, recovery: str, reason: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Reject a recovery. 驳回恢复申请。"""
+        return self._client.call('certificate.recovery.reject', recovery=recovery, reason=reason, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def request(self, *, escrow: str, receiver: str, reason: str, kind: str | None = None, reference: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Ask for the recovery of an escrowed encryption key. 申请恢复托管的加密密钥。"""
+        return self._client.call('certificate.recovery.request', escrow=escrow, receiver=receiver, reason=reason, kind=kind, reference=reference, charge_to=charge_to, idempotency_key=idempotency_key)
+
+
 class _CertificateTemplate(_Group):
     def list(self, *, charge_to: str | None = None) -> Any:
         """List certificate templates. 列出证书模板。"""
@@ -250,6 +290,14 @@ class _Certificate(_Group):
     @property
     def crl(self) -> _CertificateCrl:
         return _CertificateCrl(self._client)
+
+    @property
+    def escrow(self) -> _CertificateEscrow:
+        return _CertificateEscrow(self._client)
+
+    @property
+    def recovery(self) -> _CertificateRecovery:
+        return _CertificateRecovery(self._client)
 
     @property
     def template(self) -> _CertificateTemplate:
@@ -1302,12 +1350,21 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.crl': Operation('certificate.crl', 'GET', '/certificates/authorities/{ca}/crl', ('ca',), ('shard', 'delta'), 'json', 'raw', 'application/json', False),
     'certificate.crl.publish': Operation('certificate.crl.publish', 'POST', '/certificates/authorities/publish', (), (), 'json', 'json', 'application/json', False),
     'certificate.download': Operation('certificate.download', 'GET', '/certificates/{serial}/file', ('serial',), ('format',), 'json', 'raw', 'application/json', False),
+    'certificate.escrow.list': Operation('certificate.escrow.list', 'GET', '/certificates/escrow', (), ('text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.export': Operation('certificate.export', 'GET', '/certificates/export', (), ('text', 'name', 'serial_prefix', 'template', 'ca', 'usage', 'application', 'key_sm3', 'state', 'expires_from', 'expires_before', 'issued_from', 'issued_before', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.get': Operation('certificate.get', 'GET', '/certificates/{serial}', ('serial',), (), 'json', 'json', 'application/json', False),
     'certificate.issue': Operation('certificate.issue', 'POST', '/certificates', (), (), 'json', 'json', 'application/json', True),
     'certificate.list': Operation('certificate.list', 'GET', '/certificates', (), ('text', 'name', 'serial_prefix', 'template', 'ca', 'usage', 'application', 'key_sm3', 'state', 'expires_from', 'expires_before', 'issued_from', 'issued_before', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.ocsp': Operation('certificate.ocsp', 'POST', '/certificates/authorities/{ca}/ocsp', ('ca',), (), 'raw', 'raw', 'application/ocsp-request', False),
     'certificate.published': Operation('certificate.published', 'GET', '/certificates/published/{certificate}', ('certificate',), (), 'json', 'raw', 'application/json', False),
+    'certificate.recovery.approve': Operation('certificate.recovery.approve', 'POST', '/certificates/recoveries/{recovery}/approve', ('recovery',), (), 'json', 'json', 'application/json', True),
+    'certificate.recovery.authorise': Operation('certificate.recovery.authorise', 'POST', '/certificates/recoveries/{recovery}/authorise', ('recovery',), (), 'json', 'json', 'application/json', True),
+    'certificate.recovery.collect': Operation('certificate.recovery.collect', 'POST', '/certificates/recoveries/{recovery}/collect', ('recovery',), (), 'json', 'json', 'application/json', True),
+    'certificate.recovery.export': Operation('certificate.recovery.export', 'GET', '/certificates/recoveries/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
+    'certificate.recovery.get': Operation('certificate.recovery.get', 'GET', '/certificates/recoveries/{recovery}', ('recovery',), (), 'json', 'json', 'application/json', False),
+    'certificate.recovery.list': Operation('certificate.recovery.list', 'GET', '/certificates/recoveries', (), ('text', 'state', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.recovery.reject': Operation('certificate.recovery.reject', 'POST', '/certificates/recoveries/{recovery}/reject', ('recovery',), (), 'json', 'json', 'application/json', True),
+    'certificate.recovery.request': Operation('certificate.recovery.request', 'POST', '/certificates/recoveries', (), (), 'json', 'json', 'application/json', True),
     'certificate.resume': Operation('certificate.resume', 'POST', '/certificates/{serial}/resume', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.revoke': Operation('certificate.revoke', 'POST', '/certificates/{serial}/revoke', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.suspend': Operation('certificate.suspend', 'POST', '/certificates/{serial}/suspend', ('serial',), (), 'json', 'json', 'application/json', True),

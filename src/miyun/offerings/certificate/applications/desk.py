@@ -15,7 +15,6 @@ from miyun.offerings.certificate.applications import messages as m
 from miyun.offerings.certificate.applications.errors import (
     ApplicationAlreadyOpen,
     ApplicationStateConflict,
-    KeyAlreadyCertified,
     NotRenewable,
     SecondPersonNeeded,
 )
@@ -32,10 +31,10 @@ from miyun.offerings.certificate.applications.model import (
 from miyun.offerings.certificate.applications.requests import check_free, check_key, read_request
 from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities
-from miyun.offerings.certificate.errors import unreadable
+from miyun.offerings.certificate.errors import KeyRefused, unreadable
 from miyun.offerings.certificate.escrow.centre import KeyCentre
 from miyun.offerings.certificate.issuance import subject_of, template_of
-from miyun.offerings.certificate.model import Certificate, Usage, key_digest, serial_text
+from miyun.offerings.certificate.model import Certificate, KeyUse, Usage, key_digest, serial_text
 from miyun.offerings.certificate.model import State as CertificateState
 from miyun.offerings.certificate.templates import Template
 from miyun.wire import oid
@@ -183,10 +182,10 @@ class Desk:
         )
 
     async def check(self, item: Application) -> None:
-        """That nothing speaks against it now. Raises InvalidArgument, KeyAlreadyCertified."""
+        """That nothing speaks against it now. Raises InvalidArgument, KeyRefused."""
         for authority in self._authorities.all():
             if authority.key.public == item.spki:
-                raise KeyAlreadyCertified(Text("这是认证机构的密钥", "this is a certification authority's key"))
+                raise KeyRefused("csr", KeyUse.OTHER_HOLDER)
         known = await asyncio.to_thread(self._store.certificates_of_key, item.key)
         check_free(known, item.tenant, item.subject)
         self._fulfilment.check(item)

@@ -23,16 +23,6 @@ class WeakKey(InvalidArgument):
     remedy = Text("请生成新的密钥对后重新申请。", "Make a new key pair and apply again.")
 
 
-class KeyAlreadyCertified(Conflict):
-    remedy = Text(
-        "同一密钥不可用于另一主体；请生成新的密钥对。延长有效期请用“更新”。",
-        "A key serves one subject: make a new key pair. To extend a certificate's term, renew it.",
-    )
-
-    def __init__(self, reason: Text) -> None:
-        super().__init__(reason, field="csr")
-
-
 class ApplicationAlreadyOpen(Conflict):
     remedy = Text("请等待其审核，或先撤回。", "Wait for its review, or withdraw it first.")
 

@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from miyun.core.i18n import Text
 from miyun.gm import sm2
 from miyun.gm.errors import InvalidKey, InvalidSignature
-from miyun.offerings.certificate.applications.errors import KeyAlreadyCertified, RequestNotSelfSigned, WeakKey
-from miyun.offerings.certificate.errors import unreadable
-from miyun.offerings.certificate.model import Certificate, RevocationReason
+from miyun.offerings.certificate.applications.errors import RequestNotSelfSigned, WeakKey
+from miyun.offerings.certificate.errors import KeyRefused, unreadable
+from miyun.offerings.certificate.model import Certificate, KeyUse, RevocationReason
 from miyun.offerings.certificate.reading import binary_in
 from miyun.wire.errors import DecodeError
 from miyun.wire.name import Name
@@ -72,14 +72,10 @@ def _check_rsa(encoded: bytes, field: str) -> None:
 
 
 def check_free(certificates: list[Certificate], tenant: str, subject: Name) -> None:
-    """That no certificate of this key speaks against another one for the subject. Raises KeyAlreadyCertified."""
+    """That no certificate of this key speaks against another one for the subject. Raises KeyRefused."""
     for item in certificates:
         if item.reason is RevocationReason.KEY_COMPROMISE:
-            raise KeyAlreadyCertified(
-                Text("该密钥已因泄露被吊销，不可再用", "this key was revoked as compromised and is used no more")
-            )
+            raise KeyRefused("csr", KeyUse.COMPROMISED)
         owner = Name.parse(item.subject) if len(item.subject) < 1024 else None
         if item.tenant != tenant or owner is None or not owner.matches(subject):
-            raise KeyAlreadyCertified(
-                Text("该公钥已签发给另一主体", "this public key is certified for another subject already")
-            )
+            raise KeyRefused("csr", KeyUse.OTHER_HOLDER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from miyun.core.errors import Overloaded
 from miyun.offerings.certificate.applications import fulfilment
 from miyun.offerings.certificate.applications.model import LEASE, State
 from miyun.offerings.certificate.applications.store import ApplicationStore
+
+EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 
 class Killed(BaseException):
@@ -29,18 +32,14 @@ def office(rooms: Rooms) -> Office:
 
 
 def certificates(office: Office) -> int:
-    return len(
-        office.rooms.certificate._store.page(
-            "ten_a", text=None, template=None, state=None, expires_before=None, limit=99, cursor=None
-        )
-    )
+    return len(office.rooms.certificate.issued_between("ten_a", *EVER))
 
 
 @pytest.mark.parametrize(
     ("where", "made"),
     [
         ("miyun.offerings.certificate.escrow.centre.KeyCentre.key_for", 0),
-        ("miyun.offerings.certificate.authority.Authorities.sign", 0),
+        ("miyun.offerings.certificate.authority.Authorities.sign_many", 0),
         ("miyun.offerings.certificate.store.CertificateStore.complete", 0),
         ("miyun.offerings.certificate.applications.fulfilment.Fulfilment._record", 2),
     ],

@@ -14,10 +14,10 @@ from miyun.gm import sm2
 from miyun.offerings.certificate.applications.errors import (
     ApplicationAlreadyOpen,
     ApplicationStateConflict,
-    KeyAlreadyCertified,
     NotRenewable,
     SecondPersonNeeded,
 )
+from miyun.offerings.certificate.errors import KeyRefused
 from miyun.wire.cms import parse_signed_data
 from miyun.wire.cms.cfca_key import parse_cfca_key
 from miyun.wire.x509 import load_certificates, parse_certificate, subject_alt_name, verify_chain
@@ -140,10 +140,10 @@ def test_a_key_serves_one_subject(office: Office) -> None:
         holder = Holder()
         await office.approve((await office.apply(holder.csr())).application)
         holder.name = "冒名者"
-        with pytest.raises(KeyAlreadyCertified):
+        with pytest.raises(KeyRefused):
             await office.apply(holder.csr())
         holder.name = "张三"
-        with pytest.raises(KeyAlreadyCertified):
+        with pytest.raises(KeyRefused):
             await office.apply(holder.csr(), call=office.call("dev", tenant="ten_b"))
         assert (await office.apply(holder.csr())).state == "pending"
 
@@ -155,7 +155,7 @@ def test_a_compromised_key_is_never_certified_again(office: Office) -> None:
         holder = Holder()
         granted = await office.approve((await office.apply(holder.csr())).application)
         await office.rooms.issuer.revoke(int(granted.certificate, 16), "key_compromise", office.rooms.clock.now())
-        with pytest.raises(KeyAlreadyCertified):
+        with pytest.raises(KeyRefused):
             await office.apply(holder.csr())
 
     asyncio.run(scene())

@@ -178,7 +178,41 @@ def upgrade() -> None:
         sa.UniqueConstraint("application", name=op.f("uq_certificate_escrow_application")),
         sa.UniqueConstraint("digest", name=op.f("uq_certificate_escrow_digest")),
     )
-    op.create_index("ix_certificate_escrow_tenant_id", "certificate_escrow", ["tenant", "id"], unique=False)
+    op.create_index(
+        "ix_certificate_escrow_tenant_created_at", "certificate_escrow", ["tenant", "created_at", "id"], unique=False
+    )
+    op.create_table(
+        "certificate_recovery",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("escrow", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("reference", sa.String(length=200), nullable=False),
+        sa.Column("receiver", sa.LargeBinary(), nullable=False),
+        sa.Column("requester", sa.String(length=64), nullable=False),
+        sa.Column("requested_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("system_consent", sa.String(length=64), nullable=True),
+        sa.Column("system_consent_at", UtcDateTime(), nullable=True),
+        sa.Column("security_consent", sa.String(length=64), nullable=True),
+        sa.Column("security_consent_at", UtcDateTime(), nullable=True),
+        sa.Column("closed_by", sa.String(length=64), nullable=True),
+        sa.Column("closed_at", UtcDateTime(), nullable=True),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_recovery")),
+    )
+    op.create_index(
+        "ix_certificate_recovery_state_expires_at", "certificate_recovery", ["state", "expires_at"], unique=False
+    )
+    op.create_index(
+        "ix_certificate_recovery_tenant_requested_at",
+        "certificate_recovery",
+        ["tenant", "requested_at", "id"],
+        unique=False,
+    )
     op.create_table(
         "certificate_responder",
         sa.Column("authority", sa.String(length=32), nullable=False),
