@@ -182,6 +182,14 @@ def _unreadable(url: str) -> OutboundFailed:
     return OutboundFailed(url[:200], "url", reason)
 
 
+def is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 async def resolve(host: str, port: int) -> Sequence[str]:
     """By the machine's own resolver. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -193,7 +201,7 @@ async def permitted(host: str, port: int, policy: AddressPolicy, resolver: Resol
     if policy.ports is not None and port not in policy.ports:
         raise AddressRefused(host, f":{port}")
     try:
-        texts = await resolver(host, port)
+        texts = [host] if is_address(host) else await resolver(host, port)
     except (OSError, UnicodeError):
         raise OutboundFailed(host, "dns", Text("域名无法解析", "its name cannot be resolved")) from None
     addresses = [ipaddress.ip_address(text) for text in dict.fromkeys(texts)]

@@ -52,7 +52,7 @@ class DnsRecords:
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         """A `core.outbound.Resolver`: by the configured servers, or as the machine resolves. Raises OSError."""
-        if not self._servers or _is_address(host):
+        if not self._servers:
             return await resolve(host, port)
         try:
             found = await self._configured().resolve_name(host, lifetime=_SECONDS)
@@ -82,11 +82,3 @@ class DnsRecords:
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = list(allowed[:6])
         return resolver
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from miyun.core.errors import InvalidArgument, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.operation import Call, Reply
+from miyun.core.outbound import is_address
 from miyun.gm import rand
 from miyun.gm.errors import InvalidSignature
 from miyun.offerings.ssl_certificate import messages as m
@@ -287,7 +287,7 @@ def csr_names(csr: pkcs10.CertificationRequest) -> set[tuple[str, str]]:
     names: set[tuple[str, str]] = set()
     common = csr.subject.get("CN")
     if common:
-        names.add(_name("ip" if _is_address(common) else "dns", common))
+        names.add(_name("ip" if is_address(common) else "dns", common))
     alternative = csr.extension(oid.SUBJECT_ALT_NAME)
     for item in read_general_names(alternative.value, "subjectAltName") if alternative else ():
         if item.kind not in ("dns", "ip"):
@@ -299,14 +299,6 @@ def csr_names(csr: pkcs10.CertificationRequest) -> set[tuple[str, str]]:
 def _name(kind: str, value: str) -> tuple[str, str]:
     name, wildcard = acme.read_identifier(Identifier(kind, value))
     return kind, f"*.{name.removeprefix('*.')}" if wildcard else name
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _aged(order: AcmeOrder, now: datetime) -> AcmeOrder:
