@@ -744,6 +744,16 @@ class _SignatureEvidence(_Group):
         return self._client.call('signature.evidence.rehash', evidence=evidence, hash=hash, charge_to=charge_to)
 
 
+class _SignaturePdf(_Group):
+    def sign(self, *, signer: str, pdf: bytes | str, format: str | None = None, timestamp: bool | None = None, reason: str | None = None, location: str | None = None, visible: Any = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Sign a PDF file. 签署 PDF 文件。"""
+        return self._client.call('signature.pdf.sign', signer=signer, pdf=pdf, format=format, timestamp=timestamp, reason=reason, location=location, visible=visible, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def verify(self, *, pdf: bytes | str, level: str | None = None, lists: Sequence[Any] | None = None, stale_hours: int | None = None, at: Any = None, charge_to: str | None = None) -> Any:
+        """Verify the signatures of a PDF file and say why not. 验证 PDF 文件中的签名并说明原因。"""
+        return self._client.call('signature.pdf.verify', level=level, lists=lists, stale_hours=stale_hours, at=at, pdf=pdf, charge_to=charge_to)
+
+
 class _SignatureSigner(_Group):
     def create(self, *, name: str, subject: Mapping[str, Any], algorithm: str | None = None, template: str | None = None, days: int | None = None, key: str | None = None, applications: Sequence[Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Make a signer: key and certificate in one call. 建立签名者（密钥与证书一步完成）。"""
@@ -786,6 +796,10 @@ class _Signature(_Group):
     @property
     def evidence(self) -> _SignatureEvidence:
         return _SignatureEvidence(self._client)
+
+    @property
+    def pdf(self) -> _SignaturePdf:
+        return _SignaturePdf(self._client)
 
     @property
     def signer(self) -> _SignatureSigner:
@@ -1454,6 +1468,8 @@ OPERATIONS: Mapping[str, Operation] = {
     'signature.evidence.list': Operation('signature.evidence.list', 'GET', '/signature/evidence', (), ('text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'signature.evidence.list_export': Operation('signature.evidence.list_export', 'GET', '/signature/evidence-list/file', (), ('text', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'signature.evidence.rehash': Operation('signature.evidence.rehash', 'POST', '/signature/evidence/{evidence}/rehash', ('evidence',), (), 'json', 'json', 'application/json', False),
+    'signature.pdf.sign': Operation('signature.pdf.sign', 'POST', '/signature/pdf/sign', (), (), 'json', 'json', 'application/json', True, 'pdf', 'pdf'),
+    'signature.pdf.verify': Operation('signature.pdf.verify', 'POST', '/signature/pdf/verify', (), (), 'json', 'json', 'application/json', False),
     'signature.sign': Operation('signature.sign', 'POST', '/signature/sign', (), (), 'json', 'json', 'application/json', True, 'message', 'signature'),
     'signature.signer.create': Operation('signature.signer.create', 'POST', '/signature/signers', (), (), 'json', 'json', 'application/json', True),
     'signature.signer.disable': Operation('signature.signer.disable', 'POST', '/signature/signers/{signer}/disable', ('signer',), (), 'json', 'json', 'application/json', False),

@@ -134,6 +134,14 @@ REASONS: Final = {
     "timestamp": Text("时间戳不能作为签名时间的证明", "the time-stamp does not prove when it was signed"),
     "timestamp_data": Text("时间戳不是为该签名签发的", "the time-stamp is for something else"),
     "timestamp_signature": Text("时间戳签名无效", "the time-stamp's own signature does not verify"),
+    "no_signature": Text("文件中没有签名", "the file is not signed"),
+    "pdf_unreadable": Text("PDF 文件无法读取", "the PDF file cannot be read"),
+    "pdf_encrypted": Text("PDF 文件已加密", "the PDF file is encrypted"),
+    "pdf_kind": Text("不支持的签名格式", "a signature of a kind that is not supported"),
+    "pdf_coverage": Text("签名未覆盖整个文件", "the signature does not cover the file"),
+    "pdf_modified": Text("签名之后文件被改动", "the file was changed after it was signed"),
+    "pdf_box": Text("可见签名的位置无效", "the place of a visible signature is not a box"),
+    "pades_sm2": Text("PAdES 不含 SM2，请用 pkcs7", "PAdES knows no SM2: use pkcs7"),
     **REASON_TEXTS,
 }
 """Why a signature is refused, and why a certificate is not relied upon."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from miyun.core.i18n import Text
 from miyun.core.operation import Duty, Meter, Operation, Role
 from miyun.offerings.signature import messages as m
-from miyun.offerings.signature.archive.operations import operations
+from miyun.offerings.signature.archive.operations import operations as archive
+from miyun.offerings.signature.pdf.operations import operations as pdf
 from miyun.offerings.signature.service import METER
 from miyun.offerings.signature.service import SignatureService as S
 
@@ -267,5 +268,6 @@ OPERATIONS: tuple[Operation, ...] = (
             "items": [{"message": _MESSAGE, "signature": VERIFIES["signature"], "reference": "第一件"}],
         },
     ),
-    *operations(CALLS),
+    *archive(CALLS),
+    *pdf(CALLS, _READERS),
 )

@@ -24,6 +24,7 @@ from miyun.offerings.signature.archive.service import ArchiveService
 from miyun.offerings.signature.errors import unreadable
 from miyun.offerings.signature.judging import Judge, Policy, policy_of
 from miyun.offerings.signature.model import DIALECT_NAMES, Signer, SignerState
+from miyun.offerings.signature.pdf.service import PdfService
 from miyun.offerings.signature.signers import Signers
 from miyun.offerings.signature.signing import Message, Signing, one_of, prepare, user_id_of
 from miyun.offerings.signature.store import SignatureStore
@@ -52,14 +53,15 @@ class SignatureService:
         self._clock = clock
         self._ledger = ledger
         self._judge = Judge(trust)
+        self._signers = Signers(store=store, keys=keys, issuer=issuer, ledger=ledger)
+        self._signing = Signing(keys=keys, stamper=stamper)
+        self.pdf = PdfService(signers=self._signers, signing=self._signing, judge=self._judge)
         self.archive = ArchiveService(
             store=store.archive,
-            examiners={Kind.CMS: of_message(self._judge)},
+            examiners={Kind.CMS: of_message(self._judge), Kind.PDF: self.pdf.examine},
             material=Material(trust),
             sealing=Sealing(store=store.archive, stamper=stamper, clock=clock, ledger=ledger),
         )
-        self._signers = Signers(store=store, keys=keys, issuer=issuer, ledger=ledger)
-        self._signing = Signing(keys=keys, stamper=stamper)
 
     # signers
 

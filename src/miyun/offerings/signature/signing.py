@@ -55,7 +55,7 @@ def prepare(
     digest: bytes | None,
     detached: bool,
     dialect: Dialect,
-    at: datetime,
+    at: datetime | None,
 ) -> Message:
     """`digest` stands for content that the caller keeps. `chain` is included but for its root."""
     hashed = digest if content is None else suite.digest.digest(content)
@@ -133,10 +133,12 @@ class Signing:
             user_id=user_id if suite.dialect is Dialect.GBT35275 else None,
         )
 
+    async def over(self, signer: Signer, values: Sequence[bytes], application: str | None) -> list[bytes]:
+        """Signatures over whole octets, SM2 through Z_A of the default identity."""
+        return await self._keys.sign(signer.ref(application), values, scheme=signer.suite.scheme)
+
     async def messages(self, signer: Signer, messages: Sequence[Message], application: str | None) -> list[bytes]:
-        made = await self._keys.sign(
-            signer.ref(application), [item.attributes for item in messages], scheme=signer.suite.scheme
-        )
+        made = await self.over(signer, [item.attributes for item in messages], application)
         return [
             finish(signer.certificate, signer.suite, item, signature)
             for item, signature in zip(messages, made, strict=True)
@@ -162,7 +164,7 @@ class Signing:
             dialect=dialect,
             at=at,
         )
-        [signature] = await self._keys.sign(signer.ref(application), [message.attributes], scheme=signer.suite.scheme)
+        [signature] = await self.over(signer, [message.attributes], application)
         token = await self.token(signer.suite, signature) if request.timestamp else None
         return finish(signer.certificate, signer.suite, message, signature, token), dialect
 

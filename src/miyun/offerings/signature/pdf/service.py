@@ -1,0 +1,175 @@
+"""Use cases of PDF files: sign one by a signer, verify every signature in one."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from miyun.core.errors import InvalidArgument
+from miyun.core.operation import Call
+from miyun.offerings.signature.archive.examining import Examined
+from miyun.offerings.signature.judging import Judge, JudgedSigner, Policy, Proof, policy_of
+from miyun.offerings.signature.model import REASONS, Signer
+from miyun.offerings.signature.pdf import messages as m
+from miyun.offerings.signature.pdf.model import MAX_PDF, Appearance, Found, PdfFormat, PdfRefused
+from miyun.offerings.signature.signers import Signers
+from miyun.offerings.signature.signing import Signing, finish, prepare
+from miyun.offerings.signature.verification import Finding
+from miyun.offerings.signature.views import reasons, signer_view, timestamp_view
+from miyun.wire.cms import Dialect
+
+
+class PdfService:
+    def __init__(self, *, signers: Signers, signing: Signing, judge: Judge) -> None:
+        self._signers = signers
+        self._signing = signing
+        self._judge = judge
+
+    async def sign(self, call: Call, request: m.SignPdf) -> m.SignedPdf:
+        signer = await self._signers.usable(call.require_tenant(), request.signer, call.now)
+        call.resource["signer"] = signer.id
+        call.private = True  # the caller's document is in it
+        form: PdfFormat = request.format or ("pkcs7" if signer.algorithm == "SM2" else "pades")
+        if form == "pades" and signer.algorithm == "SM2":
+            raise InvalidArgument("format", REASONS["pades_sm2"])
+        at = call.now.replace(microsecond=0)
+        try:
+            signed = await self._sign(signer, form, request, call.application, at)
+        except PdfRefused as refused:
+            raise InvalidArgument("pdf", Finding(refused.code, refused.detail).text) from None
+        return m.SignedPdf(
+            pdf=signed[0],
+            field=signed[1],
+            format=form,
+            signing_time=at,
+            certificate_serial=f"{signer.serial:032x}",
+        )
+
+    async def _sign(
+        self, signer: Signer, form: PdfFormat, request: m.SignPdf, application: str | None, at: datetime
+    ) -> tuple[bytes, str]:
+        from miyun.offerings.signature.pdf import placing
+
+        _sized(request.pdf)
+        certificate, suite = signer.certificate, signer.suite
+        appearance = _appearance(request.visible, signer) if request.visible else None
+        placed = await asyncio.to_thread(
+            placing.place,
+            request.pdf,
+            form,
+            at=at,
+            name=signer.subject.get("CN", str(certificate.subject)),
+            reason=request.reason,
+            location=request.location,
+            appearance=appearance,
+        )
+        digest = await asyncio.to_thread(lambda: suite.digest.digest(placed.signed))
+        message = prepare(
+            certificate,
+            signer.chain,
+            suite,
+            content=None,
+            digest=digest,
+            detached=True,
+            dialect=Dialect.RFC5652,
+            # PAdES (ETSI EN 319 142-1) keeps the claimed time in the file's dictionary alone.
+            at=None if form == "pades" else at,
+        )
+        [signature] = await self._signing.over(signer, [message.attributes], application)
+        token = await self._signing.token(suite, signature) if request.timestamp else None
+        try:
+            return placed.filled(finish(certificate, suite, message, signature, token)), placed.name
+        except ValueError as error:
+            raise PdfRefused("pdf_unreadable", str(error)) from None
+
+    async def verify(self, call: Call, request: m.VerifyPdf) -> m.VerifiedPdf:
+        policy = policy_of(call, request)
+        try:
+            found = await _signatures(request.pdf)
+        except PdfRefused as refused:
+            return m.VerifiedPdf(valid=False, reasons=reasons([Finding(refused.code, refused.detail)]), signatures=[])
+        if not found:
+            return m.VerifiedPdf(valid=False, reasons=reasons([Finding("no_signature")]), signatures=[])
+        shown = [await self._verify(item, policy) for item in found]
+        return m.VerifiedPdf(valid=all(item.valid for item in shown), reasons=[], signatures=shown)
+
+    async def examine(self, signed: bytes, content: bytes | None, policy: Policy) -> Examined:
+        """For evidence."""
+        try:
+            found = await _signatures(signed)
+        except PdfRefused as refused:
+            return Examined((Finding(refused.code, refused.detail),))
+        if not found:
+            return Examined((Finding("no_signature"),))
+        findings: list[Finding] = []
+        signers: list[JudgedSigner] = []
+        proofs: list[Proof] = []
+        for item in found:
+            about, judged, proof = await self._judged(item, policy)
+            findings += about
+            signers += judged
+            proofs += [proof] if proof is not None else []
+        proofs += [item.proof for item in signers if item.proof is not None and not item.proof.findings]
+        return Examined(
+            findings=tuple(findings),
+            signers=tuple(str(item.info.certificate.subject) for item in signers if item.info.certificate),
+            paths=(
+                *(item.standing.path for item in signers if item.standing is not None),
+                *(proof.path for proof in proofs),
+            ),
+            proven_at=min((proof.time for proof in proofs if proof.time is not None), default=None),
+        )
+
+    async def _judged(
+        self, found: Found, policy: Policy
+    ) -> tuple[tuple[Finding, ...], tuple[JudgedSigner, ...], Proof | None]:
+        if not found.kind:
+            return (Finding("pdf_kind", subject=found.name),), (), None
+        about = _about_the_file(found)
+        if found.kind == "DocTimeStamp":
+            proof = await self._judge.proof(found.message, found.signed, policy)
+            return (*about, *proof.findings), (), proof
+        message = await self._judge.message(found.message, found.signed, None, policy)
+        findings = (*about, *message.findings, *(f for signer in message.signers for f in signer.findings))
+        return findings, message.signers, None
+
+    async def _verify(self, found: Found, policy: Policy) -> m.PdfSignature:
+        findings, signers, proof = await self._judged(found, policy)
+        return m.PdfSignature(
+            field=found.name,
+            format=found.kind,
+            covers=found.coverage,
+            valid=not findings,
+            reasons=reasons(findings),
+            signer=signer_view(signers[0]) if signers else None,
+            timestamp=timestamp_view(proof) if proof is not None else None,
+        )
+
+
+def _about_the_file(found: Found) -> tuple[Finding, ...]:
+    if found.coverage == "none":
+        return (Finding("pdf_coverage", subject=found.name),)
+    if found.modified:
+        return (Finding("pdf_modified", found.modified, found.name),)
+    return ()
+
+
+async def _signatures(pdf: bytes) -> list[Found]:
+    from miyun.offerings.signature.pdf import reading
+
+    _sized(pdf)
+    return await asyncio.to_thread(reading.signatures, pdf)
+
+
+def _sized(pdf: bytes) -> None:
+    if len(pdf) > MAX_PDF:
+        raise PdfRefused("pdf_unreadable", f"at most {MAX_PDF // 1024 // 1024} MiB")
+
+
+def _appearance(visible: m.Visible, signer: Signer) -> Appearance:
+    """The fonts of every reader have Latin letters only: another name is shown by its certificate's number."""
+    if visible.right <= visible.left or visible.top <= visible.bottom:
+        raise InvalidArgument("visible", REASONS["pdf_box"])
+    name = signer.subject.get("CN", "")
+    text = f"Digitally signed by {name}" if name.isascii() and name else f"Signed, certificate {signer.serial:x}"
+    return Appearance(visible.page - 1, (visible.left, visible.bottom, visible.right, visible.top), text)
