@@ -8,8 +8,8 @@ from tests.fuzz.target import Target
 from tests.unit.wire.authority import ALGORITHMS, NOW, PSS, RSA, SM2, key, make, name, pki
 
 from miyun.gm import sm3
-from miyun.gm.errors import InvalidSignature
-from miyun.wire import cms, crl, der, ers, ocsp, oid, pem, pkcs10, skf_unlock, spki, tsp, versioned, x509
+from miyun.gm.errors import DecryptionFailed, InvalidSignature
+from miyun.wire import cms, crl, der, ers, ocsp, oid, pem, pkcs8, pkcs10, pkcs12, skf_unlock, spki, tsp, versioned, x509
 from miyun.wire.algorithm import DigestAlgorithm, read_cms_signature_algorithm, read_signature_algorithm
 from miyun.wire.ber import ber_to_der
 from miyun.wire.cms import cfca_key
@@ -131,6 +131,24 @@ def _enveloped_key() -> list[bytes]:
     return [cms.EnvelopedKey(oid.SM4_ECB, der.sequence(der.integer(1)), b"\x04" + bytes(64), bytes(32)).encode()]
 
 
+_SCHEME = pkcs12.Pbes2(b"s" * 16, 2, b"i" * 16)
+_PROTECTION = pkcs12.Protection(lambda: _SCHEME, b"m" * 16, 2)
+
+
+def _pfx() -> list[bytes]:
+    key = pkcs12.PrivateKey(pkcs8.sm2_private_key(b"d" * 32, b"\x04" + bytes(64)), "name", b"1")
+    bag = pkcs12.Bag(pki().leaf.certificate, "name", b"1")
+    return [pkcs12.make_pfx("x", [key], [bag], _PROTECTION)]
+
+
+def _safes() -> bytes:
+    content = der.Reader(_pfx()[0]).enter()
+    content.integer()
+    held = content.enter()
+    held.oid()
+    return held.enter(0xA0).octet_string()
+
+
 def _ocsp_question() -> ocsp.CertId:
     return ocsp.CertId.of(pki().issuing.certificate, 3)
 
@@ -206,6 +224,14 @@ TARGETS = [
     ),
     Target("ocsp request", ocsp.parse_request, _ocsp_request),
     Target("ocsp response", _verify_ocsp, _ocsp_response, VERDICTS),
+    Target("private key", pkcs8.parse_sm2_private_key, lambda: [pkcs8.sm2_private_key(b"d" * 32, b"\x04" + bytes(64))]),
+    Target(
+        "pfx under its MAC",
+        lambda data: pkcs12.parse_pfx(pkcs12.pfx.sealed("x", data, _PROTECTION), "x"),
+        lambda: [_safes()],
+        (DecodeError, DecryptionFailed),
+    ),
+    Target("pfx", lambda data: pkcs12.parse_pfx(data, "x"), _pfx, (DecodeError, DecryptionFailed)),
     Target(
         "pem",
         lambda data: pem.decode(data, pem.CERTIFICATE),

@@ -37,6 +37,18 @@ def _classpath(*more: str) -> str:
 
 def verify(mode: str, *arguments: str | Path) -> tuple[bool, str]:
     """(verified, what the program said). Skips the test where BouncyCastle is missing, fails it under CI."""
+    done = _done(mode, *arguments)
+    return done.returncode == 0, done.stderr.decode(errors="replace")
+
+
+def run(mode: str, *arguments: str | Path) -> str:
+    """What the program printed."""
+    done = _done(mode, *arguments)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    return done.stdout.decode()
+
+
+def _done(mode: str, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
     if (lacking := missing()) is not None:
         if os.environ.get("CI") == "true":
             pytest.fail(lacking)
@@ -53,4 +65,4 @@ def verify(mode: str, *arguments: str | Path) -> tuple[bool, str]:
     ]
     done = subprocess.run([*command, *map(str, arguments)], capture_output=True, timeout=120, check=False)
     assert done.returncode in (0, 1), done.stderr.decode(errors="replace")
-    return done.returncode == 0, done.stderr.decode(errors="replace")
+    return done

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, str]]] = {
     "ca": ("ca", ("证书认证机构与根密钥仪式", "Certification authorities, root key ceremonies")),
     "agent": ("agent", ("密码钥匙助手：网页调用智能密码钥匙", "Key agent: web pages call USB keys")),
     "token": ("token", ("软件智能密码钥匙", "Software USB key")),
+    "pfx": ("pfx", ("口令保护的密钥与证书文件", "Keys and certificates under a password")),
     "account": ("account", ("为无法登录的人重设口令", "Reset the password of somebody locked out")),
     "bench": ("bench", ("性能测量", "Measure performance")),
     "api": ("api", ("调用平台接口", "Call the platform's operations")),

@@ -11,9 +11,10 @@ from miyun.gm import intl, rand, sm2, sm4
 from miyun.gm.errors import GmError
 from miyun.hsm.errors import InvalidRequest
 from miyun.hsm.port import EnvelopeForm, KeyAlgorithm
-from miyun.wire import der, oid
+from miyun.wire import oid
 from miyun.wire.cms import EnvelopedKey
 from miyun.wire.errors import DecodeError
+from miyun.wire.pkcs8 import parse_sm2_private_key
 from miyun.wire.spki import KeyAlgorithm as SpkiAlgorithm
 from miyun.wire.spki import parse_spki, sm2_spki
 
@@ -60,7 +61,7 @@ def read(algorithm: KeyAlgorithm, material: bytes) -> tuple[bytearray, bytes | N
     """An imported key, raw or PKCS#8: (secret, SubjectPublicKeyInfo or None). Raises InvalidRequest."""
     try:
         if algorithm is KeyAlgorithm.SM2:
-            d = material if len(material) == 32 else _sm2_from_pkcs8(material)
+            d = material if len(material) == 32 else parse_sm2_private_key(material)
             return bytearray(d), sm2_spki(sm2.public_key(d))
         if algorithm in SYMMETRIC_SIZES:
             size = len(material)
@@ -72,23 +73,6 @@ def read(algorithm: KeyAlgorithm, material: bytes) -> tuple[bytearray, bytes | N
     except (GmError, DecodeError):
         raise InvalidRequest("enveloped", f"not a key of {algorithm}") from None
     return bytearray(material), public
-
-
-def _sm2_from_pkcs8(material: bytes) -> bytes:
-    """PrivateKeyInfo (RFC 5208) with an ECPrivateKey (RFC 5915) on the SM2 curve."""
-    outer = der.Reader(material, field="PrivateKeyInfo")
-    info = outer.enter()
-    outer.end()
-    version = info.integer("version")
-    identifier = info.enter(der.SEQUENCE, "privateKeyAlgorithm")
-    if version != 0 or identifier.oid("algorithm") != oid.EC_PUBLIC_KEY or identifier.oid("curve") != oid.SM2_CURVE:
-        raise DecodeError("not an SM2 key")
-    inner = der.Reader(info.octet_string("privateKey"), field="ECPrivateKey")
-    key = inner.enter()
-    inner.end()
-    if key.integer("version") != 1:
-        raise DecodeError("not an SM2 key")
-    return key.octet_string("privateKey")
 
 
 def _require_public(algorithm: KeyAlgorithm, public: bytes) -> None:
