@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests import outside_ca
 from tests.applicants import Holder
 from tests.platform import DIGEST, App, RunningPlatform, Tenant
 
@@ -372,6 +373,8 @@ class Belongings:
             case "encryption.sm2.decrypt":
                 made = self.client(Role.APPLICATION).call("encryption.sm2.encrypt", key=values["key"], plaintext=DIGEST)
                 return {"ciphertext": made["ciphertext"]}
+            case "ssl_certificate.order.upload":
+                return {"certificates": _order_chain()}
             case "delivery.dossier.file":
                 self.client(Role.TENANT_SYSTEM).call("delivery.dossier.build", contract=values["contract"])
                 listed = self.client(Role.TENANT_SYSTEM).call("delivery.dossier.list")["items"]
@@ -462,6 +465,24 @@ def acme_account(owner: Belongings, operation_id: str) -> str:
     return account.id
 
 
+_order_key = cache(outside_ca.new_key)
+
+
+@cache
+def _order_chain() -> str:
+    """What an outside CA issued for every order made here."""
+    return outside_ca.OutsideAuthority().issue(_order_key(), "www.example.cn")
+
+
+def outside_order(owner: Belongings, operation_id: str) -> str:
+    client = owner.client(Role.TENANT_SYSTEM)
+    request = outside_ca.csr(_order_key(), "www.example.cn")
+    made = client.call("ssl_certificate.order.create", csr=request, ca="某 CA", way="paper", level="ov")
+    if operation_id == "ssl_certificate.order.deployed":
+        client.call("ssl_certificate.order.upload", order=made["order"], certificates=_order_chain())
+    return str(made["order"])
+
+
 FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "person": Belongings.person,
     "grant": Belongings.grant,
@@ -488,5 +509,6 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "trust_list": Belongings.trust_list,
     "trust_ca": Belongings.trust_ca,
     "external_key": external_key,
+    "order": outside_order,
     "acme_account": acme_account,
 }

@@ -910,6 +910,16 @@ class _SslCertificateAcme(_Group):
         return self._client.call('ssl_certificate.acme.renewal', certificate=certificate)
 
 
+class _SslCertificateCa(_Group):
+    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List the outside CAs that can be ordered from by ACME. 列出可用的外部 CA。"""
+        return self._client.call('ssl_certificate.ca.list', limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def open_account(self, *, ca: str, contact: Sequence[Any] | None = None, kid: str | None = None, mac_key: str | None = None, charge_to: str | None = None) -> Any:
+        """Open an ACME account at an outside CA. 在外部 CA 开立 ACME 账号。"""
+        return self._client.call('ssl_certificate.ca.open_account', ca=ca, contact=contact, kid=kid, mac_key=mac_key, charge_to=charge_to)
+
+
 class _SslCertificateExternalKey(_Group):
     def create(self, *, application: str, name: str, expires_at: Any = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Issue an external account key (EAB) for ACME. 签发 ACME 外部账号密钥（EAB）。"""
@@ -924,6 +934,40 @@ class _SslCertificateExternalKey(_Group):
         return self._client.call('ssl_certificate.external_key.revoke', external_key=external_key, charge_to=charge_to)
 
 
+class _SslCertificateOrder(_Group):
+    def cancel(self, *, order: str, charge_to: str | None = None) -> Any:
+        """Cancel an order at an outside CA. 取消外部证书订单。"""
+        return self._client.call('ssl_certificate.order.cancel', order=order, charge_to=charge_to)
+
+    def create(self, *, csr: str, ca: str, way: str | None = None, level: str | None = None, solver: str | None = None, replaces: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Order a certificate from an outside CA. 向外部 CA 订购证书。"""
+        return self._client.call('ssl_certificate.order.create', csr=csr, ca=ca, way=way, level=level, solver=solver, replaces=replaces, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def deployed(self, *, order: str, place: str, charge_to: str | None = None) -> Any:
+        """Record where the certificate was deployed. 记录证书已部署。"""
+        return self._client.call('ssl_certificate.order.deployed', order=order, place=place, charge_to=charge_to)
+
+    def get(self, *, order: str, charge_to: str | None = None) -> Any:
+        """See an order at an outside CA, with its certificate. 查看外部证书订单与证书。"""
+        return self._client.call('ssl_certificate.order.get', order=order, charge_to=charge_to)
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+        """List orders at outside CAs. 列出外部证书订单。"""
+        return self._client.call('ssl_certificate.order.list', limit=limit, cursor=cursor, state=state, charge_to=charge_to)
+
+    def response(self, *, token: str) -> Any:
+        """What proves a name to an outside CA (http-01). 名称控制权的应答（http-01）。"""
+        return self._client.call('ssl_certificate.order.response', token=token)
+
+    def submit(self, *, order: str, reference: str, charge_to: str | None = None) -> Any:
+        """Record that the request went to the CA. 记录请求已交给 CA。"""
+        return self._client.call('ssl_certificate.order.submit', order=order, reference=reference, charge_to=charge_to)
+
+    def upload(self, *, order: str, certificates: str, encryption_certificates: str | None = None, enveloped_key: bytes | str | None = None, charge_to: str | None = None) -> Any:
+        """Upload the certificate that the CA issued. 上传 CA 签发的证书。"""
+        return self._client.call('ssl_certificate.order.upload', order=order, certificates=certificates, encryption_certificates=encryption_certificates, enveloped_key=enveloped_key, charge_to=charge_to)
+
+
 class _SslCertificate(_Group):
     @property
     def account(self) -> _SslCertificateAccount:
@@ -934,8 +978,16 @@ class _SslCertificate(_Group):
         return _SslCertificateAcme(self._client)
 
     @property
+    def ca(self) -> _SslCertificateCa:
+        return _SslCertificateCa(self._client)
+
+    @property
     def external_key(self) -> _SslCertificateExternalKey:
         return _SslCertificateExternalKey(self._client)
+
+    @property
+    def order(self) -> _SslCertificateOrder:
+        return _SslCertificateOrder(self._client)
 
 
 class _StrongAuthAccount(_Group):
@@ -1496,9 +1548,19 @@ OPERATIONS: Mapping[str, Operation] = {
     'ssl_certificate.acme.order.finalize': Operation('ssl_certificate.acme.order.finalize', 'POST', '/ssl_certificate/acme/order/{order}/finalize', ('order',), (), 'raw', 'raw', 'application/jose+json', False),
     'ssl_certificate.acme.order.view': Operation('ssl_certificate.acme.order.view', 'POST', '/ssl_certificate/acme/order/{order}', ('order',), (), 'raw', 'raw', 'application/jose+json', False),
     'ssl_certificate.acme.renewal': Operation('ssl_certificate.acme.renewal', 'GET', '/ssl_certificate/acme/renewal-info/{certificate}', ('certificate',), (), 'json', 'raw', 'application/json', False),
+    'ssl_certificate.ca.list': Operation('ssl_certificate.ca.list', 'GET', '/ssl_certificate/cas', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.ca.open_account': Operation('ssl_certificate.ca.open_account', 'POST', '/ssl_certificate/cas/{ca}/account', ('ca',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.external_key.create': Operation('ssl_certificate.external_key.create', 'POST', '/ssl_certificate/external-keys', (), (), 'json', 'json', 'application/json', True),
     'ssl_certificate.external_key.list': Operation('ssl_certificate.external_key.list', 'GET', '/ssl_certificate/external-keys', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'ssl_certificate.external_key.revoke': Operation('ssl_certificate.external_key.revoke', 'DELETE', '/ssl_certificate/external-keys/{external_key}', ('external_key',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.order.cancel': Operation('ssl_certificate.order.cancel', 'POST', '/ssl_certificate/orders/{order}/cancel', ('order',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.order.create': Operation('ssl_certificate.order.create', 'POST', '/ssl_certificate/orders', (), (), 'json', 'json', 'application/json', True),
+    'ssl_certificate.order.deployed': Operation('ssl_certificate.order.deployed', 'POST', '/ssl_certificate/orders/{order}/deployed', ('order',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.order.get': Operation('ssl_certificate.order.get', 'GET', '/ssl_certificate/orders/{order}', ('order',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.order.list': Operation('ssl_certificate.order.list', 'GET', '/ssl_certificate/orders', (), ('limit', 'cursor', 'state'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.order.response': Operation('ssl_certificate.order.response', 'GET', '/ssl_certificate/responses/{token}', ('token',), (), 'json', 'raw', 'application/json', False),
+    'ssl_certificate.order.submit': Operation('ssl_certificate.order.submit', 'POST', '/ssl_certificate/orders/{order}/submit', ('order',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.order.upload': Operation('ssl_certificate.order.upload', 'POST', '/ssl_certificate/orders/{order}/upload', ('order',), (), 'json', 'json', 'application/json', False),
     'strong_auth.account.bind': Operation('strong_auth.account.bind', 'POST', '/strong_auth/accounts', (), (), 'json', 'json', 'application/json', True),
     'strong_auth.account.list': Operation('strong_auth.account.list', 'GET', '/strong_auth/accounts', (), ('application', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'strong_auth.account.resume': Operation('strong_auth.account.resume', 'POST', '/strong_auth/accounts/{account_id}/resume', ('account_id',), (), 'json', 'json', 'application/json', False),

@@ -69,9 +69,16 @@ class LoginSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=T
     agent: str = "http://127.0.0.1:8610"  # where a page finds the key agent of the person's own machine
 
 
+class AcmeDirectory(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    url: str
+    ca_file: str = ""  # authorities of its TLS certificate, PEM; empty: the machine's
+
+
 class AcmeSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     http_port: int = 80  # where http-01 is asked; anything else proves nothing to the world outside
     nameservers: tuple[str, ...] = ()  # resolvers for dns-01, host[:port]; none: the zone's own name servers
+    directories: dict[str, AcmeDirectory] = {}  # outside CAs that tenants may order from, by name
+    dns_program: str = ""  # for dns-01 at those: PROGRAM present|clean NAME VALUE
 
 
 class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -68,9 +68,7 @@ from miyun.offerings.signature.service import SignatureService
 from miyun.offerings.signature.store import SignatureStore
 from miyun.offerings.ssl_certificate import protocol as ssl_certificate_protocol
 from miyun.offerings.ssl_certificate import tasks as ssl_certificate_tasks
-from miyun.offerings.ssl_certificate.acme.dns import DnsRecords
-from miyun.offerings.ssl_certificate.acme.server import acme_server
-from miyun.offerings.ssl_certificate.service import SslCertificateService
+from miyun.offerings.ssl_certificate.assembly import ssl_certificate_service
 from miyun.offerings.strong_auth import protocol as strong_auth_protocol
 from miyun.offerings.strong_auth import tasks as strong_auth_tasks
 from miyun.offerings.strong_auth.service import StrongAuthService
@@ -281,21 +279,17 @@ async def assemble(
         url=settings.url,
         authority=str(listener_authority(settings)),
     )
-    ssl_certificate = SslCertificateService(
-        acme=acme_server(
-            database=database,
-            machine=machine,
-            issuer=issuer,
-            applications=core.applications,
-            bindings=core.applications,
-            ledger=ledger,
-            clock=clock,
-            policy=policy,
-            dns=DnsRecords(settings.acme.nameservers, policy),
-            base_url=settings.url,
-            http_port=settings.acme.http_port,
-        ),
+    ssl_certificate = ssl_certificate_service(
+        settings=settings.acme,
+        url=settings.url,
+        database=database,
+        machine=machine,
+        issuer=issuer,
+        keys=kms.directory,
+        applications=core.applications,
+        ledger=ledger,
         clock=clock,
+        policy=policy,
     )
     core.authenticator.judges["ssl_certificate"] = ssl_certificate.acme.authentication.authenticate
     rooms: dict[str, Any] = {

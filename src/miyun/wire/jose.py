@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -199,6 +200,10 @@ def sign(header: Mapping[str, Any], payload: bytes, signer: Callable[[bytes], by
     """Where a synchronous signer is at hand."""
     signing_input = to_be_signed(header, payload)
     return flattened(signing_input, signer(signing_input))
+
+
+def hs256(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")
 
 
 def raw_signature(der: bytes, size: int = 32) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -65,6 +66,15 @@ class NameServer:
         url = f"http://127.0.0.1:{self.management}/set-txt"
         httpx.post(url, json={"host": f"{name}.", "value": value}, trust_env=False).raise_for_status()
 
+    def hook(self) -> str:
+        """A program as `acme.dns_program` calls it."""
+        data = '{\\"host\\":\\"$2.\\",\\"value\\":\\"$3\\"}'
+        url = f"http://127.0.0.1:{self.management}"
+        return f'''#!/bin/sh
+case "$1" in present) way=set-txt;; clean) way=clear-txt;; *) exit 2;; esac
+exec curl --noproxy "*" -sf -d "{data}" {url}/$way
+'''
+
 
 @contextmanager
 def name_server(folder: Path) -> Iterator[NameServer]:
@@ -74,6 +84,45 @@ def name_server(folder: Path) -> Iterator[NameServer]:
     command += ["-http01", "", "-https01", "", "-tlsalpn01", ""]
     with running(command, folder, lambda: listens(server.management) and listens(server.port)):
         yield server
+
+
+@dataclass(frozen=True)
+class Pebble:
+    """Let's Encrypt's own small ACME server, which refuses good nonces now and then on purpose."""
+
+    port: int
+    http_port: int  # where it asks names
+    external: tuple[str, str]
+    authority: Path
+
+    @property
+    def directory(self) -> str:
+        return f"https://127.0.0.1:{self.port}/dir"
+
+
+@contextmanager
+def running_pebble(folder: Path, names: NameServer) -> Iterator[Pebble]:
+    kid, mac_key = "kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+    pebble = Pebble(free_port(), free_port(), (kid, mac_key), folder / "cert.pem")
+    made = ("-keyout", "key.pem", "-out", "cert.pem", "-days", "30", "-nodes")
+    whose = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-addext", "subjectAltName=IP:127.0.0.1")
+    command = [program("openssl"), "req", "-x509", "-subj", "/CN=pebble", *whose, *made]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    config = {
+        "listenAddress": f"127.0.0.1:{pebble.port}",
+        "managementListenAddress": f"127.0.0.1:{free_port()}",
+        "certificate": str(folder / "cert.pem"),
+        "privateKey": str(folder / "key.pem"),
+        "httpPort": pebble.http_port,
+        "tlsPort": free_port(),
+        "ocspResponderURL": "",
+        "externalAccountBindingRequired": True,
+        "externalAccountMACKeys": {kid: mac_key},
+    }
+    (folder / "config.json").write_text(json.dumps({"pebble": config}))
+    command = [program("pebble"), "-config", "config.json", "-dnsserver", f"127.0.0.1:{names.port}", "-strict"]
+    with running(command, folder, lambda: listens(pebble.port), PEBBLE_VA_NOSLEEP="1"):
+        yield pebble
 
 
 @dataclass

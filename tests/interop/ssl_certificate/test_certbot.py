@@ -40,10 +40,10 @@ def revoked(platform: RunningPlatform, serial: int) -> bool:
 
 @pytest.mark.parametrize("key", ["ecdsa", "rsa"])
 def test_certbot_obtains_renews_and_revokes_and_nginx_serves(
-    key: str, acme: RunningPlatform, certbot: Certbot, new_key: NewKey, tmp_path: Path
+    key: str, acme: RunningPlatform, certbot: Certbot, new_external_key: NewKey, tmp_path: Path
 ) -> None:
     host, other = name(), name("mail")
-    certbot.obtain(host, other, eab=new_key(), more=("--key-type", key))
+    certbot.obtain(host, other, eab=new_external_key(), more=("--key-type", key))
     first = load_certificates((certbot.live(host) / "cert.pem").read_text())[0]
     assert {item.value for item in first.subject_alt_names} == {host, other}
 
@@ -78,7 +78,7 @@ def test_certbot_obtains_renews_and_revokes_and_nginx_serves(
     assert revoked(acme, second.serial) and not revoked(acme, first.serial)
 
 
-def test_certbot_proves_a_wildcard_in_the_dns(names: NameServer, certbot: Certbot, new_key: NewKey) -> None:
+def test_certbot_proves_a_wildcard_in_the_dns(names: NameServer, certbot: Certbot, new_external_key: NewKey) -> None:
     domain = name("zone")
     url = f"http://127.0.0.1:{names.management}/set-txt"
     hook = certbot.folder / "hook.sh"
@@ -90,7 +90,7 @@ def test_certbot_proves_a_wildcard_in_the_dns(names: NameServer, certbot: Certbo
         "--manual",
         *("--preferred-challenges", "dns", "--manual-auth-hook", str(hook)),
         *("--agree-tos", "--register-unsafely-without-email"),
-        *(part for pair in zip(("--eab-kid", "--eab-hmac-key"), new_key(), strict=True) for part in pair),
+        *(part for pair in zip(("--eab-kid", "--eab-hmac-key"), new_external_key(), strict=True) for part in pair),
         *("-d", f"*.{domain}"),
     )
     certificate = load_certificates((certbot.live(domain) / "cert.pem").read_text())[0]
@@ -102,13 +102,13 @@ def test_certbot_is_told_that_an_external_account_key_is_needed(certbot: Certbot
     assert "external account" in said.lower()
 
 
-def test_certbot_with_a_wrong_key_opens_no_account(certbot: Certbot, new_key: NewKey) -> None:
-    kid, _ = new_key()
+def test_certbot_with_a_wrong_key_opens_no_account(certbot: Certbot, new_external_key: NewKey) -> None:
+    kid, _ = new_external_key()
     said = certbot.obtain(name(), eab=(kid, "A" * 43), ok=False)
     assert "unauthorized" in said or "not known" in said
 
 
-def test_certbot_is_told_why_a_name_is_not_proven(certbot: Certbot, new_key: NewKey) -> None:
+def test_certbot_is_told_why_a_name_is_not_proven(certbot: Certbot, new_external_key: NewKey) -> None:
     host = name()
     hook = certbot.folder / "hook.sh"
     hook.write_text("#!/bin/sh\nexit 0\n")
@@ -118,7 +118,7 @@ def test_certbot_is_told_why_a_name_is_not_proven(certbot: Certbot, new_key: New
         "--manual",
         *("--preferred-challenges", "dns", "--manual-auth-hook", str(hook)),
         *("--agree-tos", "--register-unsafely-without-email"),
-        *(part for pair in zip(("--eab-kid", "--eab-hmac-key"), new_key(), strict=True) for part in pair),
+        *(part for pair in zip(("--eab-kid", "--eab-hmac-key"), new_external_key(), strict=True) for part in pair),
         *("-d", host),
         ok=False,
     )
@@ -126,10 +126,10 @@ def test_certbot_is_told_why_a_name_is_not_proven(certbot: Certbot, new_key: New
 
 
 def test_the_ledger_tells_of_every_step(
-    acme: RunningPlatform, tenant: Tenant, certbot: Certbot, new_key: NewKey
+    acme: RunningPlatform, tenant: Tenant, certbot: Certbot, new_external_key: NewKey
 ) -> None:
     host = name()
-    certbot.obtain(host, eab=new_key())
+    certbot.obtain(host, eab=new_external_key())
     with acme.session(acme.person(Role.TENANT_AUDIT, tenant)) as client:
         records = client.call("audit.records", limit=100)["items"]
     operations = [record["operation"] for record in records]

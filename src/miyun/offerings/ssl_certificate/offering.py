@@ -5,7 +5,7 @@ from decimal import Decimal
 from miyun.core.catalogue import Offering, Plan, ServiceLevel
 from miyun.core.i18n import Text
 from miyun.offerings.ssl_certificate.evidence import evidence
-from miyun.offerings.ssl_certificate.operations import CERTIFICATES, OPERATIONS
+from miyun.offerings.ssl_certificate.operations import METERS, OPERATIONS
 
 OFFERING = Offering(
     slug="ssl_certificate",
@@ -18,7 +18,7 @@ OFFERING = Offering(
     state="available",
     standards=("RFC 8555", "RFC 9773", "RFC 8738", "GB/T 35276"),
     plans=(Plan("ssl-certificate-standard", Text("标准版", "Standard"), Text("年", "year")),),
-    meters=(CERTIFICATES,),
+    meters=METERS,
     service_levels=(ServiceLevel("availability", Text("可用性", "Availability"), Decimal("99.9"), Text("%", "%")),),
     operations=OPERATIONS,
     evidence=evidence,

@@ -8,9 +8,10 @@ from miyun.offerings.ssl_certificate import messages as m
 from miyun.offerings.ssl_certificate.acme.account.service import Accounts
 from miyun.offerings.ssl_certificate.acme.operations import CERTIFICATES, PROTOCOL_OPERATIONS
 from miyun.offerings.ssl_certificate.acme.order.service import Orders
+from miyun.offerings.ssl_certificate.outside.operations import ORDERS, OUTSIDE_OPERATIONS
 from miyun.offerings.ssl_certificate.service import part
 
-__all__ = ["CERTIFICATES", "OPERATIONS"]
+__all__ = ["METERS", "OPERATIONS"]
 
 _READERS = frozenset(
     {Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT, Role.TENANT_DEVELOPER, Role.SUPPLIER_STAFF}
@@ -105,4 +106,5 @@ _KEYS: tuple[Operation, ...] = (
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*_KEYS, *PROTOCOL_OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (*_KEYS, *PROTOCOL_OPERATIONS, *OUTSIDE_OPERATIONS)
+METERS = (CERTIFICATES, ORDERS)

@@ -22,6 +22,7 @@ from miyun.core.protocol import ProtocolRoute
 from miyun.offerings.ssl_certificate import messages as m
 from miyun.offerings.ssl_certificate.acme.account.authentication import read
 from miyun.offerings.ssl_certificate.errors import AcmeRefused
+from miyun.offerings.ssl_certificate.outside.messages import ResponseRef
 from miyun.offerings.ssl_certificate.service import SslCertificateService
 from miyun.wire import acme, jose
 
@@ -96,6 +97,10 @@ def _renewal(body: bytes, path: Mapping[str, str]) -> m.AcmeRenewalRequest:
     return m.AcmeRenewalRequest(certificate=path["certificate"])
 
 
+def _response(body: bytes, path: Mapping[str, str]) -> ResponseRef:
+    return ResponseRef(token=path["token"])
+
+
 def _head(result: Reply) -> Reply:
     return Reply(b"", result.content_type)
 
@@ -125,6 +130,7 @@ ROUTES: tuple[ProtocolRoute, ...] = (
     ProtocolRoute("HEAD", *_NONCE, _head, error, headers=headers),
     ProtocolRoute("GET", *_NONCE, _no_content, error, headers=headers),
     ProtocolRoute("GET", "/acme/renewal-info/{certificate}", "ssl_certificate.acme.renewal", _renewal, encode, error),
+    ProtocolRoute("GET", acme.CHALLENGE_PATH + "{token}", "ssl_certificate.order.response", _response, encode),
     _post("new-account", "account.create", _whole),
     _post("account/{account}", "account.change", _payload(m.AcmeAccountRequest)),
     _post("account/{account}/orders", "account.orders", _payload(m.AcmeOrdersRequest)),

@@ -10,13 +10,17 @@ from miyun.core.clock import Clock
 from miyun.core.operation import Call
 from miyun.offerings.ssl_certificate.acme.nonces import Nonces
 from miyun.offerings.ssl_certificate.acme.server import AcmeServer
+from miyun.offerings.ssl_certificate.outside.flow import Flow
+from miyun.offerings.ssl_certificate.outside.service import Outside
 
 Method = Callable[[Any, Call, Any], Awaitable[Any]]
 
 
 class SslCertificateService:
-    def __init__(self, *, acme: AcmeServer, clock: Clock) -> None:
+    def __init__(self, *, acme: AcmeServer, outside: Outside, flow: Flow, clock: Clock) -> None:
         self.acme = acme
+        self.outside = outside
+        self.flow = flow
         self.clock = clock
 
     @property

@@ -16,7 +16,13 @@ async def sweep(service: SslCertificateService) -> None:
     await service.acme.validation.sweep()
 
 
+async def order(service: SslCertificateService) -> None:
+    """Orders at outside CAs whose next step is due."""
+    await service.flow.run_due()
+
+
 TASKS = (
     Task("ssl_certificate.validate", 1, validate),
+    Task("ssl_certificate.order", 2, order),
     Task("ssl_certificate.sweep", 600, sweep),
 )

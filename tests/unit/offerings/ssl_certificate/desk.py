@@ -14,8 +14,9 @@ from joserfc.jws import JWSRegistry
 from tests.rooms import Rooms
 
 from miyun.core.errors import MiyunError, ReplayedRequest
+from miyun.core.i18n import Text
 from miyun.core.operation import Call, Operation, Principal, Role
-from miyun.core.outbound import AddressPolicy
+from miyun.core.outbound import AddressPolicy, Fetched, OutboundFailed
 from miyun.core.ports import BindingInfo
 from miyun.core.protocol import ProtocolRoute
 from miyun.edge.http.router import Router
@@ -24,8 +25,12 @@ from miyun.offerings.ssl_certificate.acme.server import acme_server
 from miyun.offerings.ssl_certificate.messages import CreateExternalKey
 from miyun.offerings.ssl_certificate.model import Limits
 from miyun.offerings.ssl_certificate.operations import OPERATIONS
+from miyun.offerings.ssl_certificate.outside.flow import Flow
+from miyun.offerings.ssl_certificate.outside.model import OutsideCa
+from miyun.offerings.ssl_certificate.outside.service import Outside
 from miyun.offerings.ssl_certificate.protocol import ROUTES
 from miyun.offerings.ssl_certificate.service import SslCertificateService
+from miyun.offerings.ssl_certificate.store.outside import OutsideStore
 from miyun.wire import jose
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.name import Name
@@ -80,6 +85,18 @@ class Zone:
 
 
 @dataclass
+class Site:
+    """The world outside: nobody answers unless the test says what."""
+
+    answers: dict[str, Fetched] = field(default_factory=dict)
+
+    async def __call__(self, url: str, **asked: Any) -> Fetched:
+        if url not in self.answers:
+            raise OutboundFailed(url, "connect", Text("无应答", "no answer"))
+        return self.answers[url]
+
+
+@dataclass
 class Answer:
     status: int
     headers: dict[str, str]
@@ -99,6 +116,14 @@ class Desk:
     def __init__(self, rooms: Rooms, limits: Limits | None = None, http_port: int = 80) -> None:
         self.rooms, self.clock = rooms, rooms.clock
         self.zone, self.applications = Zone(), Applications()
+        self.site = Site()
+        self.outside = Outside(
+            store=OutsideStore(rooms.database),
+            keys=rooms.keys,  # type: ignore[arg-type]
+            fetch=self.site,
+            cas=[OutsideCa("outside", "https://ca.example/dir")],
+        )
+        self.flow = Flow(outside=self.outside, ledger=rooms.ledger, clock=rooms.clock)  # type: ignore[arg-type]
         self.service = SslCertificateService(
             acme=acme_server(
                 database=rooms.database,
@@ -114,6 +139,8 @@ class Desk:
                 http_port=http_port,
                 limits=limits,
             ),
+            outside=self.outside,
+            flow=self.flow,
             clock=rooms.clock,
         )
         self._operations: dict[str, Operation] = {operation.id: operation for operation in OPERATIONS}

@@ -653,6 +653,59 @@ def upgrade() -> None:
         "ix_ssl_certificate_external_key_tenant_id", "ssl_certificate_external_key", ["tenant", "id"], unique=False
     )
     op.create_table(
+        "ssl_certificate_order",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("instance", sa.String(length=40), nullable=False),
+        sa.Column("way", sa.String(length=8), nullable=False),
+        sa.Column("ca", sa.String(length=64), nullable=False),
+        sa.Column("account", sa.String(length=40), nullable=True),
+        sa.Column("level", sa.String(length=4), nullable=False),
+        sa.Column("names", sa.JSON(), nullable=False),
+        sa.Column("csr", sa.LargeBinary(), nullable=False),
+        sa.Column("algorithm", sa.String(length=16), nullable=False),
+        sa.Column("solver", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("reference", sa.String(length=512), nullable=False),
+        sa.Column("progress", sa.JSON(), nullable=False),
+        sa.Column("due_at", UtcDateTime(), nullable=True),
+        sa.Column("error", sa.String(length=1024), nullable=False),
+        sa.Column("chain", sa.Text(), nullable=False),
+        sa.Column("encryption_chain", sa.Text(), nullable=False),
+        sa.Column("enveloped_key", sa.LargeBinary(), nullable=True),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=True),
+        sa.Column("deployed_to", sa.String(length=256), nullable=False),
+        sa.Column("replaces", sa.String(length=40), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_order")),
+    )
+    op.create_index("ix_ssl_certificate_order_due_at", "ssl_certificate_order", ["due_at"], unique=False)
+    op.create_index(
+        "ix_ssl_certificate_order_state_not_after", "ssl_certificate_order", ["state", "not_after"], unique=False
+    )
+    op.create_index("ix_ssl_certificate_order_tenant_id", "ssl_certificate_order", ["tenant", "id"], unique=False)
+    op.create_table(
+        "ssl_certificate_outside_account",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("ca", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("address", sa.String(length=512), nullable=False),
+        sa.Column("contact", sa.JSON(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_outside_account")),
+        sa.UniqueConstraint("tenant", "ca", name=op.f("uq_ssl_certificate_outside_account_tenant_ca")),
+    )
+    op.create_table(
+        "ssl_certificate_response",
+        sa.Column("token", sa.String(length=128), nullable=False),
+        sa.Column("order_id", sa.String(length=40), nullable=False),
+        sa.Column("content", sa.String(length=256), nullable=False),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_ssl_certificate_response")),
+    )
+    op.create_index("ix_ssl_certificate_response_order_id", "ssl_certificate_response", ["order_id"], unique=False)
+    op.create_table(
         "strong_auth_account",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
