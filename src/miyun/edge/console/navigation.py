@@ -39,6 +39,8 @@ GROUPS = (
             Link("/console/onboarding", "应用接入", "Onboarding", "tenant.application.list"),
             Link("/console/keys", "密钥", "Keys", "kms.key.list"),
             Link("/console/certificates", "证书", "Certificates", "certificate.list"),
+            Link("/console/filings", "证书申请", "Certificate applications", "certificate.application.list"),
+            Link("/console/recoveries", "密钥恢复", "Key recovery", "certificate.recovery.list"),
         ),
     ),
     Group(

@@ -17,7 +17,7 @@ from miyun.core.pipeline import Pipeline
 from miyun.core.settings import LoginSettings
 from miyun.delivery.messages import MAX_SCAN
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages import audit, performance, performed, services, sign_in, sign_on
+from miyun.edge.console.pages import audit, filings, performance, performed, services, sign_in, sign_on
 from miyun.edge.console.pages.listing import Answer, Handler
 
 log = logging.getLogger("miyun.console")
@@ -62,6 +62,15 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.POST, "/console/keys/{key:str}/applications", services.key_application, False),
     (HttpMethod.POST, "/console/keys/{key:str}/{verb:str}", services.key_verb, False),
     (HttpMethod.GET, "/console/certificates", services.certificates, False),
+    (HttpMethod.GET, "/console/filings", filings.filings, False),
+    (HttpMethod.POST, "/console/filings", filings.apply, False),
+    (HttpMethod.GET, "/console/exports/{listing:str}", filings.export, False),
+    (HttpMethod.GET, "/console/filings/{filing:str}", filings.filing, False),
+    (HttpMethod.GET, "/console/filings/{filing:str}/file/{form:str}", filings.filing_file, False),
+    (HttpMethod.POST, "/console/filings/{filing:str}/{verb:str}", filings.decide, False),
+    (HttpMethod.GET, "/console/recoveries", filings.recoveries, False),
+    (HttpMethod.POST, "/console/recoveries", filings.recover, False),
+    (HttpMethod.POST, "/console/recoveries/{recovery:str}/{verb:str}", filings.recovery_verb, False),
     (HttpMethod.GET, "/console/ledger", audit.ledger, False),
     (HttpMethod.GET, "/console/ledger/{seq:str}", audit.proof, False),
     (HttpMethod.GET, "/console/platform-ledger", audit.platform_ledger, False),

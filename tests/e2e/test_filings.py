@@ -1,0 +1,111 @@
+"""Applications for certificates and key recovery in a real browser, by the people they take."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+from tests.applicants import Holder
+from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
+from tests.platform import RunningPlatform, code, spec
+
+from miyun.core.operation import Role
+from miyun.wire.x509 import load_certificates
+
+pytestmark = pytest.mark.engine
+
+
+def shoot(visit: Visit, name: str) -> None:  # noqa: F811
+    """For whoever looks at the pages: MIYUN_SCREENSHOTS names a folder."""
+    if folder := os.environ.get("MIYUN_SCREENSHOTS"):
+        for language in ("zh", "en"):
+            visit.speak(language)
+            visit.page.reload()
+            visit.page.screenshot(path=Path(folder) / f"{name}-{language}.png", full_page=True)
+        visit.speak("zh")
+        visit.page.reload()
+
+
+def test_a_pair_is_applied_for_reviewed_and_its_key_recovered(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+) -> None:
+    tenant = platform.activate(spec(code("f")))
+    holder = Holder(f"张三{secrets.token_hex(2)}")
+    people = {role: platform.person(role, tenant) for role in (Role.TENANT_SECURITY, Role.TENANT_SYSTEM)}
+    second = platform.person(Role.TENANT_SECURITY, tenant, who="second")
+
+    def enter(role: Role) -> None:
+        visit.context.clear_cookies()
+        visit.sign_in(people[role].login, people[role].password)
+
+    enter(Role.TENANT_SYSTEM)
+    assert visit.go("/console/filings") == 200
+    assert "尚无申请" in visit.page.inner_text("main")
+    shoot(visit, "filings-empty")
+    visit.page.fill("#csr", "not a request")
+    visit.page.click("main form[method=post] button")
+    visit.page.wait_for_load_state()
+    assert "csr" in visit.page.inner_text("main")
+    visit.complaints.clear()  # the browser notes the refusal
+    visit.go("/console/filings")
+    visit.page.select_option("#pair", "escrow")
+    visit.page.fill("#csr", holder.csr())
+    visit.page.fill("#on_behalf_of", holder.name)
+    visit.page.click("main form[method=post] button")
+    visit.page.wait_for_load_state()
+    filing = visit.path
+    assert "待审核" in visit.page.inner_text("main") and filing.startswith("/console/filings/apl_")
+    assert visit.page.locator("form[action$=approve]").count() == 0
+
+    enter(Role.TENANT_SECURITY)
+    visit.go(filing)
+    shoot(visit, "filing-review")
+    visit.page.fill("#note", "已核对身份证件")
+    visit.page.click("form[action$=approve] button")
+    visit.page.wait_for_load_state()
+    text = visit.page.inner_text("main")
+    assert "已签发" in text and "已核对身份证件" in text
+    shoot(visit, "filing-issued")
+    for form in ("p7b", "chain", "enveloped_key"):
+        with visit.page.expect_download() as sent:
+            visit.page.click(f"a[href$='/file/{form}']")
+        assert sent.value.path().read_bytes()
+    visit.go("/console/filings")
+    assert holder.name in visit.page.inner_text("main")
+    shoot(visit, "filings")
+    with visit.page.expect_download() as sent:
+        visit.page.click("a[href$='exports/filings']")
+    assert holder.name in sent.value.path().read_text("utf-8-sig")
+
+    renewed = Holder(holder.name)
+    with platform.session(people[Role.TENANT_SYSTEM]) as client:
+        again = client.call("certificate.application.apply", template="person", csr=renewed.csr())
+    with platform.session(people[Role.TENANT_SECURITY]) as client:
+        client.call("certificate.application.approve", application=again["application"])
+        receiver = bytes(client.call("certificate.application.file", application=again["application"])).decode()
+    assert load_certificates(receiver)
+    visit.go("/console/recoveries")
+    visit.page.fill("#why", "智能密码钥匙损坏")
+    visit.page.fill("#receiver", receiver)
+    visit.page.click("form[action='/console/recoveries'][method=post] button")
+    visit.page.wait_for_load_state()
+    assert visit.page.locator("form[action$=approve], form[action$=authorise]").count() == 0
+    enter(Role.TENANT_SYSTEM)
+    visit.go("/console/recoveries")
+    visit.page.click("form[action$=authorise] button")
+    visit.page.wait_for_load_state()
+    shoot(visit, "recoveries")
+    with platform.session(second) as client:
+        [asked] = client.call("certificate.recovery.list")["items"]
+        client.call("certificate.recovery.approve", recovery=asked["recovery"])
+    enter(Role.TENANT_SECURITY)
+    visit.go("/console/recoveries")
+    with visit.page.expect_download() as sent:
+        visit.page.click("form[action$=collect] button")
+    assert len(renewed.open(sent.value.path().read_bytes())) == 32
+    visit.go("/console/recoveries")
+    assert visit.page.locator("form[action$=collect]").count() == 0 and "已领取" in visit.page.inner_text("main")
+    visit.is_quiet()
