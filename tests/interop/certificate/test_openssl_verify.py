@@ -7,13 +7,20 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.interop.bouncycastle.program import verify as bouncycastle
 from tests.rooms import Rooms, rooms_in
 from tests.standin import call_of
 
-from miyun.offerings.certificate.messages import CrlRequest, IssuedView, IssueRequest, RevokeRequest
+from miyun.offerings.certificate.messages import (
+    ConfigureRequest,
+    CrlRequest,
+    IssuedView,
+    IssueRequest,
+    RevokeRequest,
+)
 from miyun.wire.x509 import parse_certificate
 
 pytestmark = pytest.mark.engine
@@ -79,6 +86,56 @@ def test_openssl_verifies_a_certificate_until_it_is_revoked(rooms: Rooms, family
     bad = check()
     assert bad.returncode != 0
     assert "certificate revoked" in bad.stderr.decode()
+
+
+@pytest.mark.parametrize("family", KEYS)
+def test_openssl_refuses_an_expired_certificate(rooms: Rooms, family: str) -> None:
+    algorithm, option = KEYS[family]
+    issue_for(rooms, ("-algorithm", algorithm, "-pkeyopt", option), ("-sha256",))
+    rooms.clock.advance(days=366)
+    asyncio.run(rooms.certificate.bootstrap())
+    write_authority(rooms, family)
+    at = str(int(rooms.clock.now().timestamp()) + 1)
+    chain = ("-CAfile", "root.pem", "-untrusted", "issuing.pem", "-crl_check", "-CRLfile", "issuing.crl.pem")
+    bad = openssl(rooms.folder, "verify", "-attime", at, *chain, "app.pem")
+    assert bad.returncode != 0
+    assert "certificate has expired" in bad.stderr.decode()
+
+
+@pytest.mark.parametrize("family", KEYS)
+def test_openssl_reads_lists_of_shards_and_of_changes(rooms: Rooms, family: str) -> None:
+    """A base list of before, with the list of changes of after, and no other: OpenSSL sees the revocation."""
+    algorithm, option = KEYS[family]
+    service, folder, ca = rooms.certificate, rooms.folder, f"{family}-issuing"
+
+    def fetch(name: str, **which: Any) -> None:
+        reply = asyncio.run(service.crl(call_of(None, rooms.clock), CrlRequest(ca=ca, shard=1, **which)))
+        (folder / "x.crl").write_bytes(reply.body)
+        told = openssl(folder, "crl", "-inform", "DER", "-in", "x.crl", "-out", name, "-text", "-CAfile", "issuing.pem")
+        assert b"verify OK" in told.stderr, told.stderr.decode()
+
+    def check(*lists: str) -> str:
+        at = str(int(rooms.clock.now().timestamp()) + 1)
+        chain = ("-CAfile", "root.pem", "-untrusted", "issuing.pem", "-crl_check", "-extended_crl", "-use_deltas")
+        files = [part for name in lists for part in ("-CRLfile", name)]
+        found = openssl(folder, "verify", "-attime", at, *chain, *files, "app.pem")
+        return "good" if found.returncode == 0 else found.stderr.decode()
+
+    configure = ConfigureRequest(ca=ca, shards=1, deltas=True)
+    asyncio.run(service.configure(call_of(None, rooms.clock), configure))
+    write_authority(rooms, family)
+    issued = issue_for(rooms, ("-algorithm", algorithm, "-pkeyopt", option), ("-sha256",))
+    rooms.clock.advance(hours=13)
+    asyncio.run(service.bootstrap())
+    fetch("base.pem")
+    assert check("base.pem") == "good"
+    assert "different CRL scope" in check("issuing.crl.pem")
+    rooms.clock.advance(minutes=1)
+    request = RevokeRequest(serial=issued.certificate.serial)
+    asyncio.run(service.revoke(call_of("ten_a", rooms.clock), request))
+    fetch("delta.pem", delta=True)
+    assert check("base.pem") == "good"
+    assert "certificate revoked" in check("base.pem", "delta.pem")
 
 
 def test_openssls_sm2_request_becomes_a_certificate_that_bouncycastle_verifies(rooms: Rooms) -> None:
