@@ -148,6 +148,12 @@ class _CertificateApplication(_Group):
         return self._client.call('certificate.application.withdraw', application=application, charge_to=charge_to, idempotency_key=idempotency_key)
 
 
+class _CertificateBatch(_Group):
+    def issue(self, *, template: str, items: Sequence[Any], days: int | None = None, certificates: bool | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Issue many certificates at once. 批量签发证书。"""
+        return self._client.call('certificate.batch.issue', template=template, items=items, days=days, certificates=certificates, charge_to=charge_to, idempotency_key=idempotency_key)
+
+
 class _CertificateCa(_Group):
     def configure(self, *, ca: str, shards: int, deltas: bool) -> Any:
         """Set shards and delta lists of an authority. 设置吊销列表的分片与增量。"""
@@ -282,6 +288,10 @@ class _Certificate(_Group):
     @property
     def application(self) -> _CertificateApplication:
         return _CertificateApplication(self._client)
+
+    @property
+    def batch(self) -> _CertificateBatch:
+        return _CertificateBatch(self._client)
 
     @property
     def ca(self) -> _CertificateCa:
@@ -1410,6 +1420,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.application.rekey': Operation('certificate.application.rekey', 'POST', '/certificates/{serial}/rekey', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.application.renew': Operation('certificate.application.renew', 'POST', '/certificates/{serial}/renew', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.application.withdraw': Operation('certificate.application.withdraw', 'POST', '/certificates/applications/{application}/withdraw', ('application',), (), 'json', 'json', 'application/json', True),
+    'certificate.batch.issue': Operation('certificate.batch.issue', 'POST', '/certificates/batch', (), (), 'json', 'json', 'application/json', True),
     'certificate.ca.configure': Operation('certificate.ca.configure', 'PUT', '/certificates/authorities/{ca}', ('ca',), (), 'json', 'json', 'application/json', False),
     'certificate.ca.file': Operation('certificate.ca.file', 'GET', '/certificates/authorities/{ca}/file', ('ca',), (), 'json', 'raw', 'application/json', False),
     'certificate.ca.list': Operation('certificate.ca.list', 'GET', '/certificates/authorities', (), (), 'json', 'json', 'application/json', False),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from miyun.core.errors import Conflict, InvalidArgument, MiyunError, Unavailable
 from miyun.core.i18n import Text
 from miyun.offerings.certificate.model import KeyUse, State
 from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.ocsp import Status
+from miyun.wire.x509.lint import Finding
 
 
 class CertificateAlreadyRevoked(Conflict):
@@ -50,6 +53,24 @@ class KeyRefused(Conflict):
 
     def __init__(self, field: str, use: KeyUse) -> None:
         super().__init__(_KEY_USES[use], field=field)
+
+
+class LintRefused(MiyunError):
+    """A certificate that its profile forbids; `findings` tell every rule it breaks."""
+
+    status = 400
+    text = Text("证书不合规范，未签发（规则 {rules}）：{reasons}", "Not issued: it breaks {rules}: {reasons}")
+    remedy = Text(
+        "请按规则修改主题、名称或密钥后重新申请。", "Change subject, names or key as the rule says, and apply again."
+    )
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__(
+            field="certificate",
+            rules=", ".join(dict.fromkeys(item.rule for item in findings)),
+            reasons="; ".join(item.text for item in findings),
+        )
+        self.findings = tuple(findings)
 
 
 class ShardsOnlyGrow(Conflict):

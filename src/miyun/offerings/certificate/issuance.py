@@ -1,24 +1,29 @@
-"""From an order to a certificate: checked against its template, its serial number taken durably, signed, registered."""
+"""From orders to certificates: checked against their template, linted, their serial numbers taken durably, signed,
+registered. Many go the way together: one transaction each to take the numbers and to register what was signed, one
+request to the machine for each authority."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from typing import Final
 
 from miyun.core.clock import Clock
-from miyun.core.errors import InvalidArgument, Unavailable
+from miyun.core.errors import InvalidArgument, MiyunError, Unavailable
 from miyun.core.i18n import Text
-from miyun.gm import sm2, sm3
-from miyun.gm.errors import InvalidKey
+from miyun.gm import sm3
 from miyun.offerings.certificate.authority import Authorities
-from miyun.offerings.certificate.errors import KeyRefused, unencodable, unreadable
+from miyun.offerings.certificate.checks import (
+    check_subject,
+    sort_names,
+    subject_of,
+    template_of,
+    usable_key,
+)
+from miyun.offerings.certificate.errors import KeyRefused
 from miyun.offerings.certificate.model import (
     BACKDATE,
     FAMILY_OF_KEY,
@@ -29,32 +34,18 @@ from miyun.offerings.certificate.model import (
     Usage,
     key_digest,
 )
+from miyun.offerings.certificate.profile import Profiles
 from miyun.offerings.certificate.store import CertificateStore
-from miyun.offerings.certificate.templates import TEMPLATES, Template
-from miyun.wire import oid
-from miyun.wire.errors import DecodeError, EncodeError
+from miyun.offerings.certificate.templates import Template
 from miyun.wire.name import Name
-from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
-from miyun.wire.spki import PublicKey, parse_spki
-from miyun.wire.x509 import (
-    Extension,
-    TbsCertificate,
-    authority_info_access,
-    authority_key_identifier,
-    basic_constraints,
-    crl_distribution_points,
-    ext_key_usage,
-    key_usage,
-    ocsp_nocheck,
-    parse_certificate,
-    subject_alt_name,
-    subject_key_identifier,
-)
+from miyun.wire.spki import PublicKey
+from miyun.wire.x509 import parse_certificate
 
-_ATTRIBUTE_ORDER = ("C", "ST", "L", "O", "OU", "T", "CN", "SERIALNUMBER", "UID", "E")
-_ATTEMPTS = 3
-_KEY_FIELDS = ("public_key", "encryption_public_key")
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+__all__ = ("Issuance", "Issued", "Order", "subject_of", "template_of", "usable_key")
+
+_ATTEMPTS: Final = 3
+_TURN: Final = 16  # orders that are worked on before others get their turn
+_KEY_FIELDS: Final = {Usage.SIGN: "public_key", Usage.ENCRYPT: "encryption_public_key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,46 +69,59 @@ class Issued:
     authority: str
 
 
+@dataclass(slots=True)
+class _Work:
+    """An order on its way. It ends with certificates, or with what it is refused for."""
+
+    order: Order
+    template: Template
+    keys: list[tuple[Usage, PublicKey]]
+    authority: Authority
+    not_before: datetime
+    not_after: datetime
+    rows: list[Reservation] = field(default_factory=list)
+    drafts: list[bytes] = field(default_factory=list)
+    issued: list[Issued] = field(default_factory=list)
+
+
 class Issuance:
     def __init__(self, *, store: CertificateStore, authorities: Authorities, clock: Clock) -> None:
         self._store = store
         self._authorities = authorities
         self._clock = clock
+        self._profiles = Profiles(authorities)
 
     async def issue(self, order: Order, at: datetime) -> list[Issued]:
         """The signing certificate and, when an encryption key came along, its twin of the same validity.
 
-        Raises InvalidArgument naming the field of the order that the template does not allow.
+        Raises InvalidArgument naming the field of the order that the template does not allow, KeyRefused, LintRefused.
         """
-        template = self.check(order)
-        keys = [(Usage.SIGN, usable_key("public_key", order.spki))]
-        if order.encryption_spki is not None:
-            keys.append((Usage.ENCRYPT, self._encryption_key(template, order, keys[0][1])))
-        days = self._days(template, order.days)
-        authority = self._authorities.issuing(FAMILY_OF_KEY[keys[0][1].algorithm])
-        issuer = parse_certificate(authority.der)
-        not_before, not_after = at - BACKDATE, min(at + timedelta(days=days), issuer.not_after)
-        profile = _Profile(self._authorities, authority, template)
-        names = _alternatives_of(order.names, template)
-        taken = await self._reserve(order, template, authority, keys, not_before, not_after, at)
-        drafts = [
-            TbsCertificate(
-                serial=item.serial,
-                issuer=issuer.subject,
-                subject=order.subject,
-                not_before=not_before,
-                not_after=not_after,
-                spki=key.der,
-                signature_algorithm=authority.hierarchy.signature,
-                extensions=(*profile.extensions(usage, key, item.shard), *names),
-            ).encode()
-            for item, (usage, key) in zip(taken, keys, strict=True)
+        [outcome] = await self.issue_many([order], at)
+        if isinstance(outcome, MiyunError):
+            raise outcome
+        return outcome
+
+    async def issue_many(self, orders: Sequence[Order], at: datetime) -> list[list[Issued] | MiyunError]:
+        """As `issue`, each for itself: what one order is refused for does not keep the others. Raises what concerns all
+        of them: a locked machine, a full disk. Then nothing is issued."""
+        outcomes: dict[int, list[Issued] | MiyunError] = {}
+        works: dict[int, _Work] = {}
+        for place, order in enumerate(orders):
+            if place % _TURN == _TURN - 1:
+                await asyncio.sleep(0)
+            try:
+                works[place] = self._begin(order, at)
+            except MiyunError as error:
+                outcomes[place] = error
+        outcomes |= await self._reserve(works, at)
+        await self._sign(works)
+        completions = [
+            Completion(item.serial, item.der, sm3.digest(item.der)) for work in works.values() for item in work.issued
         ]
-        signed = await self._authorities.sign_many(authority, drafts)
-        issued = [Issued(item.serial, der, authority.id) for item, der in zip(taken, signed, strict=True)]
-        completions = [Completion(item.serial, item.der, sm3.digest(item.der)) for item in issued]
-        await asyncio.to_thread(self._store.complete, completions, self._clock.now())
-        return issued
+        if completions:
+            await asyncio.to_thread(self._store.complete, completions, self._clock.now())
+        outcomes |= {place: work.issued for place, work in works.items()}
+        return [outcomes[place] for place in range(len(orders))]
 
     def check(self, order: Order) -> Template:
         """All that can be told before anything is made. Raises InvalidArgument."""
@@ -128,199 +132,128 @@ class Issuance:
                 "subject", Text("与认证机构的名称相同", "is the name of one of the certification authorities")
             )
         usable_key("public_key", order.spki)
-        self._days(template, order.days)
+        _days(template, order.days)
         sort_names(order.names, template)
         return template
 
-    async def _reserve(
-        self,
-        order: Order,
-        template: Template,
-        authority: Authority,
-        keys: list[tuple[Usage, PublicKey]],
-        not_before: datetime,
-        not_after: datetime,
-        at: datetime,
-    ) -> list[Reservation]:
-        # A second certificate of a pair names the first; a clash of 126 random bits is next to impossible, but cheap
-        # to handle, and a broken random source must not make two certificates of one number.
-        for _ in range(_ATTEMPTS):
-            serials = await self._authorities.new_serials(len(keys))
-            rows = [
-                Reservation(
-                    serial=serial,
-                    tenant=order.tenant,
-                    authority=authority.id,
-                    shard=1 + serial % authority.shards if authority.shards else 0,
-                    template=order.template,
-                    usage=usage,
-                    subject=str(order.subject),
-                    names=order.names,
-                    key=key_digest(key.der),
-                    published=template.published,
-                    not_before=not_before,
-                    not_after=not_after,
-                    allocated_at=at,
-                    application=order.application,
-                    pair=serials[1 - index] if len(serials) == 2 else None,
-                )
-                for index, (serial, (usage, key)) in enumerate(zip(serials, keys, strict=True))
-            ]
+    def _begin(self, order: Order, at: datetime) -> _Work:
+        template = self.check(order)
+        keys = [(Usage.SIGN, usable_key("public_key", order.spki))]
+        if order.encryption_spki is not None:
+            keys.append((Usage.ENCRYPT, _encryption_key(template, order, keys[0][1])))
+        authority = self._authorities.issuing(FAMILY_OF_KEY[keys[0][1].algorithm])
+        begin = at - BACKDATE
+        end = min(at + timedelta(days=_days(template, order.days)), parse_certificate(authority.der).not_after)
+        return _Work(order, template, keys, authority, begin.replace(microsecond=0), end.replace(microsecond=0))
+
+    async def _reserve(self, works: dict[int, _Work], at: datetime) -> dict[int, MiyunError]:
+        """Gives every work its numbers, durably, and what is to be signed. Takes out of `works` what is refused."""
+        # A clash of 126 random bits is next to impossible, but cheap to handle: a broken random source must not make
+        # two certificates of one number. Keys that are in use take their orders out; the others try again.
+        refused = await self._number(works, at)
+        attempts = 1
+        while works:
+            rows = [row for work in works.values() for row in work.rows]
             try:
                 if await asyncio.to_thread(self._store.reserve, rows):
-                    return rows
-            except KeysInUse as refused:
-                place = [row.key for row in rows].index(next(iter(refused.uses)))
-                raise KeyRefused(_KEY_FIELDS[place], refused.uses[rows[place].key]) from None
-        raise Unavailable("serial")
+                    break
+            except KeysInUse as error:
+                refused |= _take_out(works, error)
+                continue
+            if attempts == _ATTEMPTS:
+                raise Unavailable("serial")
+            attempts += 1
+            refused |= await self._number(works, at)
+        return refused
 
-    def _days(self, template: Template, days: int | None) -> int:
-        if days is None:
-            return template.days
-        if not 1 <= days <= template.max_days:
-            raise InvalidArgument(
-                "days", Text(f"应为 1 至 {template.max_days} 天", f"must be from 1 to {template.max_days}")
+    async def _number(self, works: dict[int, _Work], at: datetime) -> dict[int, MiyunError]:
+        refused: dict[int, MiyunError] = {}
+        count = sum(len(work.keys) for work in works.values())
+        serials = await self._authorities.new_serials(count) if count else []
+        for turn, (place, work) in enumerate(list(works.items())):
+            if turn % _TURN == _TURN - 1:
+                await asyncio.sleep(0)
+            try:
+                self._draft(work, [serials.pop() for _ in work.keys], at)
+            except MiyunError as error:
+                refused[place] = error
+                del works[place]
+        return refused
+
+    def _draft(self, work: _Work, serials: list[int], at: datetime) -> None:
+        """Raises LintRefused, or InvalidArgument for what cannot be encoded."""
+        order, template, authority = work.order, work.template, work.authority
+        work.rows, work.drafts = [], []
+        text = str(order.subject)
+        for index, (serial, (usage, key)) in enumerate(zip(serials, work.keys, strict=True)):
+            row = Reservation(
+                serial=serial,
+                tenant=order.tenant,
+                authority=authority.id,
+                shard=1 + serial % authority.shards if authority.shards else 0,
+                template=template.slug,
+                usage=usage,
+                subject=text,
+                names=order.names,
+                key=key_digest(key.der),
+                published=template.published,
+                not_before=work.not_before,
+                not_after=work.not_after,
+                allocated_at=at,
+                application=order.application,
+                pair=serials[1 - index] if len(serials) == 2 else None,  # one certificate of a pair names the other
             )
-        return days
+            work.rows.append(row)
+            work.drafts.append(self._profiles.draft(row, template, order.subject, key, authority))
 
-    def _encryption_key(self, template: Template, order: Order, signing: PublicKey) -> PublicKey:
-        if not template.pair:
-            raise InvalidArgument(
-                "encryption_public_key", Text("该模板没有加密证书", "this template has no encryption certificate")
+    async def _sign(self, works: dict[int, _Work]) -> None:
+        by_authority: defaultdict[str, list[_Work]] = defaultdict(list)
+        for work in works.values():
+            by_authority[work.authority.id].append(work)
+        for group in by_authority.values():
+            authority = group[0].authority
+            signed = iter(
+                await self._authorities.sign_many(authority, [draft for work in group for draft in work.drafts])
             )
-        key = usable_key("encryption_public_key", order.encryption_spki or b"")
-        if key.algorithm is not signing.algorithm:
-            raise InvalidArgument(
-                "encryption_public_key",
-                Text("须与签名公钥同一算法", "must be of the same algorithm as the signing key"),
-            )
-        if key.der == signing.der:
-            raise InvalidArgument(
-                "encryption_public_key",
-                Text("双证书须使用两对不同的密钥", "the two certificates of a pair need two different keys"),
-            )
-        return key
+            for work in group:
+                work.issued = [Issued(row.serial, next(signed), authority.id) for row in work.rows]
 
 
-@dataclass(frozen=True, slots=True)
-class _Profile:
-    """What every certificate of an authority and a template has."""
-
-    authorities: Authorities
-    authority: Authority
-    template: Template
-
-    def extensions(self, usage: Usage, key: PublicKey, shard: int) -> list[Extension]:
-        above = parse_certificate(self.authority.der).subject_key_identifier
-        name, template = self.authority.id, self.template
-        found = [
-            basic_constraints(False),
-            subject_key_identifier(key.key_identifier),
-            authority_key_identifier(above or b""),
-            key_usage(*template.key_usage(usage)),
-            crl_distribution_points([self.authorities.crl_url(name, shard)]),
-        ]
-        responds = oid.KP_OCSP_SIGNING in template.purposes
-        if responds:
-            found.append(ocsp_nocheck())
-        ocsp = [] if responds else [self.authorities.ocsp_url(name)]
-        found.append(authority_info_access(ocsp=ocsp, ca_issuers=[self.authorities.certificate_url(name)]))
-        if template.purposes:
-            found.append(ext_key_usage(*template.purposes, critical=template.purposes_critical))
-        return found
+def _take_out(works: dict[int, _Work], error: KeysInUse) -> dict[int, MiyunError]:
+    """The orders of keys in use."""
+    refused: dict[int, MiyunError] = {}
+    for place, work in works.items():
+        if (row := next((row for row in work.rows if row.key in error.uses), None)) is not None:
+            refused[place] = KeyRefused(_KEY_FIELDS[row.usage], error.uses[row.key])
+    for place in refused:
+        del works[place]
+    return refused
 
 
-def _alternatives_of(names: Sequence[str], template: Template) -> list[Extension]:
-    found = sort_names(names, template)
-    try:
-        return [subject_alt_name(**found)] if found else []  # type: ignore[arg-type]
-    except EncodeError as error:
-        raise unencodable("names", error) from None
-
-
-def template_of(slug: str) -> Template:
-    try:
-        return TEMPLATES[slug]
-    except KeyError:
-        known = ", ".join(TEMPLATES)
+def _days(template: Template, days: int | None) -> int:
+    if days is None:
+        return template.days
+    if not 1 <= days <= template.max_days:
         raise InvalidArgument(
-            "template", Text(f"没有这个模板；可用：{known}", f"no such template; one of {known}")
-        ) from None
+            "days", Text(f"应为 1 至 {template.max_days} 天", f"must be from 1 to {template.max_days}")
+        )
+    return days
 
 
-def usable_key(field: str, spki: bytes) -> PublicKey:
-    """Raises InvalidArgument for a key that cannot be read, is off its curve, or RSA below 2048 bits."""
-    try:
-        key = parse_spki(spki)
-        if key.algorithm is PublicKeyAlgorithm.SM2 and key.point is not None:
-            sm2.check_public_key(key.point)
-    except DecodeError as error:
-        raise unreadable(field, error) from None
-    except InvalidKey:
-        raise InvalidArgument(field, Text("公钥不在曲线上", "the public key is not a point of its curve")) from None
-    if key.algorithm is PublicKeyAlgorithm.RSA and _rsa_bits(key.der) < 2048:
-        raise InvalidArgument(field, Text("RSA 密钥至少 2048 位", "an RSA key needs at least 2048 bits"))
+def _encryption_key(template: Template, order: Order, signing: PublicKey) -> PublicKey:
+    if not template.pair:
+        raise InvalidArgument(
+            "encryption_public_key", Text("该模板没有加密证书", "this template has no encryption certificate")
+        )
+    key = usable_key("encryption_public_key", order.encryption_spki or b"")
+    if key.algorithm is not signing.algorithm:
+        raise InvalidArgument(
+            "encryption_public_key",
+            Text("须与签名公钥同一算法", "must be of the same algorithm as the signing key"),
+        )
+    if key.der == signing.der:
+        raise InvalidArgument(
+            "encryption_public_key",
+            Text("双证书须使用两对不同的密钥", "the two certificates of a pair need two different keys"),
+        )
     return key
-
-
-def _rsa_bits(encoded: bytes) -> int:
-    """Of the modulus; 0 when the key is none to use (an exponent of absurd size)."""
-    try:
-        public = load_der_public_key(encoded)
-    except ValueError:
-        return 0
-    return public.key_size if isinstance(public, RSAPublicKey) else 0
-
-
-def subject_of(attributes: Mapping[str, str]) -> Name:
-    """A Name in the usual order (C, ST, L, O, OU, CN, serialNumber …); the country is CN when not given."""
-    given = {key.upper(): value.strip() for key, value in attributes.items()}
-    given.setdefault("C", "CN")
-    order = [key for key in _ATTRIBUTE_ORDER if key in given] + [key for key in given if key not in _ATTRIBUTE_ORDER]
-    try:
-        return Name.of(*((key, given[key]) for key in order))
-    except EncodeError as error:
-        raise unencodable("subject", error) from None
-
-
-def check_subject(subject: Name, template: Template) -> None:
-    for attribute in template.required:
-        if not (subject.get(attribute) or "").strip():
-            raise InvalidArgument("subject", Text(f"缺少 {attribute}", f"{attribute} is missing"))
-    # A NUL, a line break or a mark that turns the direction of writing makes a name read as another.
-    if not all(value.replace("\u3000", " ").isprintable() for rdn in subject.rdns for _, value in rdn):
-        raise InvalidArgument("subject", Text("含有不可见的控制字符", "it holds control characters that do not show"))
-
-
-def sort_names(names: Sequence[str], template: Template) -> dict[str, list[str]]:
-    """Alternative names by kind, told from their form. Raises InvalidArgument for a kind the template has not."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        kind = _kind(name)
-        if kind not in template.names:
-            raise InvalidArgument(
-                "names", Text(f"该模板不允许的名称：{name}", f"this template does not allow the name {name}")
-            )
-        if kind == "dns":
-            _check_dns(name)
-        found.setdefault(kind, []).append(name)
-    if template.names_required and not found:
-        raise InvalidArgument("names", Text("该模板需要域名或 IP 地址", "this template needs a DNS name or IP address"))
-    return found
-
-
-def _kind(name: str) -> str:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        if "://" in name:
-            return "uri"
-        return "email" if "@" in name else "dns"
-    return "ip"
-
-
-def _check_dns(name: str) -> None:
-    """Letters, digits and hyphens (RFC 1123 2.1), with a wildcard for the whole first label at most."""
-    labels = name.removeprefix("*.").split(".")
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise InvalidArgument("names", Text(f"不是域名：{name[:64]}", f"not a DNS name: {name[:64]}"))

@@ -9,7 +9,7 @@ import msgspec
 
 from miyun.core.listing import Cursor, Format, SortText
 from miyun.core.operation import Struct
-from miyun.offerings.certificate.model import MAX_SHARDS
+from miyun.offerings.certificate.model import MAX_BATCH, MAX_SHARDS
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500)]
 Serial = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,40}$")]
@@ -54,6 +54,54 @@ class IssuedView(Struct, frozen=True):
     chain_pem: str
     encryption: CertificateView | None = None
     encryption_pem: str = ""
+
+
+class BatchItem(Struct, frozen=True):
+    """A request signed by its key (`csr`), or a public key (SubjectPublicKeyInfo) for which the caller answers.
+    `reference` comes back with the result."""
+
+    reference: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    csr: Pem = ""
+    public_key: Annotated[bytes, msgspec.Meta(max_length=4096)] = b""
+    subject: dict[str, str] = msgspec.field(default_factory=dict)
+    names: Annotated[list[str], msgspec.Meta(max_length=100)] = msgspec.field(default_factory=list)
+    encryption_public_key: Annotated[bytes, msgspec.Meta(max_length=4096)] = b""
+
+
+class BatchRequest(Struct, frozen=True):
+    """`certificates`: whether the answer holds them; otherwise it tells their serial numbers."""
+
+    template: str
+    items: Annotated[list[BatchItem], msgspec.Meta(min_length=1, max_length=MAX_BATCH)]
+    days: int | None = None
+    certificates: bool = True
+
+
+class BatchError(Struct, frozen=True):
+    code: str
+    field: str
+    zh: str
+    en: str
+
+
+class BatchResult(Struct, frozen=True):
+    """Of one item: its serial numbers and certificates (DER), or why there is none."""
+
+    reference: str
+    serial: str | None = None
+    certificate: bytes | None = None
+    encryption_serial: str | None = None
+    encryption_certificate: bytes | None = None
+    error: BatchError | None = None
+
+
+class BatchView(Struct, frozen=True):
+    """In the order of the items. `chain_pem` is that of the first certificate."""
+
+    issued: int
+    refused: int
+    items: list[BatchResult]
+    chain_pem: str = ""
 
 
 class SerialRequest(Struct, frozen=True):

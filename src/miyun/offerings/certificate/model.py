@@ -25,6 +25,7 @@ ROOT_CRL_REFRESH: Final = timedelta(days=60)
 CRL_PAUSE: Final = timedelta(seconds=5)  # a burst of revocations makes one list, not one each
 CRL_HISTORY: Final = 48  # lists kept per authority
 MAX_SHARDS: Final = 1024
+MAX_BATCH: Final = 1000
 OCSP_LIFETIME: Final = timedelta(hours=1)
 OCSP_KEEP: Final = timedelta(minutes=30)  # a signed answer is given again for so long, unless the status changes
 RESPONDER_RENEW: Final = timedelta(days=30)  # before its certificate ends

@@ -54,6 +54,26 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"template": "application", "csr": EXAMPLE_CSR, "names": ["app.example.cn"], "days": 365},
     ),
     Operation(
+        id="certificate.batch.issue",
+        summary=Text("批量签发证书", "Issue many certificates at once"),
+        description=Text(
+            "每项各自成败并给出结果；一次最多 1000 项。给出 public_key 而非 csr 时，由调用者对持有私钥负责。",
+            "Every item succeeds or fails by itself; up to 1000 at a time. For a public_key instead of a csr the "
+            "caller answers that its holder has the private key.",
+        ),
+        method="POST",
+        path="/certificates/batch",
+        request=m.BatchRequest,
+        response=m.BatchView,
+        handler=S.issue_batch,
+        roles=_SECURITY | {Role.SYSTEM},
+        duty=Duty.KEYS,
+        meter=ISSUED,
+        idempotent=True,
+        max_body=16 * 1024 * 1024,
+        example={"template": "application", "items": [{"reference": "1", "csr": EXAMPLE_CSR}]},
+    ),
+    Operation(
         id="certificate.list",
         summary=Text("查找证书", "Find certificates"),
         method="GET",

@@ -6,8 +6,7 @@ import asyncio
 from datetime import datetime
 
 from miyun.core.clock import Clock
-from miyun.core.errors import InvalidArgument, NotFound
-from miyun.core.i18n import Text
+from miyun.core.errors import NotFound
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call, Download, Empty, Reply
 from miyun.hsm.port import Machine
@@ -15,6 +14,7 @@ from miyun.offerings.certificate.applications.requests import read_request
 from miyun.offerings.certificate.applications.service import Applications
 from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities, Ceremony
+from miyun.offerings.certificate.batch import Batches, check_template
 from miyun.offerings.certificate.errors import (
     CertificateAlreadyRevoked,
     CertificateNotComplete,
@@ -26,6 +26,8 @@ from miyun.offerings.certificate.issuance import Issuance, Order, subject_of
 from miyun.offerings.certificate.messages import (
     AuthorityList,
     AuthorityView,
+    BatchRequest,
+    BatchView,
     CaRequest,
     CertificateDetail,
     CertificatePage,
@@ -97,6 +99,7 @@ class CertificateService:
             store=store, machine=machine, ceremony=ceremony, clock=clock, ledger=ledger, base_url=base_url
         )
         self.issuance = Issuance(store=store, authorities=self.authorities, clock=clock)
+        self.batches = Batches(issuance=self.issuance, authorities=self.authorities)
         self.escrow = KeyCentre(store=store.escrow, machine=machine, issuance=self.issuance)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
         filed = ApplicationStore(store.database)
@@ -152,8 +155,7 @@ class CertificateService:
     async def issue(self, call: Call, request: IssueRequest) -> IssuedView:
         """Certify the key of a request that is signed by that key."""
         csr = read_request(request.csr)
-        if not TEMPLATES.get(request.template, TEMPLATES["person"]).tenants:
-            raise InvalidArgument("template", Text("该模板仅供平台自用", "this template is for the platform itself"))
+        check_template(request.template)
         order = Order(
             tenant=call.require_tenant(),
             template=request.template,
@@ -175,6 +177,10 @@ class CertificateService:
             encryption=view(twin, call.now) if twin else None,
             encryption_pem=_pem(twin) if twin else "",
         )
+
+    async def issue_batch(self, call: Call, request: BatchRequest) -> BatchView:
+        """Many at once; what is wrong with one does not keep the others."""
+        return await self.batches.issue(call, request)
 
     async def get(self, call: Call, request: SerialRequest) -> CertificateDetail:
         certificate = self._own(request.serial, call)

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from miyun.core.i18n import Text
-from miyun.offerings.certificate.model import Usage
+from miyun.offerings.certificate.model import Family, Usage
 from miyun.wire import oid
 
 _SIGNING: Final = ("digitalSignature", "nonRepudiation")
-_ENCRYPTION: Final = ("keyEncipherment", "dataEncipherment", "keyAgreement")
+# SM2 keys do all of it (GB/T 20518); RFC 4055 and RFC 8813 keep RSA from agreement, and other curves from the rest.
+_ENCRYPTION: Final = {
+    Family.SM2: ("keyEncipherment", "dataEncipherment", "keyAgreement"),
+    Family.RSA: ("keyEncipherment", "dataEncipherment"),
+    Family.ECDSA: ("keyAgreement",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,12 @@ class Template:
     pair: bool = True  # an encryption certificate may go with it
     names_required: bool = False
     tenants: bool = True
+    tls: bool = False  # browsers are to take its holder for a server: the CA/Browser Forum's points are asked
     review: bool = True  # by a second person, before an application is granted
     published: bool = True  # anybody may download a certificate of it
 
-    def key_usage(self, usage: Usage) -> tuple[str, ...]:
-        return self.sign_usage if usage is Usage.SIGN else _ENCRYPTION
+    def key_usage(self, usage: Usage, family: Family) -> tuple[str, ...]:
+        return self.sign_usage if usage is Usage.SIGN else _ENCRYPTION[family]
 
 
 TEMPLATES: Final = {
@@ -90,6 +96,7 @@ TEMPLATES: Final = {
             purposes=(oid.KP_SERVER_AUTH,),
             sign_usage=("digitalSignature",),
             names_required=True,
+            tls=True,
         ),
         Template(
             "tsa",

@@ -7,6 +7,7 @@ from miyun.wire.x509.certificate import (
     certificates_pem,
     load_certificates,
     parse_certificate,
+    read_certificate,
 )
 from miyun.wire.x509.chain import Chain, ChainError, ChainReason, Purpose, verify_chain
 from miyun.wire.x509.extension import (
@@ -54,6 +55,7 @@ __all__ = [
     "name_constraints",
     "ocsp_nocheck",
     "parse_certificate",
+    "read_certificate",
     "subject_alt_name",
     "subject_key_identifier",
     "verify_chain",

@@ -138,7 +138,12 @@ class Certificate:
 
 @lru_cache(maxsize=512)
 def parse_certificate(encoded: bytes) -> Certificate:
-    """Reads one DER certificate of at most 64 KiB. Raises DecodeError."""
+    """Reads one DER certificate of at most 64 KiB. Raises DecodeError. What is read again comes from memory."""
+    return read_certificate(encoded)
+
+
+def read_certificate(encoded: bytes) -> Certificate:
+    """As `parse_certificate`, for what is read once."""
     tbs, outer_identifier, algorithm, signature = signed.read(encoded, "Certificate", MAX_SIZE)
     reader = der.Reader(tbs, field="TBSCertificate").enter()
     version = _read_version(reader)

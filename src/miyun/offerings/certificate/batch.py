@@ -1,0 +1,104 @@
+"""Many certificates at once: each item for itself, all of them durable or none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from miyun.core.errors import InvalidArgument, MiyunError
+from miyun.core.i18n import Text
+from miyun.core.operation import Call
+from miyun.offerings.certificate.applications.requests import read_request
+from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.issuance import Issuance, Issued, Order, subject_of
+from miyun.offerings.certificate.messages import BatchError, BatchItem, BatchRequest, BatchResult, BatchView
+from miyun.offerings.certificate.model import serial_text
+from miyun.offerings.certificate.templates import TEMPLATES
+from miyun.wire.x509 import certificates_pem, parse_certificate
+
+_TURN: Final = 16  # items that are read before others get their turn
+
+
+class Batches:
+    def __init__(self, *, issuance: Issuance, authorities: Authorities) -> None:
+        self._issuance = issuance
+        self._authorities = authorities
+
+    async def issue(self, call: Call, request: BatchRequest) -> BatchView:
+        """Raises InvalidArgument for a template that no tenant may ask for; what is wrong with an item is in its
+        result."""
+        check_template(request.template)
+        tenant = call.require_tenant()
+        outcomes: list[list[Issued] | MiyunError | None] = [None] * len(request.items)
+        orders: dict[int, Order] = {}
+        for place, item in enumerate(request.items):
+            if place % _TURN == _TURN - 1:
+                await asyncio.sleep(0)
+            try:
+                orders[place] = _order(tenant, request, item)
+            except MiyunError as error:
+                outcomes[place] = error
+        for place, outcome in zip(
+            orders, await self._issuance.issue_many(list(orders.values()), call.now), strict=True
+        ):
+            outcomes[place] = outcome
+        results = [
+            _result(item, outcome, request.certificates)
+            for item, outcome in zip(request.items, outcomes, strict=True)
+            if outcome is not None
+        ]
+        made = [issued for outcome in outcomes if isinstance(outcome, list) for issued in outcome]
+        call.units = len(made)
+        refused = sum(item.error is not None for item in results)
+        call.detail |= {"issued": len(made), "refused": refused}
+        if made:
+            call.resource |= {"certificate": serial_text(made[0].serial), "last": serial_text(made[-1].serial)}
+        chain = self._authorities.chain(made[0].authority) if made and request.certificates else ()
+        return BatchView(
+            issued=len(made),
+            refused=refused,
+            items=results,
+            chain_pem=certificates_pem(parse_certificate(item) for item in chain),
+        )
+
+
+def check_template(slug: str) -> None:
+    """Raises InvalidArgument for one of the platform's own; what does not exist is refused where it is used."""
+    if slug in TEMPLATES and not TEMPLATES[slug].tenants:
+        raise InvalidArgument("template", Text("该模板仅供平台自用", "this template is for the platform itself"))
+
+
+def _order(tenant: str, request: BatchRequest, item: BatchItem) -> Order:
+    if bool(item.csr) is bool(item.public_key):
+        raise InvalidArgument("csr", Text("csr 与 public_key 须且只须给出一个", "give either csr or public_key"))
+    if item.csr:
+        csr = read_request(item.csr)
+        subject, spki = csr.subject, csr.spki_der
+    elif item.subject:
+        subject, spki = subject_of(item.subject), item.public_key
+    else:
+        raise InvalidArgument("subject", Text("未给出主题", "no subject is given"))
+    return Order(
+        tenant=tenant,
+        template=request.template,
+        subject=subject_of(item.subject) if item.subject else subject,
+        spki=spki,
+        names=tuple(item.names),
+        days=request.days,
+        encryption_spki=item.encryption_public_key or None,
+    )
+
+
+def _result(item: BatchItem, outcome: list[Issued] | MiyunError, certificates: bool) -> BatchResult:
+    if isinstance(outcome, MiyunError):
+        text = outcome.message
+        error = BatchError(code=outcome.code, field=outcome.field or "", zh=text.zh, en=text.en)
+        return BatchResult(reference=item.reference, error=error)
+    signing, twin = outcome[0], outcome[1] if len(outcome) == 2 else None
+    return BatchResult(
+        reference=item.reference,
+        serial=serial_text(signing.serial),
+        certificate=signing.der if certificates else None,
+        encryption_serial=serial_text(twin.serial) if twin else None,
+        encryption_certificate=twin.der if twin and certificates else None,
+    )

@@ -1,0 +1,112 @@
+"""What is asked of a subject, its names and its keys before anything is made of them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from miyun.core.errors import InvalidArgument
+from miyun.core.i18n import Text
+from miyun.gm import sm2
+from miyun.gm.errors import InvalidKey
+from miyun.offerings.certificate.errors import unencodable, unreadable
+from miyun.offerings.certificate.templates import TEMPLATES, Template
+from miyun.wire.errors import DecodeError, EncodeError
+from miyun.wire.name import Name
+from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
+from miyun.wire.spki import PublicKey, parse_spki
+
+_ATTRIBUTE_ORDER = ("C", "ST", "L", "O", "OU", "T", "CN", "SERIALNUMBER", "UID", "E")
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+
+
+def template_of(slug: str) -> Template:
+    try:
+        return TEMPLATES[slug]
+    except KeyError:
+        known = ", ".join(TEMPLATES)
+        raise InvalidArgument(
+            "template", Text(f"没有这个模板；可用：{known}", f"no such template; one of {known}")
+        ) from None
+
+
+def usable_key(field: str, spki: bytes) -> PublicKey:
+    """Raises InvalidArgument for a key that cannot be read, is off its curve, or RSA below 2048 bits."""
+    try:
+        key = parse_spki(spki)
+        if key.algorithm is PublicKeyAlgorithm.SM2 and key.point is not None:
+            sm2.check_public_key(key.point)
+    except DecodeError as error:
+        raise unreadable(field, error) from None
+    except InvalidKey:
+        raise InvalidArgument(field, Text("公钥不在曲线上", "the public key is not a point of its curve")) from None
+    if key.algorithm is PublicKeyAlgorithm.RSA and _rsa_bits(key.der) < 2048:
+        raise InvalidArgument(field, Text("RSA 密钥至少 2048 位", "an RSA key needs at least 2048 bits"))
+    return key
+
+
+def _rsa_bits(encoded: bytes) -> int:
+    """Of the modulus; 0 when the key is none to use (an exponent of absurd size)."""
+    try:
+        public = load_der_public_key(encoded)
+    except ValueError:
+        return 0
+    return public.key_size if isinstance(public, RSAPublicKey) else 0
+
+
+def subject_of(attributes: Mapping[str, str]) -> Name:
+    """A Name in the usual order (C, ST, L, O, OU, CN, serialNumber …); the country is CN when not given."""
+    given = {key.upper(): value.strip() for key, value in attributes.items()}
+    given.setdefault("C", "CN")
+    order = [key for key in _ATTRIBUTE_ORDER if key in given] + [key for key in given if key not in _ATTRIBUTE_ORDER]
+    try:
+        return Name.of(*((key, given[key]) for key in order))
+    except EncodeError as error:
+        raise unencodable("subject", error) from None
+
+
+def check_subject(subject: Name, template: Template) -> None:
+    for attribute in template.required:
+        if not (subject.get(attribute) or "").strip():
+            raise InvalidArgument("subject", Text(f"缺少 {attribute}", f"{attribute} is missing"))
+    # A NUL, a line break or a mark that turns the direction of writing makes a name read as another.
+    if not all(value.replace("\u3000", " ").isprintable() for rdn in subject.rdns for _, value in rdn):
+        raise InvalidArgument("subject", Text("含有不可见的控制字符", "it holds control characters that do not show"))
+
+
+def sort_names(names: Sequence[str], template: Template) -> dict[str, list[str]]:
+    """Alternative names by kind, told from their form. Raises InvalidArgument for a kind the template has not."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        kind = _kind(name)
+        if kind not in template.names:
+            raise InvalidArgument(
+                "names", Text(f"该模板不允许的名称：{name}", f"this template does not allow the name {name}")
+            )
+        if kind == "dns":
+            _check_dns(name)
+        found.setdefault(kind, []).append(name)
+    if template.names_required and not found:
+        raise InvalidArgument("names", Text("该模板需要域名或 IP 地址", "this template needs a DNS name or IP address"))
+    return found
+
+
+def _kind(name: str) -> str:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        if "://" in name:
+            return "uri"
+        return "email" if "@" in name else "dns"
+    return "ip"
+
+
+def _check_dns(name: str) -> None:
+    """Letters, digits and hyphens (RFC 1123 2.1), with a wildcard for the whole first label at most."""
+    labels = name.removeprefix("*.").split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise InvalidArgument("names", Text(f"不是域名：{name[:64]}", f"not a DNS name: {name[:64]}"))
