@@ -29,6 +29,7 @@ from miyun.edge.assembly import Platform
 from miyun.gm import sm2
 from miyun.offerings.ssl_certificate.model import Account, AccountStatus
 from miyun.offerings.ssl_certificate.store.accounts import AccountStore
+from miyun.offerings.usbkey.service import proof_message
 from miyun.wire import spki
 from miyun.wire.x509 import parse_certificate
 
@@ -383,6 +384,8 @@ class Belongings:
                 return {"receiver": self._receiver}
             case "certificate.application.apply" | "certificate.application.rekey":
                 return {"csr": Holder(f"某人{secrets.token_hex(3)}").csr()}
+            case "usbkey.key.certify":
+                return certified(values["usbkey"])
             case "signature.signer.create":
                 return {"name": f"s{secrets.token_hex(4)}"}
             case "signature.verify" | "signature.batch.verify":
@@ -436,6 +439,45 @@ def outside_authority() -> tuple[str, bytes]:
     return pem, crl.public_bytes(serialization.Encoding.DER)
 
 
+def usbkey(owner: Belongings, operation_id: str) -> str:
+    """In the state in which the operation takes it."""
+    system, serial = owner.client(Role.TENANT_SYSTEM), secrets.token_hex(6)
+    [made] = system.call("usbkey.key.register", items=[{"serial": serial}])["items"]
+    made_id = str(made["usbkey"])
+    steps = {"usbkey.key.hand_out": 3, "usbkey.key.lose": 3, "usbkey.key.take_back": 3}
+    needed = steps.get(
+        operation_id,
+        {"usbkey.key.certify": 1, "usbkey.approval.ask": 1, "usbkey.key.personalise": 2}.get(operation_id, 0),
+    )
+    if needed > 0:
+        system.call("usbkey.key.initialise", usbkey=made_id)
+    if needed > 1:
+        system.call("usbkey.key.certify", usbkey=made_id, **certified(made_id))
+    if needed > 2:
+        system.call("usbkey.key.personalise", usbkey=made_id)
+    return made_id
+
+
+def certified(usbkey_id: str) -> dict[str, Any]:
+    """What a USB key's signing key says for itself."""
+    private = sm2.generate_private_key()
+    point = sm2.public_key(private)
+    proof = sm2.sign(private, proof_message(usbkey_id, point))
+    return {"public_key": text(point), "proof": text(proof), "subject": {"CN": "张三", "O": "某局"}}
+
+
+def usbkey_approval(owner: Belongings, operation_id: str) -> str:
+    """Approved, to be collected by who asked; otherwise asked by somebody else than decides first."""
+    system, security = owner.client(Role.TENANT_SYSTEM), owner.client(Role.TENANT_SECURITY)
+    if operation_id != "usbkey.approval.collect":
+        asked = security.call("usbkey.approval.ask", usbkey=usbkey(owner, ""), kind="scrap", reason="测试")
+        return str(asked["approval"])
+    key = usbkey(owner, "usbkey.key.certify")
+    approval = str(system.call("usbkey.approval.ask", usbkey=key, kind="unlock", reason="测试")["approval"])
+    security.call("usbkey.approval.approve", approval=approval)
+    return approval
+
+
 def external_key(owner: Belongings, operation_id: str) -> str:
     made = owner.client(Role.TENANT_SYSTEM).call(
         "ssl_certificate.external_key.create", application=owner.app.id, name="网站"
@@ -484,6 +526,8 @@ def outside_order(owner: Belongings, operation_id: str) -> str:
 
 
 FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
+    "usbkey": usbkey,
+    "approval": usbkey_approval,
     "person": Belongings.person,
     "grant": Belongings.grant,
     "application": Belongings.application,

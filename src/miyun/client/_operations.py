@@ -1324,6 +1324,102 @@ class _Usage(_Group):
         return self._client.call('usage.statement_any', contract=contract, first_day=first_day, last_day=last_day, rolling=rolling)
 
 
+class _UsbkeyApproval(_Group):
+    def approve(self, *, approval: str, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Approve. 批准。"""
+        return self._client.call('usbkey.approval.approve', approval=approval, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def ask(self, *, usbkey: str, kind: str, reason: str, token_challenge: bytes | str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Ask to unlock or scrap a key. 提出解锁或报废。"""
+        return self._client.call('usbkey.approval.ask', usbkey=usbkey, kind=kind, reason=reason, token_challenge=token_challenge, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def collect(self, *, approval: str, note: str | None = None, charge_to: str | None = None) -> Any:
+        """Collect the answer that unlocks: by whoever asked, once. 领取解锁应答（仅提出者，一次）。"""
+        return self._client.call('usbkey.approval.collect', approval=approval, note=note, charge_to=charge_to)
+
+    def list(self, *, state: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """Look at what is to be decided. 查看待批事项。"""
+        return self._client.call('usbkey.approval.list', state=state, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def reject(self, *, approval: str, note: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Reject. 驳回。"""
+        return self._client.call('usbkey.approval.reject', approval=approval, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+
+class _UsbkeyCompatibility(_Group):
+    def list(self, *, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """The compatibility matrix. 兼容性矩阵。"""
+        return self._client.call('usbkey.compatibility.list', sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def report(self, *, maker: str, system: str, works: bool, model: str | None = None, library: str | None = None, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Report how a maker's key works. 登记兼容性结果。"""
+        return self._client.call('usbkey.compatibility.report', maker=maker, system=system, works=works, model=model, library=library, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+
+class _UsbkeyKey(_Group):
+    def affected(self, *, usbkey: str, charge_to: str | None = None) -> Any:
+        """Who is affected: certificates, accounts, sessions. 遗失影响面：证书、账号、会话。"""
+        return self._client.call('usbkey.key.affected', usbkey=usbkey, charge_to=charge_to)
+
+    def batch(self, *, action: str, usbkeys: Sequence[Any], note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Report many keys lost, or take them back. 批量挂失或收回。"""
+        return self._client.call('usbkey.key.batch', action=action, usbkeys=usbkeys, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def certify(self, *, usbkey: str, public_key: bytes | str, proof: bytes | str, subject: Mapping[str, Any], template: str | None = None, names: Sequence[Any] | None = None, days: int | None = None, charge_to: str | None = None) -> Any:
+        """Issue the pair of certificates of a key. 为钥匙签发双证书。"""
+        return self._client.call('usbkey.key.certify', usbkey=usbkey, public_key=public_key, proof=proof, subject=subject, template=template, names=names, days=days, charge_to=charge_to)
+
+    def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the register of keys. 导出钥匙台账。"""
+        return self._client.call('usbkey.key.export', format=format, state=state, charge_to=charge_to)
+
+    def get(self, *, usbkey: str, charge_to: str | None = None) -> Any:
+        """Look at a key and its life. 查看钥匙及其历程。"""
+        return self._client.call('usbkey.key.get', usbkey=usbkey, charge_to=charge_to)
+
+    def hand_out(self, *, usbkey: str, holder: str, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Hand out. 发放。"""
+        return self._client.call('usbkey.key.hand_out', usbkey=usbkey, holder=holder, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def initialise(self, *, usbkey: str, charge_to: str | None = None) -> Any:
+        """Initialise: its administrator's PIN and device key. 初始化（取管理员 PIN 与设备认证密钥）。"""
+        return self._client.call('usbkey.key.initialise', usbkey=usbkey, charge_to=charge_to)
+
+    def list(self, *, text: str | None = None, state: str | None = None, expiring_days: int | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """Find keys. 查找钥匙。"""
+        return self._client.call('usbkey.key.list', text=text, state=state, expiring_days=expiring_days, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def lose(self, *, usbkey: str, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Report lost: its certificates are revoked. 挂失（吊销其证书）。"""
+        return self._client.call('usbkey.key.lose', usbkey=usbkey, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def personalise(self, *, usbkey: str, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Say that the certificates are written. 确认证书已写入。"""
+        return self._client.call('usbkey.key.personalise', usbkey=usbkey, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def register(self, *, items: Sequence[Any], charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Register keys in stock. 批量入库。"""
+        return self._client.call('usbkey.key.register', items=items, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def take_back(self, *, usbkey: str, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Take back: its certificates are revoked. 收回（吊销其证书）。"""
+        return self._client.call('usbkey.key.take_back', usbkey=usbkey, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+
+class _Usbkey(_Group):
+    @property
+    def approval(self) -> _UsbkeyApproval:
+        return _UsbkeyApproval(self._client)
+
+    @property
+    def compatibility(self) -> _UsbkeyCompatibility:
+        return _UsbkeyCompatibility(self._client)
+
+    @property
+    def key(self) -> _UsbkeyKey:
+        return _UsbkeyKey(self._client)
+
+
 class Namespaces:
     """One attribute for each prefix; the client runs them by `call`."""
 
@@ -1389,6 +1485,10 @@ class Namespaces:
     @property
     def usage(self) -> _Usage:
         return _Usage(self)
+
+    @property
+    def usbkey(self) -> _Usbkey:
+        return _Usbkey(self)
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -1630,4 +1730,23 @@ OPERATIONS: Mapping[str, Operation] = {
     'usage.hours': Operation('usage.hours', 'GET', '/instances/{instance}/usage', ('instance',), ('first_day', 'last_day'), 'json', 'json', 'application/json', False),
     'usage.statement': Operation('usage.statement', 'GET', '/contracts/{contract}/statement', ('contract',), ('first_day', 'last_day', 'rolling'), 'json', 'json', 'application/json', False),
     'usage.statement_any': Operation('usage.statement_any', 'GET', '/platform/contracts/{contract}/statement', ('contract',), ('first_day', 'last_day', 'rolling'), 'json', 'json', 'application/json', False),
+    'usbkey.approval.approve': Operation('usbkey.approval.approve', 'POST', '/usbkey-approvals/{approval}/approve', ('approval',), (), 'json', 'json', 'application/json', True),
+    'usbkey.approval.ask': Operation('usbkey.approval.ask', 'POST', '/usbkeys/{usbkey}/approvals', ('usbkey',), (), 'json', 'json', 'application/json', True),
+    'usbkey.approval.collect': Operation('usbkey.approval.collect', 'POST', '/usbkey-approvals/{approval}/collect', ('approval',), (), 'json', 'json', 'application/json', False),
+    'usbkey.approval.list': Operation('usbkey.approval.list', 'GET', '/usbkey-approvals', (), ('state', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'usbkey.approval.reject': Operation('usbkey.approval.reject', 'POST', '/usbkey-approvals/{approval}/reject', ('approval',), (), 'json', 'json', 'application/json', True),
+    'usbkey.compatibility.list': Operation('usbkey.compatibility.list', 'GET', '/usbkey-compatibility', (), ('sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'usbkey.compatibility.report': Operation('usbkey.compatibility.report', 'POST', '/usbkey-compatibility', (), (), 'json', 'json', 'application/json', True),
+    'usbkey.key.affected': Operation('usbkey.key.affected', 'GET', '/usbkeys/{usbkey}/affected', ('usbkey',), (), 'json', 'json', 'application/json', False),
+    'usbkey.key.batch': Operation('usbkey.key.batch', 'POST', '/usbkeys/batch', (), (), 'json', 'json', 'application/json', True),
+    'usbkey.key.certify': Operation('usbkey.key.certify', 'POST', '/usbkeys/{usbkey}/certificates', ('usbkey',), (), 'json', 'json', 'application/json', False),
+    'usbkey.key.export': Operation('usbkey.key.export', 'GET', '/usbkeys/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
+    'usbkey.key.get': Operation('usbkey.key.get', 'GET', '/usbkeys/{usbkey}', ('usbkey',), (), 'json', 'json', 'application/json', False),
+    'usbkey.key.hand_out': Operation('usbkey.key.hand_out', 'POST', '/usbkeys/{usbkey}/hand-out', ('usbkey',), (), 'json', 'json', 'application/json', True),
+    'usbkey.key.initialise': Operation('usbkey.key.initialise', 'POST', '/usbkeys/{usbkey}/initialise', ('usbkey',), (), 'json', 'json', 'application/json', False),
+    'usbkey.key.list': Operation('usbkey.key.list', 'GET', '/usbkeys', (), ('text', 'state', 'expiring_days', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'usbkey.key.lose': Operation('usbkey.key.lose', 'POST', '/usbkeys/{usbkey}/lost', ('usbkey',), (), 'json', 'json', 'application/json', True),
+    'usbkey.key.personalise': Operation('usbkey.key.personalise', 'POST', '/usbkeys/{usbkey}/personalise', ('usbkey',), (), 'json', 'json', 'application/json', True),
+    'usbkey.key.register': Operation('usbkey.key.register', 'POST', '/usbkeys', (), (), 'json', 'json', 'application/json', True),
+    'usbkey.key.take_back': Operation('usbkey.key.take_back', 'POST', '/usbkeys/{usbkey}/returned', ('usbkey',), (), 'json', 'json', 'application/json', True),
 }

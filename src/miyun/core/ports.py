@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -137,6 +137,25 @@ class CertificateIssuer(Protocol):
         ...
 
     async def chain_of(self, serial: int) -> IssuedCertificate: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateUse:
+    """What depends on a certificate: an account that is bound to it, or an open session. `at`: when it began."""
+
+    kind: Literal["account", "session"]
+    application: str
+    name: str
+    state: str
+    at: datetime | None
+
+
+class CertificateUses(Protocol):
+    """Implemented by `strong_auth`: who is affected when a certificate's key is lost."""
+
+    async def uses(self, tenant: str, fingerprint: str) -> list[CertificateUse]:
+        """`fingerprint`: hexadecimal SM3 of the certificate."""
+        ...
 
 
 class Stamper(Protocol):

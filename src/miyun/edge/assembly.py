@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,6 +42,7 @@ from miyun.delivery.service import DeliveryService
 from miyun.delivery.store import DeliveryStore, RecordStore
 from miyun.delivery.tasks import TASKS as DELIVERY_TASKS
 from miyun.edge import conformance
+from miyun.edge.first_logins import keep_first_logins
 from miyun.edge.listener.certificate import ListenerFiles
 from miyun.edge.tokens import local_token
 from miyun.hsm.port import MachineState
@@ -82,6 +82,9 @@ from miyun.offerings.timestamp.operations import TOKENS
 from miyun.offerings.timestamp.service import TimestampService
 from miyun.offerings.timestamp.stamper import PlatformStamper
 from miyun.offerings.timestamp.store import TimestampStore
+from miyun.offerings.usbkey import tasks as usbkey_tasks
+from miyun.offerings.usbkey.service import UsbKeyService
+from miyun.offerings.usbkey.store import UsbKeyStore
 from miyun.wire.x509 import parse_certificate
 
 log = logging.getLogger("miyun.assembly")
@@ -93,10 +96,10 @@ ROOMS = (
     "timestamp",
     "certificate",
     "strong_auth",
+    "usbkey",
     "onboarding",
     "crypto_api",
     "vsm",
-    "usbkey",
     "ssl_certificate",
     "remote_access",
     "dbaudit",
@@ -256,6 +259,9 @@ async def assemble(
         clock=clock,
         url=settings.url,
     )
+    usbkey = UsbKeyService(
+        store=UsbKeyStore(database), keys=kms.directory, issuer=issuer, uses=strong_auth, ledger=ledger, clock=clock
+    )
     encryption = EncryptionService(keys=kms.directory, ledger=ledger, spool=settings.folder("data"))
     signatures = SignatureStore(database)
     signature = SignatureService(
@@ -299,6 +305,7 @@ async def assemble(
         "timestamp": timestamp,
         "certificate": certificate,
         "strong_auth": strong_auth,
+        "usbkey": usbkey,
         "ssl_certificate": ssl_certificate,
         "onboarding": onboarding,
     }
@@ -364,6 +371,7 @@ async def assemble(
             *((task, refresher) for task in trust_tasks.TASKS),
             *((task, timestamp) for task in timestamp_tasks.TASKS),
             *((task, strong_auth) for task in strong_auth_tasks.TASKS),
+            *((task, usbkey) for task in usbkey_tasks.TASKS),
             *((task, ssl_certificate) for task in ssl_certificate_tasks.TASKS),
         ),
     )
@@ -406,20 +414,6 @@ async def set_up(platform: Platform) -> None:
     keep_first_logins(platform.settings, passwords)
     await keep_trust(platform)
     (platform.settings.folder("data") / SETUP_DONE).touch(mode=0o600)
-
-
-def keep_first_logins(settings: Settings, passwords: Mapping[str, str]) -> list[Path]:
-    """One-time passwords, each in its own 0600 file under secrets/, for the person it belongs to."""
-    files: list[Path] = []
-    for login, password in passwords.items():
-        file = settings.folder("secrets") / f"first-login-{login}.txt"
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8") as opened:
-            opened.write(f"{settings.url}/console\nlogin 登录名: {login}\none-time password 一次性口令: {password}\n")
-            opened.flush()
-            os.fsync(fd)
-        files.append(file)
-    return files
 
 
 async def keep_trust(platform: Platform) -> None:

@@ -29,7 +29,8 @@ from miyun.delivery import importing
 from miyun.delivery.acceptance.verify import verify_dossier
 from miyun.delivery.contract import check
 from miyun.delivery.contract.render import to_json
-from miyun.edge.assembly import Platform, assemble, keep_first_logins
+from miyun.edge.assembly import Platform, assemble
+from miyun.edge.first_logins import keep_first_logins
 from miyun.edge.tokens import local_token
 from miyun.gm import sm2, sm3
 from miyun.wire import spki

@@ -29,7 +29,7 @@ def account() -> None:
 @home_option
 def recover(login: str, home: Path | None) -> None:
     async def work(platform: Platform) -> list[Path]:
-        from miyun.edge.assembly import keep_first_logins
+        from miyun.edge.first_logins import keep_first_logins
 
         password = await platform.cloud.accounts.recover(login)
         return keep_first_logins(platform.settings, {login: password})

@@ -122,7 +122,7 @@ async def import_contract(platform: Platform, result: CheckResult, *, rehearsal:
     from miyun.core.contracts.model import Overuse
     from miyun.delivery import importing
     from miyun.delivery.contract.render import to_json
-    from miyun.edge.assembly import keep_first_logins
+    from miyun.edge.first_logins import keep_first_logins
 
     prepared = importing.prepare(
         result.contract,

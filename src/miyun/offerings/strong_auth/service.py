@@ -3,6 +3,7 @@ fetched; paths are built from the trust store, not from what the client sends.""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 import msgspec
@@ -12,7 +13,7 @@ from miyun.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.operation import Call
-from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, KeyDirectory
+from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, CertificateUse, KeyDirectory
 from miyun.core.trust import TrustDirectory
 from miyun.gm import rand
 from miyun.hsm.port import Machine
@@ -76,6 +77,16 @@ class StrongAuthService:
             clock=clock,
             url=url,
         )
+
+    async def uses(self, tenant: str, fingerprint: str) -> list[CertificateUse]:
+        """`core.ports.CertificateUses`."""
+        accounts = await asyncio.to_thread(self._store.accounts_of_certificate, tenant, fingerprint)
+        open_sessions = self._store.open_sessions_of_certificate
+        sessions = await asyncio.to_thread(open_sessions, tenant, fingerprint, self._clock.now())
+        return [
+            *(CertificateUse("account", one.application, one.account, one.state, one.created_at) for one in accounts),
+            *(CertificateUse("session", one.application, one.account, "open", one.opened_at) for one in sessions),
+        ]
 
     async def bind_account(self, call: Call, request: m.BindAccount) -> m.AccountView:
         application = self._bound_application(call, request.application)

@@ -217,6 +217,18 @@ class StrongAuthStore:
         with self._database.read() as connection:
             return [Session(**dict(row)) for row in connection.execute(query).mappings()]
 
+    def accounts_of_certificate(self, tenant: str, fingerprint: str) -> list[Account]:
+        query = select(ACCOUNT).where(ACCOUNT.c.tenant == tenant, ACCOUNT.c.fingerprint == fingerprint)
+        with self._database.read() as connection:
+            return [_account(dict(row)) for row in connection.execute(query.order_by(ACCOUNT.c.id)).mappings()]
+
+    def open_sessions_of_certificate(self, tenant: str, fingerprint: str, now: datetime) -> list[Session]:
+        which = (SESSION.c.tenant == tenant, SESSION.c.fingerprint == fingerprint)
+        query = select(SESSION).where(*which, SESSION.c.ended_at.is_(None), SESSION.c.expires_at > now)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(SESSION.c.opened_at.desc()).limit(1000)).mappings()
+            return [Session(**dict(row)) for row in rows]
+
     def sweep(self, before: datetime) -> None:
         """Forget expired challenges and sessions that ended or expired before `before`."""
         with self._database.write() as connection:

@@ -899,6 +899,82 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("policy", "generation", "position", name=op.f("pk_timestamp_tsa_chain")),
     )
     op.create_table(
+        "usbkey_event",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("what", sa.String(length=16), nullable=False),
+        sa.Column("person", sa.String(length=64), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usbkey_event")),
+    )
+    op.create_index("ix_usbkey_event_tenant_key", "usbkey_event", ["tenant", "key", "id"], unique=False)
+    op.create_table(
+        "usbkey_finding",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("maker", sa.String(length=64), nullable=False),
+        sa.Column("model", sa.String(length=64), nullable=False),
+        sa.Column("system", sa.String(length=64), nullable=False),
+        sa.Column("library", sa.String(length=64), nullable=False),
+        sa.Column("works", sa.Boolean(), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usbkey_finding")),
+    )
+    op.create_index("ix_usbkey_finding_tenant_at", "usbkey_finding", ["tenant", "at", "id"], unique=False)
+    op.create_table(
+        "usbkey_key",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("instance", sa.String(length=64), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("label", sa.String(length=64), nullable=False),
+        sa.Column("maker", sa.String(length=64), nullable=False),
+        sa.Column("model", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("holder", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("signing_serial", sa.String(length=40), nullable=True),
+        sa.Column("encryption_serial", sa.String(length=40), nullable=True),
+        sa.Column("signing_fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("registered_at", UtcDateTime(), nullable=False),
+        sa.Column("changed_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("reminded_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usbkey_key")),
+        sa.UniqueConstraint("tenant", "serial", name=op.f("uq_usbkey_key_tenant_serial")),
+    )
+    op.create_index("ix_usbkey_key_expires_at", "usbkey_key", ["expires_at"], unique=False)
+    op.create_index("ix_usbkey_key_tenant_registered_at", "usbkey_key", ["tenant", "registered_at", "id"], unique=False)
+    op.create_table(
+        "usbkey_request",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("asked_by", sa.String(length=64), nullable=False),
+        sa.Column("asked_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("challenge", sa.LargeBinary(), nullable=False),
+        sa.Column("decided_by", sa.String(length=64), nullable=True),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usbkey_request")),
+    )
+    op.create_index("ix_usbkey_request_state_expires_at", "usbkey_request", ["state", "expires_at"], unique=False)
+    op.create_index("ix_usbkey_request_tenant_asked_at", "usbkey_request", ["tenant", "asked_at", "id"], unique=False)
+    op.create_table(
+        "usbkey_sealing",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", name=op.f("pk_usbkey_sealing")),
+    )
+    op.create_table(
         "core_application",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
