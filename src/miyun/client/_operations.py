@@ -794,6 +794,16 @@ class _SignatureSigner(_Group):
         return self._client.call('signature.signer.retire', signer=signer, charge_to=charge_to)
 
 
+class _SignatureXml(_Group):
+    def sign(self, *, signer: str, xml: bytes | str | None = None, content: bytes | str | None = None, uri: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Sign an XML document, within it or apart. 签署 XML 文档（内嵌或分离）。"""
+        return self._client.call('signature.xml.sign', signer=signer, xml=xml, content=content, uri=uri, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def verify(self, *, xml: bytes | str, level: str | None = None, lists: Sequence[Any] | None = None, stale_hours: int | None = None, at: Any = None, content: bytes | str | None = None, return_signed: bool | None = None, charge_to: str | None = None) -> Any:
+        """Verify an XML signature and say why not. 验证 XML 签名并说明原因。"""
+        return self._client.call('signature.xml.verify', level=level, lists=lists, stale_hours=stale_hours, at=at, xml=xml, content=content, return_signed=return_signed, charge_to=charge_to)
+
+
 class _Signature(_Group):
     @property
     def batch(self) -> _SignatureBatch:
@@ -814,6 +824,10 @@ class _Signature(_Group):
     @property
     def signer(self) -> _SignatureSigner:
         return _SignatureSigner(self._client)
+
+    @property
+    def xml(self) -> _SignatureXml:
+        return _SignatureXml(self._client)
 
     def sign(self, *, signer: str, message: bytes | str | None = None, digest: bytes | str | None = None, user_id: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Sign. 签名。"""
@@ -1642,6 +1656,8 @@ OPERATIONS: Mapping[str, Operation] = {
     'signature.signer.renew': Operation('signature.signer.renew', 'POST', '/signature/signers/{signer}/renew', ('signer',), (), 'json', 'json', 'application/json', True),
     'signature.signer.retire': Operation('signature.signer.retire', 'POST', '/signature/signers/{signer}/retire', ('signer',), (), 'json', 'json', 'application/json', False),
     'signature.verify': Operation('signature.verify', 'POST', '/signature/verify', (), (), 'json', 'json', 'application/json', False, 'message', ''),
+    'signature.xml.sign': Operation('signature.xml.sign', 'POST', '/signature/xml/sign', (), (), 'json', 'json', 'application/json', True),
+    'signature.xml.verify': Operation('signature.xml.verify', 'POST', '/signature/xml/verify', (), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.account.end': Operation('ssl_certificate.account.end', 'DELETE', '/ssl_certificate/accounts/{acme_account}', ('acme_account',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.account.list': Operation('ssl_certificate.account.list', 'GET', '/ssl_certificate/accounts', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'ssl_certificate.account.orders': Operation('ssl_certificate.account.orders', 'GET', '/ssl_certificate/acme-orders', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),

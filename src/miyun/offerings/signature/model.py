@@ -141,6 +141,10 @@ REASONS: Final = {
     "pdf_coverage": Text("签名未覆盖整个文件", "the signature does not cover the file"),
     "pdf_modified": Text("签名之后文件被改动", "the file was changed after it was signed"),
     "pdf_box": Text("可见签名的位置无效", "the place of a visible signature is not a box"),
+    "xml_unreadable": Text("XML 文档无法读取", "the XML document cannot be read"),
+    "xml_dtd": Text("不接受带 DTD 或实体的 XML", "XML with a DTD or entities is not taken"),
+    "xml_signed": Text("文档中已有签名", "the document has a signature already"),
+    "xml_form": Text("不接受这种形式的 XML 签名", "an XML signature of this form is not taken"),
     "pades_sm2": Text("PAdES 不含 SM2，请用 pkcs7", "PAdES knows no SM2: use pkcs7"),
     **REASON_TEXTS,
 }

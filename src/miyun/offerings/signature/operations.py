@@ -9,6 +9,7 @@ from miyun.offerings.signature.archive.operations import operations as archive
 from miyun.offerings.signature.pdf.operations import operations as pdf
 from miyun.offerings.signature.service import METER
 from miyun.offerings.signature.service import SignatureService as S
+from miyun.offerings.signature.xml.operations import operations as xml
 
 
 def items_in(request: m.SignBatchRequest | m.VerifyBatchRequest, response: object) -> int:
@@ -270,4 +271,5 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     *archive(CALLS),
     *pdf(CALLS, _READERS),
+    *xml(CALLS, _READERS),
 )

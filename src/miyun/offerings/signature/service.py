@@ -30,6 +30,7 @@ from miyun.offerings.signature.signing import Message, Signing, one_of, prepare,
 from miyun.offerings.signature.store import SignatureStore
 from miyun.offerings.signature.verification import Finding, usable_key, verify_many
 from miyun.offerings.signature.views import message_view, reasons
+from miyun.offerings.signature.xml.service import XmlService
 from miyun.wire.errors import DecodeError
 from miyun.wire.spki import PublicKey
 from miyun.wire.x509 import Certificate, certificates_pem, load_certificates, parse_certificate
@@ -56,9 +57,14 @@ class SignatureService:
         self._signers = Signers(store=store, keys=keys, issuer=issuer, ledger=ledger)
         self._signing = Signing(keys=keys, stamper=stamper)
         self.pdf = PdfService(signers=self._signers, signing=self._signing, judge=self._judge)
+        self.xml = XmlService(signers=self._signers, signing=self._signing, judge=self._judge)
         self.archive = ArchiveService(
             store=store.archive,
-            examiners={Kind.CMS: of_message(self._judge), Kind.PDF: self.pdf.examine},
+            examiners={
+                Kind.CMS: of_message(self._judge),
+                Kind.PDF: self.pdf.examine,
+                Kind.XML: self.xml.examine,
+            },
             material=Material(trust),
             sealing=Sealing(store=store.archive, stamper=stamper, clock=clock, ledger=ledger),
         )
