@@ -525,6 +525,11 @@ def outside_order(owner: Belongings, operation_id: str) -> str:
     return str(made["order"])
 
 
+def endpoint(owner: Belongings, operation_id: str) -> str:
+    host = f"h{secrets.token_hex(4)}.example.cn"
+    return str(owner.client(Role.TENANT_SYSTEM).call("ssl_certificate.endpoint.add", host=host)["endpoint"])
+
+
 FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "usbkey": usbkey,
     "approval": usbkey_approval,
@@ -554,5 +559,6 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "trust_ca": Belongings.trust_ca,
     "external_key": external_key,
     "order": outside_order,
+    "endpoint": endpoint,
     "acme_account": acme_account,
 }

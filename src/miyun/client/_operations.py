@@ -944,6 +944,32 @@ class _SslCertificateCa(_Group):
         return self._client.call('ssl_certificate.ca.open_account', ca=ca, contact=contact, kid=kid, mac_key=mac_key, charge_to=charge_to)
 
 
+class _SslCertificateEndpoint(_Group):
+    def add(self, *, host: str, port: int | None = None, protocol: str | None = None, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Watch an endpoint. 登记要监测的端点。"""
+        return self._client.call('ssl_certificate.endpoint.add', host=host, port=port, protocol=protocol, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def check(self, *, endpoint: str, charge_to: str | None = None) -> Any:
+        """Look at an endpoint now. 立即检查端点。"""
+        return self._client.call('ssl_certificate.endpoint.check', endpoint=endpoint, charge_to=charge_to)
+
+    def get(self, *, endpoint: str, charge_to: str | None = None) -> Any:
+        """See an endpoint with its history. 查看端点及其历史。"""
+        return self._client.call('ssl_certificate.endpoint.get', endpoint=endpoint, charge_to=charge_to)
+
+    def list(self, *, outcome: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List watched endpoints. 列出监测的端点。"""
+        return self._client.call('ssl_certificate.endpoint.list', outcome=outcome, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def rehearse(self, *, endpoint: str, ca: str, solver: str | None = None, charge_to: str | None = None) -> Any:
+        """Rehearse the renewal of an endpoint's certificate. 演练端点证书的续期。"""
+        return self._client.call('ssl_certificate.endpoint.rehearse', endpoint=endpoint, ca=ca, solver=solver, charge_to=charge_to)
+
+    def remove(self, *, endpoint: str, charge_to: str | None = None) -> Any:
+        """Stop watching an endpoint. 不再监测端点。"""
+        return self._client.call('ssl_certificate.endpoint.remove', endpoint=endpoint, charge_to=charge_to)
+
+
 class _SslCertificateExternalKey(_Group):
     def create(self, *, application: str, name: str, expires_at: Any = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Issue an external account key (EAB) for ACME. 签发 ACME 外部账号密钥（EAB）。"""
@@ -1004,6 +1030,10 @@ class _SslCertificate(_Group):
     @property
     def ca(self) -> _SslCertificateCa:
         return _SslCertificateCa(self._client)
+
+    @property
+    def endpoint(self) -> _SslCertificateEndpoint:
+        return _SslCertificateEndpoint(self._client)
 
     @property
     def external_key(self) -> _SslCertificateExternalKey:
@@ -1677,6 +1707,12 @@ OPERATIONS: Mapping[str, Operation] = {
     'ssl_certificate.acme.renewal': Operation('ssl_certificate.acme.renewal', 'GET', '/ssl_certificate/acme/renewal-info/{certificate}', ('certificate',), (), 'json', 'raw', 'application/json', False),
     'ssl_certificate.ca.list': Operation('ssl_certificate.ca.list', 'GET', '/ssl_certificate/cas', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'ssl_certificate.ca.open_account': Operation('ssl_certificate.ca.open_account', 'POST', '/ssl_certificate/cas/{ca}/account', ('ca',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.endpoint.add': Operation('ssl_certificate.endpoint.add', 'POST', '/ssl_certificate/endpoints', (), (), 'json', 'json', 'application/json', True),
+    'ssl_certificate.endpoint.check': Operation('ssl_certificate.endpoint.check', 'POST', '/ssl_certificate/endpoints/{endpoint}/check', ('endpoint',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.endpoint.get': Operation('ssl_certificate.endpoint.get', 'GET', '/ssl_certificate/endpoints/{endpoint}', ('endpoint',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.endpoint.list': Operation('ssl_certificate.endpoint.list', 'GET', '/ssl_certificate/endpoints', (), ('outcome', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.endpoint.rehearse': Operation('ssl_certificate.endpoint.rehearse', 'POST', '/ssl_certificate/endpoints/{endpoint}/rehearse', ('endpoint',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.endpoint.remove': Operation('ssl_certificate.endpoint.remove', 'DELETE', '/ssl_certificate/endpoints/{endpoint}', ('endpoint',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.external_key.create': Operation('ssl_certificate.external_key.create', 'POST', '/ssl_certificate/external-keys', (), (), 'json', 'json', 'application/json', True),
     'ssl_certificate.external_key.list': Operation('ssl_certificate.external_key.list', 'GET', '/ssl_certificate/external-keys', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'ssl_certificate.external_key.revoke': Operation('ssl_certificate.external_key.revoke', 'DELETE', '/ssl_certificate/external-keys/{external_key}', ('external_key',), (), 'json', 'json', 'application/json', False),

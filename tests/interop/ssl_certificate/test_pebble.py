@@ -106,3 +106,15 @@ def test_the_platform_orders_from_itself(client: Client, new_external_key: Calla
     name = f"www.{secrets.token_hex(4)}.example.cn"
     made = client.call("ssl_certificate.order.create", csr=csr(new_key(), name), ca="itself", solver="dns-01")
     assert wait(client, made["order"], "issued", "failed")["summary"]["state"] == "issued"
+
+
+def test_a_renewal_is_rehearsed_at_pebble(client: Client, account: str, site: None) -> None:
+    host = f"www.{secrets.token_hex(4)}.example.cn"
+    endpoint = client.call("ssl_certificate.endpoint.add", host=host)["endpoint"]
+    made = client.call("ssl_certificate.endpoint.rehearse", endpoint=endpoint, ca=account)
+    assert made["rehearsal"] is True
+    assert wait(client, made["order"], "issued", "failed")["summary"]["state"] == "issued"
+    with pytest.raises(MiyunError) as refused:
+        client.call("ssl_certificate.order.deployed", order=made["order"], place="www-1")
+    assert refused.value.code == "WrongOrderState"
+    assert client.call("ssl_certificate.endpoint.get", endpoint=endpoint)["summary"]["rehearsal"] == made["order"]

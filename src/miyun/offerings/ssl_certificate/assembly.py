@@ -15,10 +15,12 @@ from miyun.core.storage import Database
 from miyun.offerings.ssl_certificate.acme.dns import DnsRecords
 from miyun.offerings.ssl_certificate.acme.nonces import Deriver
 from miyun.offerings.ssl_certificate.acme.server import acme_server
+from miyun.offerings.ssl_certificate.endpoint.service import Endpoints
 from miyun.offerings.ssl_certificate.outside.flow import Flow, ProgramSolver
 from miyun.offerings.ssl_certificate.outside.model import OutsideCa
 from miyun.offerings.ssl_certificate.outside.service import Outside
 from miyun.offerings.ssl_certificate.service import SslCertificateService
+from miyun.offerings.ssl_certificate.store.endpoints import EndpointStore
 from miyun.offerings.ssl_certificate.store.outside import OutsideStore
 
 
@@ -47,6 +49,7 @@ def ssl_certificate_service(
         cas=[OutsideCa(name, ca.url, ca.ca_file) for name, ca in settings.directories.items()],
         solves_dns=bool(program),
     )
+    dns = DnsRecords(settings.nameservers, policy)
     return SslCertificateService(
         acme=acme_server(
             database=database,
@@ -57,11 +60,20 @@ def ssl_certificate_service(
             ledger=ledger,
             clock=clock,
             policy=policy,
-            dns=DnsRecords(settings.nameservers, policy),
+            dns=dns,
             base_url=url,
             http_port=settings.http_port,
         ),
         outside=outside,
         flow=Flow(outside=outside, ledger=ledger, clock=clock, dns=ProgramSolver(program) if program else None),
+        endpoints=Endpoints(
+            store=EndpointStore(database),
+            outside=outside,
+            issuer=issuer,
+            ledger=ledger,
+            clock=clock,
+            policy=policy,
+            resolver=dns.addresses,
+        ),
         clock=clock,
     )

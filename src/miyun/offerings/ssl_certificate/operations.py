@@ -8,6 +8,7 @@ from miyun.offerings.ssl_certificate import messages as m
 from miyun.offerings.ssl_certificate.acme.account.service import Accounts
 from miyun.offerings.ssl_certificate.acme.operations import CERTIFICATES, PROTOCOL_OPERATIONS
 from miyun.offerings.ssl_certificate.acme.order.service import Orders
+from miyun.offerings.ssl_certificate.endpoint.operations import ENDPOINT_OPERATIONS
 from miyun.offerings.ssl_certificate.outside.operations import ORDERS, OUTSIDE_OPERATIONS
 from miyun.offerings.ssl_certificate.service import part
 
@@ -106,5 +107,5 @@ _KEYS: tuple[Operation, ...] = (
     ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*_KEYS, *PROTOCOL_OPERATIONS, *OUTSIDE_OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (*_KEYS, *PROTOCOL_OPERATIONS, *OUTSIDE_OPERATIONS, *ENDPOINT_OPERATIONS)
 METERS = (CERTIFICATES, ORDERS)

@@ -10,6 +10,7 @@ from miyun.core.clock import Clock
 from miyun.core.operation import Call
 from miyun.offerings.ssl_certificate.acme.nonces import Nonces
 from miyun.offerings.ssl_certificate.acme.server import AcmeServer
+from miyun.offerings.ssl_certificate.endpoint.service import Endpoints
 from miyun.offerings.ssl_certificate.outside.flow import Flow
 from miyun.offerings.ssl_certificate.outside.service import Outside
 
@@ -17,10 +18,11 @@ Method = Callable[[Any, Call, Any], Awaitable[Any]]
 
 
 class SslCertificateService:
-    def __init__(self, *, acme: AcmeServer, outside: Outside, flow: Flow, clock: Clock) -> None:
+    def __init__(self, *, acme: AcmeServer, outside: Outside, flow: Flow, endpoints: Endpoints, clock: Clock) -> None:
         self.acme = acme
         self.outside = outside
         self.flow = flow
+        self.endpoints = endpoints
         self.clock = clock
 
     @property

@@ -11,9 +11,15 @@ async def validate(service: SslCertificateService) -> None:
     await service.acme.validation.run_due()
 
 
+async def watch(service: SslCertificateService) -> None:
+    """Endpoints that are to be looked at again."""
+    await service.endpoints.run_due()
+
+
 async def sweep(service: SslCertificateService) -> None:
-    """Old ACME orders and what limits counted."""
+    """Old ACME orders, what limits counted, and old lines of endpoints' history."""
     await service.acme.validation.sweep()
+    await service.endpoints.sweep()
 
 
 async def order(service: SslCertificateService) -> None:
@@ -24,5 +30,6 @@ async def order(service: SslCertificateService) -> None:
 TASKS = (
     Task("ssl_certificate.validate", 1, validate),
     Task("ssl_certificate.order", 2, order),
+    Task("ssl_certificate.watch", 5, watch),
     Task("ssl_certificate.sweep", 600, sweep),
 )

@@ -22,6 +22,7 @@ from miyun.core.protocol import ProtocolRoute
 from miyun.edge.http.router import Router
 from miyun.gm import intl
 from miyun.offerings.ssl_certificate.acme.server import acme_server
+from miyun.offerings.ssl_certificate.endpoint.service import Endpoints
 from miyun.offerings.ssl_certificate.messages import CreateExternalKey
 from miyun.offerings.ssl_certificate.model import Limits
 from miyun.offerings.ssl_certificate.operations import OPERATIONS
@@ -30,6 +31,7 @@ from miyun.offerings.ssl_certificate.outside.model import OutsideCa
 from miyun.offerings.ssl_certificate.outside.service import Outside
 from miyun.offerings.ssl_certificate.protocol import ROUTES
 from miyun.offerings.ssl_certificate.service import SslCertificateService
+from miyun.offerings.ssl_certificate.store.endpoints import EndpointStore
 from miyun.offerings.ssl_certificate.store.outside import OutsideStore
 from miyun.wire import jose
 from miyun.wire.algorithm import SignatureAlgorithm
@@ -124,6 +126,15 @@ class Desk:
             cas=[OutsideCa("outside", "https://ca.example/dir")],
         )
         self.flow = Flow(outside=self.outside, ledger=rooms.ledger, clock=rooms.clock)  # type: ignore[arg-type]
+        self.endpoints = Endpoints(
+            store=EndpointStore(rooms.database),
+            outside=self.outside,
+            issuer=rooms.issuer,
+            ledger=rooms.ledger,  # type: ignore[arg-type]
+            clock=rooms.clock,
+            policy=AddressPolicy.of(["127.0.0.1/32"]),
+            resolver=self.zone.addresses,
+        )
         self.service = SslCertificateService(
             acme=acme_server(
                 database=rooms.database,
@@ -141,6 +152,7 @@ class Desk:
             ),
             outside=self.outside,
             flow=self.flow,
+            endpoints=self.endpoints,
             clock=rooms.clock,
         )
         self._operations: dict[str, Operation] = {operation.id: operation for operation in OPERATIONS}

@@ -98,6 +98,7 @@ class OrderView(Struct):
     not_after: datetime | None
     deployed_to: str
     replaces: str | None
+    rehearsal: bool
     created_at: datetime
 
     @staticmethod
@@ -116,6 +117,7 @@ class OrderView(Struct):
             not_after=order.not_after,
             deployed_to=order.deployed_to,
             replaces=order.replaces,
+            rehearsal=order.rehearsal,
             created_at=order.created_at,
         )
 

@@ -90,3 +90,4 @@ class OutsideOrder:
     not_after: datetime | None = None
     deployed_to: str = ""
     replaces: str | None = None
+    rehearsal: bool = False  # with a throw-away key: to see that it would work

@@ -86,7 +86,7 @@ class Outside:
         call.resource.update(ca=ca.name, account=account.id, key=made.key)
         return m.CaView.of(ca, account)
 
-    async def create(self, call: Call, request: m.CreateOrder) -> m.OrderView:
+    async def create(self, call: Call, request: m.CreateOrder, *, rehearsal: bool = False) -> m.OrderView:
         tenant = call.require_tenant()
         csr, names = _read_csr(request.csr)
         account, due = None, None
@@ -119,6 +119,7 @@ class Outside:
             created_at=call.now,
             due_at=due,
             replaces=request.replaces,
+            rehearsal=rehearsal,
         )
         await asyncio.to_thread(self.store.add_order, order)
         call.resource["order"] = order.id
@@ -169,6 +170,8 @@ class Outside:
 
     async def deployed(self, call: Call, request: m.DeployedOrder) -> m.OrderView:
         order = await self._get(call.require_tenant(), request.order)
+        if order.rehearsal:
+            raise WrongOrderState(state="rehearsal", field="order")
         return await self._move(call, order, "deploy", deployed_to=request.place)
 
     async def cancel(self, call: Call, request: m.OrderRef) -> m.OrderView:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, String, Table, Text, UniqueConstraint, delete, select, update
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from miyun.core.listing import Place, Sort
@@ -54,6 +67,7 @@ ORDER = Table(
     Column("not_after", UtcDateTime),
     Column("deployed_to", String(256), nullable=False),
     Column("replaces", String(40)),
+    Column("rehearsal", Boolean, nullable=False),
     Index("ix_ssl_certificate_order_tenant_id", "tenant", "id"),
     Index("ix_ssl_certificate_order_due_at", "due_at"),
     Index("ix_ssl_certificate_order_state_not_after", "state", "not_after"),

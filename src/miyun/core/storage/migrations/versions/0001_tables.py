@@ -625,6 +625,51 @@ def upgrade() -> None:
     )
     op.create_index("ix_ssl_certificate_challenge_due_at", "ssl_certificate_challenge", ["due_at"], unique=False)
     op.create_table(
+        "ssl_certificate_check",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("endpoint", sa.String(length=40), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=512), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_check")),
+    )
+    op.create_index("ix_ssl_certificate_check_at", "ssl_certificate_check", ["at"], unique=False)
+    op.create_index("ix_ssl_certificate_check_endpoint_id", "ssl_certificate_check", ["endpoint", "id"], unique=False)
+    op.create_table(
+        "ssl_certificate_endpoint",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("instance", sa.String(length=40), nullable=False),
+        sa.Column("host", sa.String(length=253), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column("protocol", sa.String(length=8), nullable=False),
+        sa.Column("note", sa.String(length=128), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("next_check_at", UtcDateTime(), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=512), nullable=False),
+        sa.Column("checked_at", UtcDateTime(), nullable=True),
+        sa.Column("not_after", UtcDateTime(), nullable=True),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("issuer", sa.String(length=1024), nullable=False),
+        sa.Column("names", sa.JSON(), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("version", sa.String(length=16), nullable=False),
+        sa.Column("cipher", sa.String(length=64), nullable=False),
+        sa.Column("alarmed", sa.Integer(), nullable=True),
+        sa.Column("rehearsal", sa.String(length=40), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_endpoint")),
+        sa.UniqueConstraint("tenant", "host", "port", name=op.f("uq_ssl_certificate_endpoint_tenant_host_port")),
+    )
+    op.create_index(
+        "ix_ssl_certificate_endpoint_next_check_at", "ssl_certificate_endpoint", ["next_check_at"], unique=False
+    )
+    op.create_index("ix_ssl_certificate_endpoint_tenant_id", "ssl_certificate_endpoint", ["tenant", "id"], unique=False)
+    op.create_table(
         "ssl_certificate_event",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
@@ -678,6 +723,7 @@ def upgrade() -> None:
         sa.Column("not_after", UtcDateTime(), nullable=True),
         sa.Column("deployed_to", sa.String(length=256), nullable=False),
         sa.Column("replaces", sa.String(length=40), nullable=True),
+        sa.Column("rehearsal", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_order")),
     )
     op.create_index("ix_ssl_certificate_order_due_at", "ssl_certificate_order", ["due_at"], unique=False)
