@@ -1,81 +1,87 @@
-"""A key agent for tests: one software key behind the calls that the sign-in page makes, with a PIN that locks."""
+"""A user's machine: a software token in its own process and the key agent that pages call, as a user starts them."""
 
 from __future__ import annotations
 
-import base64
-import json
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from miyun.gm import sm2
+import httpx
+import pytest
+from tests.token_process import TokenProcess
 
-TRIES = 5
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CONTAINER, PIN = "login-1", "12345678"
 
 
 @dataclass
 class KeyAgent:
-    """`with KeyAgent(private, certificate) as agent:` answers at `agent.url`. `signed` is what it was asked to sign."""
+    """`pin` of the one container, `login-1`."""
 
-    private: bytes = field(repr=False)
-    certificate: bytes
-    pin: str = "135790"
-    port: int = 0
-    left: int = TRIES
-    open: bool = False
-    signed: list[str] = field(default_factory=list)
+    url: str
+    token: TokenProcess
+    process: subprocess.Popen[bytes]
+    pin: str = PIN
+    consented: bool = False
 
-    def answer(self, method: str, values: list[Any]) -> dict[str, Any]:
-        if method == "SOF_GetUserList":
-            return {"code": 0, "value": "张三||login-1&&&"}
-        if method == "SOF_GetPinRetryCount":
-            return {"code": 0, "value": self.left}
-        if method == "SOF_ExportUserCert":
-            return {"code": 0, "value": base64.b64encode(self.certificate).decode()}
-        if method == "SOF_Login":
-            if self.left and values[1] == self.pin:
-                self.left, self.open = TRIES, True
-                return {"code": 0, "value": True}
-            self.left = max(0, self.left - 1)
-            return {"code": 0x0B000021, "message": {"zh": "PIN 不正确", "en": "the PIN is wrong"}}
-        if method == "SOF_SignData" and self.open:
-            self.signed.append(values[1])
-            return {"code": 0, "value": base64.b64encode(sm2.sign(self.private, values[1].encode())).decode()}
-        return {"code": 0x0B000001, "message": {"zh": "失败", "en": "failed"}}
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(20)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def sign_in(self, page: Page, pin: str | None = None) -> None:
+        """Fills in and sends the page's key form."""
+        page.wait_for_selector(f"#key-certificate option[value='{CONTAINER}']", state="attached")
+        page.fill("#key-pin", pin or self.pin)
+        send = "form.key button:not([type=button])"
+        if self.consented:
+            page.click(send)
+            return
+        with page.context.expect_page() as opened:  # the agent asks in a window of its own
+            page.click(send)
+        opened.value.click("button[value=month]")
+        opened.value.get_by_role("heading", name=re.compile("已记录|Noted")).wait_for()
+        opened.value.close()
+        self.consented = True
 
-    def __enter__(self) -> Self:
-        agent = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_OPTIONS(self) -> None:
-                self._send(b"")
+@contextmanager
+def key_agent(folder: Path, *, port: int, origin: str, certify: Callable[[bytes], bytes]) -> Iterator[KeyAgent]:
+    """With a new key whose public point `certify` makes a certificate of; pages of `origin` may ask."""
+    with TokenProcess() as token, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIYUN_TOKENS", str(token.tokens))
+        token.personalise(CONTAINER, certify, pin=PIN)
+        file = ["--file", str(folder / "agent.json")]
+        command = [sys.executable, "-m", "miyun.edge.cli", "agent"]
+        subprocess.run([*command, "allow", origin, *file], check=True, stdout=subprocess.DEVNULL)
+        with (folder / "agent.log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, "--port", str(port), *file], stdout=log, stderr=log, env=dict(os.environ)
+            )
+        agent = KeyAgent(f"http://127.0.0.1:{port}", token, process)
+        try:
+            _wait(agent, folder / "agent.log")
+            yield agent
+        finally:
+            if process.poll() is None:
+                agent.stop()
 
-            def do_POST(self) -> None:
-                values = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                self._send(json.dumps(agent.answer(self.path.rpartition("/")[2], values)).encode())
 
-            def _send(self, content: bytes) -> None:
-                self.send_response(200)
-                self.send_header("access-control-allow-origin", self.headers.get("origin", "null"))
-                self.send_header("access-control-allow-headers", "content-type")
-                self.send_header("access-control-allow-private-network", "true")
-                self.send_header("content-length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *arguments: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+def _wait(agent: KeyAgent, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(agent.url, timeout=5, trust_env=False)
+            return
+        except httpx.HTTPError:
+            assert agent.process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)

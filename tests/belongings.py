@@ -101,6 +101,17 @@ class Belongings:
             system.call("account.person.reset_password", person=person)
         return person
 
+    def key_id(self, operation_id: str) -> str:
+        """A developer's sign-in key, registered and waiting."""
+        developer = self.client(Role.TENANT_DEVELOPER)
+        private, _, pem = self.issued()
+        asked = developer.call("account.key.challenge", browser="a browser")
+        made = developer.call(
+            "account.key.enrol", challenge=asked["challenge"], certificate=pem, browser="a browser",
+            signature=text(sm2.sign(private, asked["message"].encode())),
+        )  # fmt: skip
+        return str(made["key_id"])
+
     def grant(self, operation_id: str) -> str:
         staff = self.platform.person(Role.SUPPLIER_STAFF)
         ends = datetime.now(UTC) + timedelta(hours=1)
@@ -534,6 +545,7 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "usbkey": usbkey,
     "approval": usbkey_approval,
     "person": Belongings.person,
+    "key_id": Belongings.key_id,
     "grant": Belongings.grant,
     "application": Belongings.application,
     "instance": Belongings.instance,

@@ -18,6 +18,40 @@ class _Group:
 
 
 
+class _AccountKey(_Group):
+    def approve(self, *, key_id: str) -> Any:
+        """Approve somebody's key. 核准他人的密钥。"""
+        return self._client.call('account.key.approve', key_id=key_id)
+
+    def challenge(self, *, browser: str) -> Any:
+        """Get a challenge for a key. 获取密钥登录或登记的挑战。"""
+        return self._client.call('account.key.challenge', browser=browser)
+
+    def enrol(self, *, challenge: str, certificate: str, signature: bytes | str, browser: str) -> Any:
+        """Register one's own key. 登记本人的密钥。"""
+        return self._client.call('account.key.enrol', challenge=challenge, certificate=certificate, signature=signature, browser=browser)
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None) -> Any:
+        """List keys. 密钥列表。"""
+        return self._client.call('account.key.list', limit=limit, cursor=cursor)
+
+    def login(self, *, challenge: str, certificate: str, signature: bytes | str, browser: str) -> Any:
+        """Sign in with a key. 以密钥登录。"""
+        return self._client.call('account.key.login', challenge=challenge, certificate=certificate, signature=signature, browser=browser)
+
+    def policy(self) -> Any:
+        """Roles that sign in with a key only. 须以密钥登录的角色。"""
+        return self._client.call('account.key.policy')
+
+    def remove(self, *, key_id: str) -> Any:
+        """Remove somebody's key. 注销他人的密钥。"""
+        return self._client.call('account.key.remove', key_id=key_id)
+
+    def set_policy(self, *, roles: Sequence[Any]) -> Any:
+        """Set the roles that sign in with a key only. 设定须以密钥登录的角色。"""
+        return self._client.call('account.key.set_policy', roles=roles)
+
+
 class _AccountPerson(_Group):
     def assign_roles(self, *, person: str, roles: Sequence[Any]) -> Any:
         """Assign roles. 指定角色。"""
@@ -63,6 +97,10 @@ class _AccountSession(_Group):
 
 
 class _Account(_Group):
+    @property
+    def key(self) -> _AccountKey:
+        return _AccountKey(self._client)
+
     @property
     def person(self) -> _AccountPerson:
         return _AccountPerson(self._client)
@@ -1537,6 +1575,14 @@ class Namespaces:
 
 OPERATIONS: Mapping[str, Operation] = {
     'account.change_password': Operation('account.change_password', 'POST', '/account/password', (), (), 'json', 'json', 'application/json', False),
+    'account.key.approve': Operation('account.key.approve', 'POST', '/account/keys/{key_id}/approve', ('key_id',), (), 'json', 'json', 'application/json', False),
+    'account.key.challenge': Operation('account.key.challenge', 'POST', '/account/keys/challenge', (), (), 'json', 'json', 'application/json', False),
+    'account.key.enrol': Operation('account.key.enrol', 'POST', '/account/keys', (), (), 'json', 'json', 'application/json', False),
+    'account.key.list': Operation('account.key.list', 'GET', '/account/keys', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'account.key.login': Operation('account.key.login', 'POST', '/account/keys/login', (), (), 'json', 'json', 'application/json', False),
+    'account.key.policy': Operation('account.key.policy', 'GET', '/account/keys/policy', (), (), 'json', 'json', 'application/json', False),
+    'account.key.remove': Operation('account.key.remove', 'DELETE', '/account/keys/{key_id}', ('key_id',), (), 'json', 'json', 'application/json', False),
+    'account.key.set_policy': Operation('account.key.set_policy', 'PUT', '/account/keys/policy', (), (), 'json', 'json', 'application/json', False),
     'account.login': Operation('account.login', 'POST', '/account/login', (), (), 'json', 'json', 'application/json', False),
     'account.logout': Operation('account.logout', 'POST', '/account/logout', (), (), 'json', 'json', 'application/json', False),
     'account.me': Operation('account.me', 'GET', '/account/me', (), (), 'json', 'json', 'application/json', False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -82,6 +82,7 @@ class Authenticated(msgspec.Struct, frozen=True):
     nonce_expires: float = 0.0
     instance: str | None = None  # the credential itself belongs to this instance
     must_change_password: bool = False
+    must_register_key: bool = False  # a role of theirs needs a key, and they came without
     refusal: MiyunError | None = None  # known who it is, but not let in: raised once the principal can be recorded
 
 
@@ -110,4 +111,13 @@ class Entitlements(Protocol):
     ) -> Entitled:
         """For tenant operations. Raises NotEntitled (none, out of term), NotFound (foreign instance), InvalidArgument
         (several instances fit: name one)."""
+        ...
+
+
+class StepUp(Protocol):
+    async def step_up(
+        self, principal: Principal, operation: Operation, request: Any, proof: str | None, now: datetime
+    ) -> str | None:
+        """For a person with a key: the name of the fresh signature that allows this very call, good once. None for
+        everybody else. Raises StepUpRequired."""
         ...

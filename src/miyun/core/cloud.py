@@ -21,10 +21,13 @@ from miyun.core.tenancy.applications.directory import Applications
 from miyun.core.tenancy.applications.store import ApplicationStore
 from miyun.core.tenancy.authenticator import TenancyAuthenticator
 from miyun.core.tenancy.entitlements import TenancyEntitlements
+from miyun.core.tenancy.keys.service import PersonKeys
+from miyun.core.tenancy.keys.store import PersonKeyStore
 from miyun.core.tenancy.operations import OPERATIONS as TENANCY_OPERATIONS
 from miyun.core.tenancy.secret_keys import Deriver, SecretKeys
 from miyun.core.tenancy.store import TenancyStore
 from miyun.core.tenancy.tenant import TenantService
+from miyun.core.trust import TrustDirectory
 
 CORE_OPERATIONS: tuple[Operation, ...] = TENANCY_OPERATIONS + CONTRACT_OPERATIONS
 
@@ -53,10 +56,19 @@ class Cloud:
         }
 
 
-def assemble(*, database: Database, ledger: Ledger, machine: Deriver, registry: Registry, clock: Clock) -> Cloud:
+def assemble(
+    *,
+    database: Database,
+    ledger: Ledger,
+    machine: Deriver,
+    registry: Registry,
+    trust: TrustDirectory,
+    clock: Clock,
+) -> Cloud:
     people, bound, bought = TenancyStore(database), ApplicationStore(database), ContractStore(database)
     secret_keys = SecretKeys(machine)
-    accounts = AccountService(store=people, ledger=ledger, clock=clock)
+    keys = PersonKeys(store=PersonKeyStore(database), people=people, machine=machine, trust=trust, ledger=ledger)
+    accounts = AccountService(store=people, keys=keys, ledger=ledger, clock=clock)
     applications = Applications(
         store=bound, contracts=bought, registry=registry, secret_keys=secret_keys, ledger=ledger
     )
@@ -68,6 +80,8 @@ def assemble(*, database: Database, ledger: Ledger, machine: Deriver, registry: 
         usage=UsageService(store=bought, contracts=contracts, ledger=ledger),
         audit=AuditService(ledger=ledger),
         applications=applications,
-        authenticator=TenancyAuthenticator(store=people, applications=bound, secret_keys=secret_keys, ledger=ledger),
+        authenticator=TenancyAuthenticator(
+            store=people, applications=bound, secret_keys=secret_keys, keys=keys, ledger=ledger
+        ),
         entitlements=TenancyEntitlements(contracts=bought, applications=bound, registry=registry, ledger=ledger),
     )

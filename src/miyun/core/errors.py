@@ -5,7 +5,7 @@ MiyunError
 │  └─ UnknownField, BadEncoding, ...
 ├─ TooLarge             413
 ├─ Unauthenticated      401   ├─ CredentialExpired, ReplayedRequest
-├─ PermissionDenied     403   └─ NotEntitled
+├─ PermissionDenied     403   └─ NotEntitled, KeyMissing
 ├─ NotFound             404   also answers for what belongs to another tenant: existence is not revealed
 ├─ Conflict             409   ├─ InDoubt (idempotency key whose outcome is unknown), AlreadyExists
 ├─ FailedPrecondition   409   wrong state for the operation
@@ -21,6 +21,8 @@ the class name is the error code.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from miyun.core.i18n import Text
@@ -32,6 +34,7 @@ class MiyunError(Exception):
     """Base of every error a user may see. `values` fill the placeholders of `text` and `remedy`."""
 
     status: ClassVar[int] = 500
+    details: Mapping[str, Any] = MappingProxyType({})  # what a program needs besides
     had_effect: ClassVar[bool] = False  # something was changed before it was raised: a repeat must not be taken for new
     text: ClassVar[Text] = Text("内部错误。", "Internal error.")
     remedy: ClassVar[Text] = Text("请凭请求编号联系服务方。", "Contact the supplier with the request id.")
@@ -109,6 +112,14 @@ class PermissionDenied(MiyunError):
     status = 403
     text = Text("无权执行“{permission}”。", "Not permitted: '{permission}'.")
     remedy = Text("请由具备该权限的人员办理。", "Ask someone who holds this permission.")
+
+
+class KeyMissing(PermissionDenied):
+    text = Text("该角色须以密钥登录，而您尚未登记密钥。", "This role needs a key, and yours is not registered yet.")
+    remedy = Text("请登记密钥，并由另一位管理员核准。", "Register your key and have another administrator approve it.")
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(permission=permission, field="key")
 
 
 class NotEntitled(MiyunError):

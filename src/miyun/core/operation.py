@@ -99,6 +99,7 @@ class Operation:
     quota_free: bool = False  # stays open at term end until exit is closed: decrypt, verify, export
     description: Text | None = None
     pure: bool = False  # no effect but its answer: executed first, then admitted and recorded in one round trip
+    step_up: bool = False  # dangerous: a person with a key signs for the very request
     recorded: bool = True  # False: only counted (public reads, "who am I"), never what anybody is billed or judged by
 
     offering: str = field(init=False)  # the id's first part

@@ -23,10 +23,11 @@ from typing import Any
 
 import msgspec
 
-from miyun.core.access import Authenticated, Authenticator, Credential, Entitled, Entitlements, Internal
+from miyun.core.access import Authenticated, Authenticator, Credential, Entitled, Entitlements, Internal, StepUp
 from miyun.core.clock import Clock
 from miyun.core.errors import (
     InternalError,
+    KeyMissing,
     MiyunError,
     Overloaded,
     PermissionDenied,
@@ -47,6 +48,9 @@ _SPENT = 4096  # quota accounts remembered as used up
 
 # All that a first, one-time password lets its holder do.
 _WITH_FIRST_PASSWORD = frozenset({"account.me", "account.change_password", "account.logout"})
+# And one who has to register a key first.
+_WITHOUT_KEY = _WITH_FIRST_PASSWORD | {"account.key.challenge", "account.key.enrol", "account.key.list"}
+STEP_UP_SECONDS = 600.0  # a signature for an operation is remembered: longer than it is good
 
 
 class Arrival(msgspec.Struct, frozen=True):
@@ -60,6 +64,7 @@ class Arrival(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
     fingerprint: bytes = b""
     body: AsyncIterator[bytes] | None = None
+    proof: str | None = None  # a person's signature for this very request
     peer: str = ""  # the client's address; "" when the call does not come over the network
 
 
@@ -99,7 +104,9 @@ class Pipeline:
         ledger: Ledger,
         clock: Clock,
         turns: Turns | None = None,
+        step_up: StepUp | None = None,
     ) -> None:
+        self._step_up = step_up
         self.registry = registry
         self.services = services
         self.counters: Counter[tuple[str, str]] = Counter()  # (operation id, outcome code) → calls
@@ -166,6 +173,13 @@ class Pipeline:
             body=arrival.body,
             peer=arrival.peer,
         )
+        if operation.step_up and self._step_up is not None:
+            signed = await self._step_up.step_up(principal, operation, request, arrival.proof, now)
+            if signed is not None:
+                call.detail["signed"] = signed.rpartition(":")[2]
+                authenticated = msgspec.structs.replace(
+                    authenticated, nonce=signed, nonce_expires=now.timestamp() + STEP_UP_SECONDS
+                )
         admission = self._admission(operation, arrival, authenticated, entitled, request)
         settles = admission if admission and self._may_settle(operation, admission, now) else None
         progress.unasked = settles
@@ -372,6 +386,8 @@ def authorise(operation: Operation, authenticated: Authenticated) -> None:
         return
     if authenticated.must_change_password and operation.id not in _WITH_FIRST_PASSWORD:
         raise PermissionDenied(permission=operation.id, field="password")
+    if authenticated.must_register_key and operation.id not in _WITHOUT_KEY:
+        raise KeyMissing(operation.id)
     held = principal.roles or frozenset((principal.role,))
     if held.isdisjoint(operation.roles):
         raise PermissionDenied(permission=operation.id)

@@ -210,7 +210,6 @@ async def assemble(
     ledger = LedgerClient(run / "ledger.sock")
     machine = SoftMachine(str(run / "vsm-platform.sock"), token=token)
     catalogue = registry()
-    core = cloud.assemble(database=database, ledger=ledger, machine=machine, registry=catalogue, clock=clock)
     bought = ContractStore(database)
 
     certificate = CertificateService(
@@ -222,6 +221,14 @@ async def assemble(
         base_url=settings.url,
     )
     issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
+    core = cloud.assemble(
+        database=database,
+        ledger=ledger,
+        machine=machine,
+        registry=catalogue,
+        trust=certificate.trust.directory,
+        clock=clock,
+    )
     policy = outbound.AddressPolicy.of(settings.outbound.allow)
     outside = partial(outbound.fetch, policy=policy)
     refresher = certificate.trust.refresher(outside)
@@ -344,6 +351,7 @@ async def assemble(
         ledger=ledger,
         clock=clock,
         turns=Turns() if process == "web" else None,
+        step_up=core.accounts.keys,
     )
     return Platform(
         settings=settings,

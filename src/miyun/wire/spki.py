@@ -179,6 +179,22 @@ def _verify_ecdsa(spki: bytes, digest: DigestAlgorithm, message: bytes, signatur
         raise InvalidSignature from None
 
 
+def verify_message(spki: bytes, message: bytes, signature: bytes) -> None:
+    """As `verify`, by the one algorithm that people's keys sign messages with: SM2 with SM3, ECDSA on P-256 or RSA with
+    SHA-256. Raises InvalidSignature for any other key too."""
+    algorithm = _MESSAGES.get(parse_spki(spki).algorithm)
+    if algorithm is None:
+        raise InvalidSignature
+    verify(spki, algorithm, message, signature)
+
+
+_MESSAGES: Final = {
+    KeyAlgorithm.SM2: SignatureAlgorithm.SM2_SM3,
+    KeyAlgorithm.EC_P256: SignatureAlgorithm.ECDSA_SHA256,
+    KeyAlgorithm.RSA: SignatureAlgorithm.RSA_SHA256,
+}
+
+
 def verifies_without_za(spki: bytes, message: bytes, signature: bytes) -> bool:
     """Whether an SM2 signature was made over SM3(message) alone, leaving Z_A out (trap T12).
 

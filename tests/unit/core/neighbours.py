@@ -15,14 +15,16 @@ from miyun.core.catalogue import Offering
 from miyun.core.cloud import CORE_OPERATIONS, Cloud, assemble
 from miyun.core.contracts.model import ContractSpec, EntitlementSpec, ItemSpec, Overuse, Party, Term
 from miyun.core.digest import mac
-from miyun.core.errors import MiyunError
+from miyun.core.errors import MiyunError, ReplayedRequest
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Admission, Entry, Head, Receipt, Record, Settled, Ticket, Usage
 from miyun.core.operation import Call, Duty, Empty, Meter, Operation, Role
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
 from miyun.core.storage import Database, metadata
+from miyun.core.trust import TrustReason, TrustVerdict
 from miyun.hsm.errors import MachineLocked
+from miyun.wire.x509 import parse_certificate
 
 START = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)  # 09:30 in Shanghai
 TOKENS = Meter("stamps.tokens", Text("次", "tokens"), hourly_quota=True)
@@ -57,12 +59,29 @@ class DerivingMachine:
 
 
 @dataclass
+class HandTrust:
+    """Relies on every certificate but those whose serial number the test has revoked."""
+
+    revoked: set[int] = field(default_factory=set)
+
+    async def judge(self, tenant: str | None, certificate: bytes, *, at: datetime, **options: Any) -> TrustVerdict:
+        bad = parse_certificate(certificate).serial in self.revoked
+        reasons = (TrustReason("revoked", "somebody"),) if bad else ()
+        return TrustVerdict(not bad, (certificate,), reasons, "revoked" if bad else "good", at)
+
+
+@dataclass
 class MemoryLedger:
+    nonces: set[str] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     callbacks: list[Callable[[str, str], None]] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)
 
     async def admit(self, admission: Admission) -> Ticket:
+        if admission.nonce in self.nonces:
+            raise ReplayedRequest
+        if admission.nonce:
+            self.nonces.add(admission.nonce)
         return Ticket(len(self.entries))
 
     async def append(self, entry: Entry, ticket: Any = None, *, answer: bytes | None = None) -> Receipt:
@@ -70,6 +89,7 @@ class MemoryLedger:
         return Receipt(len(self.entries) - 1, bytes(32), bytes(32))
 
     async def settle(self, admission: Admission, entry: Entry) -> Settled:
+        await self.admit(admission)
         return Settled(await self.append(entry))
 
     async def release(self, ticket: Ticket, *, in_doubt: bool = False) -> None: ...
@@ -186,13 +206,20 @@ class Platform:
     registry: Registry
     cloud: Cloud
     pipeline: Pipeline
+    trust: HandTrust
 
     async def run(
-        self, operation_id: str, credential: Credential, instance: str | None = None, /, **request: Any
+        self,
+        operation_id: str,
+        credential: Credential,
+        instance: str | None = None,
+        proof: str | None = None,
+        /,
+        **request: Any,
     ) -> Any:
         """One operation through the real pipeline."""
         op = self.registry.operation(operation_id)
-        arrival = Arrival(credential, "req", lambda: op.request(**request), instance=instance)
+        arrival = Arrival(credential, "req", lambda: op.request(**request), instance=instance, proof=proof)
         return (await self.pipeline.execute(op, arrival)).value
 
     async def sign_in(self, login: str, password: str) -> SessionCredential:
@@ -258,7 +285,8 @@ def platform(folder: Path) -> Platform:
 def platform_on(database: Database, *, ledger: Any = None, machine: Any = None) -> Platform:
     clock, offered = HandClock(), registry()
     machine, ledger = machine or DerivingMachine(), ledger or MemoryLedger()
-    cloud = assemble(database=database, ledger=ledger, machine=machine, registry=offered, clock=clock)
+    trust = HandTrust()
+    cloud = assemble(database=database, ledger=ledger, machine=machine, registry=offered, trust=trust, clock=clock)
     services = {**cloud.services, "stamps": Sold(), "keys": Sold()}
     pipeline = Pipeline(
         registry=offered,
@@ -267,8 +295,9 @@ def platform_on(database: Database, *, ledger: Any = None, machine: Any = None) 
         entitlements=cloud.entitlements,
         ledger=ledger,
         clock=clock,
+        step_up=cloud.accounts.keys,
     )
-    return Platform(database, clock, machine, ledger, offered, cloud, pipeline)
+    return Platform(database, clock, machine, ledger, offered, cloud, pipeline, trust)
 
 
 def signed(access_key: str, secret_key: str, now: datetime, *, nonce: str = "nonce-0001") -> SignedRequest:

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.core.neighbours import OWN_PASSWORD, Platform, platform
 
 from miyun.core.tenancy import passwords
-from miyun.core.tenancy.account import csrf_token
+from miyun.core.tenancy.sessions import csrf_token
 from miyun.edge.console.routes import PATHS, console_routes
 from miyun.edge.http.app import Web, create_app
 from miyun.edge.http.arrival import SESSION_COOKIE
@@ -18,9 +18,7 @@ from miyun.edge.http.health import Health
 
 pytestmark = pytest.mark.anyio
 # not the sign-in page of applications, which knows no session of the console
-CHANGES = [
-    path for method, path in PATHS if method == "POST" and path.startswith("/console/") and path != "/console/login"
-]
+CHANGES = [path for method, path in PATHS if method == "POST" and re.match("/console/(?!login)", path)]
 
 
 @pytest.fixture

@@ -10,22 +10,26 @@ from functools import partial
 from ipaddress import ip_address, ip_network
 
 from miyun.core.clock import Clock
-from miyun.core.digest import digest, mac
+from miyun.core.digest import digest
 from miyun.core.errors import InvalidArgument, Unauthenticated
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call, Empty, Role
 from miyun.core.tenancy import messages as m
+from miyun.core.tenancy.keys.errors import KeyRequired
+from miyun.core.tenancy.keys.service import PersonKeys
 from miyun.core.tenancy.model import ABSOLUTE, ADDRESS_LOCK_AFTER, LOCK_AFTER, LOCK_FOR, Person, PersonState, Session
 from miyun.core.tenancy.passwords import NOBODY, Guard, check_policy, hash_password, verify_password
 from miyun.core.tenancy.people import People, view
+from miyun.core.tenancy.sessions import TOPIC_SESSION, csrf_token, session_id
 from miyun.core.tenancy.store import TenancyStore
-
-TOPIC_SESSION = "core.session"
 
 
 class AccountService(People):
-    def __init__(self, *, store: TenancyStore, ledger: Ledger, clock: Clock) -> None:
+    """`keys` is the part that signs people in with a key."""
+
+    def __init__(self, *, store: TenancyStore, keys: PersonKeys, ledger: Ledger, clock: Clock) -> None:
+        self.keys = keys
         self._store = store
         self._ledger = ledger
         self._clock = clock
@@ -39,6 +43,10 @@ class AccountService(People):
         person = await self._guard.run(partial(self._check_from, call.peer, login, request.password, call.now))
         if person is None:
             raise Unauthenticated(field="password")
+        if await asyncio.to_thread(self.keys.is_required, person) and await asyncio.to_thread(
+            self.keys.has_key, person.id
+        ):
+            raise KeyRequired
         token = secrets.token_urlsafe(32)
         session = Session(session_id(token), person.id, call.now, call.now, call.now + ABSOLUTE)
         await asyncio.to_thread(self._store.add_session, session)
@@ -156,12 +164,3 @@ def network_of(address: str) -> str:
         return str(parsed)
     mapped = parsed.ipv4_mapped
     return str(mapped) if mapped is not None else str(ip_network((parsed, 64), strict=False))
-
-
-def session_id(token: str) -> str:
-    """What is stored of a session token."""
-    return digest(token.encode()).hex()
-
-
-def csrf_token(token: str) -> str:
-    return mac(token.encode(), b"csrf").hex()

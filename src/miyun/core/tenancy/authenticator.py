@@ -29,7 +29,6 @@ from miyun.core.digest import mac
 from miyun.core.errors import CredentialExpired, Unauthenticated
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Operation, Principal, Role
-from miyun.core.tenancy.account import TOPIC_SESSION, csrf_token, session_id
 from miyun.core.tenancy.applications.directory import (
     TOPIC_ACCESS_KEY,
     TOPIC_APPLICATION,
@@ -39,6 +38,7 @@ from miyun.core.tenancy.applications.directory import (
 from miyun.core.tenancy.applications.store import ApplicationStore
 from miyun.core.tenancy.cache import RowCache
 from miyun.core.tenancy.errors import ClockSkew, CsrfMismatch, GrantRequired, SessionExpired
+from miyun.core.tenancy.keys.service import PersonKeys
 from miyun.core.tenancy.model import (
     CACHE_KEYS,
     CACHE_SESSIONS,
@@ -54,6 +54,7 @@ from miyun.core.tenancy.model import (
 )
 from miyun.core.tenancy.people import TOPIC_PERSON, expired
 from miyun.core.tenancy.secret_keys import SecretKeys
+from miyun.core.tenancy.sessions import TOPIC_KEY_POLICY, TOPIC_SESSION, csrf_token, session_id
 from miyun.core.tenancy.store import TenancyStore
 
 _NONCE: Final = re.compile(r"[A-Za-z0-9_.~+/=-]{8,64}")
@@ -86,12 +87,20 @@ class _Seat:
     person: Person
     grants: tuple[Grant, ...]
     csrf: str = field(repr=False)
+    must_register_key: bool = False
 
 
 class TenancyAuthenticator:
     def __init__(
-        self, *, store: TenancyStore, applications: ApplicationStore, secret_keys: SecretKeys, ledger: Ledger
+        self,
+        *,
+        store: TenancyStore,
+        applications: ApplicationStore,
+        secret_keys: SecretKeys,
+        keys: PersonKeys,
+        ledger: Ledger,
     ) -> None:
+        self._keys = keys
         self._store = store
         self._applications = applications
         self._secret_keys = secret_keys
@@ -202,14 +211,23 @@ class TenancyAuthenticator:
         if credential.cookie and credential.unsafe and not _same(seat.csrf, credential.csrf or ""):
             raise CsrfMismatch(permission="csrf", field="csrf")
         principal, refusal = _person_principal(seat, credential.tenant, now)
-        return Authenticated(principal, must_change_password=seat.person.must_change, refusal=refusal)
+        return Authenticated(
+            principal,
+            must_change_password=seat.person.must_change,
+            must_register_key=seat.must_register_key,
+            refusal=refusal,
+        )
 
     async def _load_seat(self, identifier: str, token: str, now: datetime) -> _Seat | None:
         found = await asyncio.to_thread(self._store.touch_session, identifier, now, IDLE)
         if found is None or found[1].state != PersonState.ACTIVE:
             return None
         session, person, grants = found
-        return _Seat(session, person, tuple(grants), csrf_token(token))
+        if session.key and not await self._keys.holds(session.key, now):
+            await asyncio.to_thread(self._store.end_session, session.id)
+            return None
+        without = not session.key and await asyncio.to_thread(self._keys.is_required, person)
+        return _Seat(session, person, tuple(grants), csrf_token(token), without)
 
     def _forget(self, topic: str, key: str) -> None:
         if topic == TOPIC_ACCESS_KEY:
@@ -223,6 +241,8 @@ class TenancyAuthenticator:
             self._seats.drop(key)
         elif topic in (TOPIC_PERSON, TOPIC_GRANT):
             self._seats.drop_where(lambda seat: seat.person.id == key)
+        elif topic == TOPIC_KEY_POLICY:
+            self._seats.clear()
         elif topic == "*":  # the ledger was out of reach: anything may have changed meanwhile
             self._signers.clear()
             self._basics.clear()

@@ -101,6 +101,7 @@ class Session:
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+    key: str = ""  # fingerprint of the certificate that opened it; empty: a password did
 
 
 @dataclass(frozen=True, slots=True)

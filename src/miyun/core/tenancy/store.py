@@ -69,6 +69,7 @@ sessions = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("key", String(64), nullable=False, index=True),
 )
 grants = Table(
     "core_access_grant",
@@ -215,6 +216,7 @@ class TenancyStore:
                     created_at=session.created_at,
                     seen_at=session.seen_at,
                     expires_at=session.expires_at,
+                    key=session.key,
                 )
             )
 

@@ -48,6 +48,7 @@ TENANT_OPERATIONS: Final = (
     ),
     Operation(
         id="tenant.grant.create",
+        step_up=True,
         summary=Text("限时授权乙方人员", "Authorise supplier staff for a time"),
         method="POST",
         path="/tenant/grants",

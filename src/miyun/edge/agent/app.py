@@ -34,7 +34,7 @@ _PAGE_HEADERS: Final = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with no-referrer a browser posts the form as from nowhere: Origin: null
 }
 _ORIGIN_REFUSED: Final = Text(
     "此网站（{origin}）未被允许使用智能密码钥匙。如信任它，请在本机执行：miyun agent allow {origin}",

@@ -23,6 +23,14 @@ class Described(NamedTuple):
 
 OPERATIONS: Mapping[str, Described] = {
     'account.change_password': Described('account.change_password', '修改本人口令', "Change one's own password", (('current', 'str', True), ('new', 'str', True)), 'json', 'json', False, False),
+    'account.key.approve': Described('account.key.approve', '核准他人的密钥', "Approve somebody's key", (('key_id', 'str', True),), 'json', 'json', False, False),
+    'account.key.challenge': Described('account.key.challenge', '获取密钥登录或登记的挑战', 'Get a challenge for a key', (('browser', 'str', True),), 'json', 'json', False, False),
+    'account.key.enrol': Described('account.key.enrol', '登记本人的密钥', "Register one's own key", (('challenge', 'str', True), ('certificate', 'str', True), ('signature', 'bytes', True), ('browser', 'str', True)), 'json', 'json', False, False),
+    'account.key.list': Described('account.key.list', '密钥列表', 'List keys', (('limit', 'int', False), ('cursor', 'str', False)), 'json', 'json', False, False),
+    'account.key.login': Described('account.key.login', '以密钥登录', 'Sign in with a key', (('challenge', 'str', True), ('certificate', 'str', True), ('signature', 'bytes', True), ('browser', 'str', True)), 'json', 'json', False, False),
+    'account.key.policy': Described('account.key.policy', '须以密钥登录的角色', 'Roles that sign in with a key only', (), 'json', 'json', False, False),
+    'account.key.remove': Described('account.key.remove', '注销他人的密钥', "Remove somebody's key", (('key_id', 'str', True),), 'json', 'json', False, False),
+    'account.key.set_policy': Described('account.key.set_policy', '设定须以密钥登录的角色', 'Set the roles that sign in with a key only', (('roles', 'list', True),), 'json', 'json', False, False),
     'account.login': Described('account.login', '登录', 'Sign in', (('login', 'str', True), ('password', 'str', True)), 'json', 'json', False, False),
     'account.logout': Described('account.logout', '退出登录', 'Sign out', (), 'json', 'json', False, False),
     'account.me': Described('account.me', '当前身份', 'Who I am', (), 'json', 'json', False, False),

@@ -50,6 +50,7 @@ GROUPS = (
             Link("/console/ledger", "账本", "Ledger", "audit.records"),
             Link("/console/platform-ledger", "平台账本", "Platform ledger", "audit.all_records"),
             Link("/console/people", "人员", "People", "account.person.list"),
+            Link("/console/person-keys", "登录密钥", "Sign-in keys", "account.key.list"),
         ),
     ),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,12 +24,15 @@ from miyun.core.ids import new_id
 from miyun.core.operation import Role
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
-from miyun.core.tenancy.account import csrf_token
+from miyun.core.tenancy.keys.errors import StepUpRequired
+from miyun.core.tenancy.keys.service import proof_of
 from miyun.core.tenancy.model import ROLE_NAMES
+from miyun.core.tenancy.sessions import csrf_token
 from miyun.edge.console.navigation import GROUPS, Group
 from miyun.edge.http.arrival import SESSION_COOKIE, peer
 
 TENANT_COOKIE: Final = "miyun-tenant"
+_SIGNED: Final = frozenset({"key_message", "key_certificate", "key_signature"})  # what a key adds to a form
 
 
 def policy(*, forms: str = "", agent: str = "") -> str:
@@ -160,7 +165,12 @@ class Page:
                 raise InvalidArgument(field, Text("取值不符合要求", str(error).partition(" - ")[0])) from error
 
         arrival = Arrival(
-            credential=credential, request_id=self.id, decode=decode, locale=self.locale, peer=peer(self._request.scope)
+            credential=credential,
+            request_id=self.id,
+            decode=decode,
+            locale=self.locale,
+            proof=self._proof() if operation.step_up else None,
+            peer=peer(self._request.scope),
         )
         outcome = await self._pipeline.execute(operation, arrival)
         return outcome.value
@@ -221,6 +231,31 @@ class Page:
 
     def refuse(self, error: MiyunError) -> Response[bytes]:
         return self.render("error.html", error.status, error=error, request_id=self.id)
+
+    def confirm(self, error: StepUpRequired) -> Response[bytes]:
+        """Asks the reader to sign for what they want to do; the form that comes back is the same one, signed."""
+        values = [(name, value) for name, value in self.form.items() if name not in _SIGNED]
+        return self.render(
+            "confirm.html",
+            policy=policy(agent=self.agent),
+            error=error,
+            again="key_signature" in self.form,
+            operation=self._pipeline.registry.operation(error.operation),
+            shown=[(name, value) for name, value in values if name != "csrf" and value],
+            hidden=values,
+            action=f"{self.path}?{self.query_string}" if self.query_string else self.path,
+            back=self.referrer,
+            agent=self.agent,
+        )
+
+    def _proof(self) -> str | None:
+        if "key_signature" not in self.form:
+            return None
+        try:
+            signature = base64.b64decode(self.form["key_signature"], validate=True)
+        except binascii.Error:
+            return None
+        return proof_of(self.form.get("key_message", "").replace("\r\n", "\n"), signature)
 
     def go(self, path: str) -> Redirect:
         return Redirect(path, status_code=303)

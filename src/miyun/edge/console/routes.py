@@ -12,12 +12,13 @@ from litestar.datastructures import UploadFile
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
-from miyun.core.errors import InternalError, MiyunError, PermissionDenied, Unauthenticated
+from miyun.core.errors import InternalError, KeyMissing, MiyunError, PermissionDenied, Unauthenticated
 from miyun.core.pipeline import Pipeline
 from miyun.core.settings import LoginSettings
+from miyun.core.tenancy.keys.errors import StepUpRequired
 from miyun.delivery.messages import MAX_SCAN
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages import audit, filings, performance, performed, services, sign_in, sign_on
+from miyun.edge.console.pages import audit, filings, performance, performed, person_keys, services, sign_in, sign_on
 from miyun.edge.console.pages.listing import Answer, Handler
 
 log = logging.getLogger("miyun.console")
@@ -28,6 +29,8 @@ MAX_UPLOAD: Final = MAX_SCAN + MAX_FORM
 _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.GET, "/console/login", sign_in.login_form, True),
     (HttpMethod.POST, "/console/login", sign_in.login, True),
+    (HttpMethod.GET, "/console/login/key", person_keys.login_form, True),
+    (HttpMethod.POST, "/console/login/key", person_keys.login, True),
     (HttpMethod.GET, "/oidc/{tenant:str}/authorize", sign_on.authorize, True),
     (HttpMethod.POST, "/oidc/{tenant:str}/authorize", sign_on.authorize, True),
     (HttpMethod.GET, "/oidc/{tenant:str}/end_session", sign_on.end_session, True),
@@ -76,6 +79,11 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.GET, "/console/platform-ledger", audit.platform_ledger, False),
     (HttpMethod.GET, "/console/platform-ledger/{seq:str}", audit.platform_proof, False),
     (HttpMethod.GET, "/console/people", audit.people, False),
+    (HttpMethod.GET, "/console/person-keys", person_keys.keys, False),
+    (HttpMethod.POST, "/console/person-keys", person_keys.enrol, False),
+    (HttpMethod.POST, "/console/person-keys/policy", person_keys.set_policy, False),
+    (HttpMethod.POST, "/console/person-keys/{key:str}/approve", person_keys.approve, False),
+    (HttpMethod.POST, "/console/person-keys/{key:str}/remove", person_keys.remove, False),
     (HttpMethod.GET, "/console/{path:path}", sign_in.nowhere, False),
 )
 PATHS: Final = tuple((str(method.value), path) for method, path, _, _ in _PAGES)
@@ -113,9 +121,13 @@ def _handler(
         page = Page(request, pipeline, form, rehearsing, files, agent)
         try:
             return await _answer(page, handler, is_open, dict(request.path_params))
+        except StepUpRequired as error:
+            return page.confirm(error)
         except MiyunError as error:
             if not is_open and (page.me is None or isinstance(error, Unauthenticated)):
                 return page.go("/console/login")
+            if isinstance(error, KeyMissing) and page.path != "/console/person-keys":
+                return page.go("/console/person-keys")
             if isinstance(error, PermissionDenied) and page.me and page.me.must_change_password:
                 return page.go("/console/password")
             return page.refuse(error)

@@ -42,6 +42,7 @@ def document(error: MiyunError, locale: Locale, request_id: str) -> dict[str, An
         "zh": {"detail": message.zh, "remedy": advice.zh},
         "en": {"detail": message.en, "remedy": advice.en},
     }
+    problem.update(error.details)
     if error.field:
         problem["field"] = error.field
     if error.retry_after is not None:

@@ -152,6 +152,7 @@ class OperationRunner:
                 idempotency_key=key,
                 fingerprint=arrival.fingerprint(scope, request.headers, query, content) if key else b"",
                 body=incoming,
+                proof=request.headers.get("x-miyun-step-up"),
                 peer=arrival.peer(request.scope),
             ),
             encode=encode,

@@ -136,6 +136,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="certificate.revoke",
+        step_up=True,
         summary=Text("吊销证书", "Revoke a certificate"),
         description=Text("不可撤回；吊销列表随即更新。", "Cannot be undone; the revocation list follows at once."),
         method="POST",

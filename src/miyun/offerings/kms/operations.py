@@ -208,6 +208,7 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         tenant_fields=("key",),
         example={"key": _EXAMPLE, "days": 30},
+        step_up=True,
     ),
     _manage(
         "key.cancel_deletion",
@@ -246,6 +247,7 @@ OPERATIONS: tuple[Operation, ...] = (
         m.KeyRequest,
         m.BackupView,
         handler=S.backup,
+        step_up=True,
         quota_free=True,
         description=Text(
             "备份中的密钥由密码机包装，只有本平台的密码机能够使用。",

@@ -3,32 +3,20 @@ the lists and the level that the application has chosen; no URL found in a certi
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime, timedelta
 
+from miyun.core.certificates import has_signed
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
 from miyun.core.ports import CertificateIssuer
 from miyun.core.trust import Level, TrustDirectory, TrustReason
-from miyun.gm.errors import InvalidSignature
 from miyun.offerings.strong_auth.errors import CertificateRefused, LoginFailed
 from miyun.offerings.strong_auth.model import Policy
 from miyun.offerings.strong_auth.store import StrongAuthStore
-from miyun.wire import pem, spki
-from miyun.wire.algorithm import SignatureAlgorithm
-from miyun.wire.errors import DecodeError
-from miyun.wire.spki import KeyAlgorithm
-from miyun.wire.x509 import Certificate, Purpose, parse_certificate
+from miyun.wire.x509 import Certificate, Purpose
 
-_ALGORITHMS = {
-    KeyAlgorithm.SM2: SignatureAlgorithm.SM2_SM3,
-    KeyAlgorithm.EC_P256: SignatureAlgorithm.ECDSA_SHA256,
-    KeyAlgorithm.RSA: SignatureAlgorithm.RSA_SHA256,
-}
 _SIGNS = frozenset({"digitalSignature", "nonRepudiation"})
 _KEY_USAGE = Text("证书的密钥用法不含签名（key_usage）", "its key usage does not allow signatures (key_usage)")
-_UNSUPPORTED = Text("不支持的公钥算法", "its key's algorithm is not supported")
 _NAMELESS = Text("证书主题中没有账号字段“{0}”", "its subject has no '{0}', which is the account")
 
 
@@ -107,22 +95,7 @@ def _told(reason: TrustReason) -> tuple[str, Text]:
     return reason.code, Text("：".join(t.zh for t in texts), ": ".join(t.en for t in texts))
 
 
-def read(text: str) -> Certificate:
-    """PEM, or base64 of DER."""
-    try:
-        encoded = pem.decode(text, pem.CERTIFICATE) if "BEGIN" in text else base64.b64decode(text, validate=True)
-        return parse_certificate(encoded)
-    except (DecodeError, binascii.Error, ValueError) as error:
-        reason = Text("不是有效的 X.509 证书（PEM 或 Base64 DER）", "is not an X.509 certificate (PEM or base64 DER)")
-        raise InvalidArgument("certificate", reason) from error
-
-
 def verify(certificate: Certificate, message: bytes, signature: bytes) -> None:
     """Raises LoginFailed unless the signature is the certificate's."""
-    algorithm = _ALGORITHMS.get(certificate.public_key.algorithm)
-    if algorithm is None:
-        raise CertificateRefused("unsupported_key", _UNSUPPORTED, str(certificate.subject))
-    try:
-        spki.verify(certificate.spki_der, algorithm, message, signature)
-    except (InvalidSignature, DecodeError) as error:
-        raise LoginFailed(field="signature") from error
+    if not has_signed(certificate, message, signature):
+        raise LoginFailed(field="signature")

@@ -27,12 +27,6 @@ class NotBound(CertificateRefused):
         super().__init__("not_bound", told, subject)
 
 
-class ChallengeInvalid(MiyunError):
-    status = 403
-    text = Text("挑战不存在、已使用或已过期。", "The challenge does not exist, was used, or has expired.")
-    remedy = Text("请重新获取挑战后再登录。", "Ask for a new challenge and log in again.")
-
-
 class LoginFailed(MiyunError):
     status = 403
     text = Text("登录失败：签名与证书不符。", "Login failed: the signature is not the certificate's.")

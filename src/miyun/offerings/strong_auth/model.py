@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-CHALLENGE_LIFETIME: Final = timedelta(seconds=120)
 SESSION_IDLE: Final = timedelta(minutes=30)
 SESSION_LIFETIME: Final = timedelta(hours=8)
 OPEN_CHALLENGES: Final = 10_000  # per application: a flood of challenges must not fill the database

@@ -97,6 +97,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="strong_auth.policy.set",
+        step_up=True,
         summary=Text("设定应用的登录策略", "Set an application's login policy"),
         description=Text(
             "信任哪些 CA、查到哪一级、吊销信息过期多久仍可登录、账号取自证书的哪个字段。",

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from miyun.core.certificates import read_certificate
+from miyun.core.challenge import CHALLENGE_LIFETIME, ChallengeInvalid
 from miyun.core.clock import Clock
 from miyun.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
@@ -19,14 +21,12 @@ from miyun.gm import rand
 from miyun.hsm.port import Machine
 from miyun.offerings.strong_auth import messages as m
 from miyun.offerings.strong_auth.accounts import Accounts, account_for
-from miyun.offerings.strong_auth.certificates import Certificates, read, verify
+from miyun.offerings.strong_auth.certificates import Certificates, verify
 from miyun.offerings.strong_auth.errors import (
     AccountNotActive,
-    ChallengeInvalid,
     TooManyChallenges,
 )
 from miyun.offerings.strong_auth.model import (
-    CHALLENGE_LIFETIME,
     OPEN_CHALLENGES,
     TRANSITIONS,
     AccountState,
@@ -90,7 +90,7 @@ class StrongAuthService:
 
     async def bind_account(self, call: Call, request: m.BindAccount) -> m.AccountView:
         application = self._bound_application(call, request.application)
-        certificate = read(request.certificate)
+        certificate = read_certificate(request.certificate)
         await self.certificates.accept(call.require_tenant(), application, certificate, call.now)
         account = account_for(call.require_tenant(), application, request.account, certificate, call.now)
         self._store.add_account(account)
@@ -155,7 +155,7 @@ class StrongAuthService:
         challenge = self._store.take_challenge(tenant, application, request.challenge)
         if challenge is None or challenge.expires_at <= call.now:
             raise ChallengeInvalid(field="challenge")
-        certificate = read(request.certificate)
+        certificate = read_certificate(request.certificate)
         call.resource["serial"] = f"{certificate.serial:X}"
         revocation = await self.certificates.accept(tenant, application, certificate, call.now)
         verify(certificate, challenge.message, request.signature)

@@ -11,10 +11,11 @@ from tests.unit.core.neighbours import OWN_PASSWORD, Platform, error_of
 from miyun.core.access import Anonymous, SessionCredential
 from miyun.core.errors import Unauthenticated
 from miyun.core.pipeline import Arrival
-from miyun.core.tenancy.account import csrf_token, network_of, session_id
+from miyun.core.tenancy.account import network_of
 from miyun.core.tenancy.errors import WeakPassword
 from miyun.core.tenancy.model import ADDRESS_LOCK_AFTER
 from miyun.core.tenancy.passwords import NOBODY, Guard, check_policy, hash_password, verify_password
+from miyun.core.tenancy.sessions import csrf_token, session_id
 
 pytestmark = pytest.mark.anyio
 LOGIN = "audit"

@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from tests.strong_auth import Hall
 
+from miyun.core.challenge import CHALLENGE_LIFETIME, ChallengeInvalid
 from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.operation import Call, Principal, Role
 from miyun.gm import sm2
 from miyun.offerings.certificate.issuance import Order, subject_of
 from miyun.offerings.strong_auth import messages as m
-from miyun.offerings.strong_auth import model
 from miyun.offerings.strong_auth.errors import (
     AccountNotActive,
     CertificateRefused,
-    ChallengeInvalid,
     LoginFailed,
     TooManyChallenges,
 )
@@ -165,7 +164,7 @@ def test_open_challenges_are_bounded(hall: Hall, monkeypatch: pytest.MonkeyPatch
         hall.challenge()
     with pytest.raises(TooManyChallenges):
         hall.challenge()
-    hall.rooms.clock.advance(seconds=int(model.CHALLENGE_LIFETIME / timedelta(seconds=1)) + 1)
+    hall.rooms.clock.advance(seconds=int(CHALLENGE_LIFETIME / timedelta(seconds=1)) + 1)
     hall.challenge()
 
 

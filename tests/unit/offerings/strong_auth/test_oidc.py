@@ -16,13 +16,13 @@ from joserfc.jwk import KeySet
 from tests.standin import START
 from tests.strong_auth import CALLBACK, Browser, Hall, Relying, answered, register
 
+from miyun.core.challenge import ChallengeInvalid
 from miyun.core.errors import InvalidArgument, NotEntitled, NotFound
 from miyun.gm import sm2
 from miyun.offerings.strong_auth import messages as m
 from miyun.offerings.strong_auth.errors import (
     AccountNotActive,
     CertificateRefused,
-    ChallengeInvalid,
     LoginFailed,
 )
 from miyun.offerings.strong_auth.sso import messages as sso

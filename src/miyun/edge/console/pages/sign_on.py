@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import secrets
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,8 +10,8 @@ from litestar.response import Response
 from miyun.core.errors import MiyunError
 from miyun.edge.console.page import Page, policy
 from miyun.edge.console.pages.listing import Answer
+from miyun.edge.console.pages.person_keys import browser_of, keep_browser, signed
 
-BROWSER_COOKIE: Final = "__Host-miyun-browser"  # binds a challenge to the browser that was shown it
 SSO_COOKIE: Final = "__Host-miyun-sso"
 
 
@@ -36,13 +33,12 @@ async def cas_logout(page: Page, tenant: str) -> Answer:
 
 async def _sign_on(page: Page, protocol: str, tenant: str) -> Answer:
     page.token = None  # who is signed in to the console has nothing to do with it
-    browser = page.cookie(BROWSER_COOKIE)
-    fresh = "" if browser else secrets.token_urlsafe(32)
+    browser = browser_of(page)
     asked = {
         "protocol": protocol,
         "tenant": tenant,
         "query": page.query_string,
-        "browser": browser or fresh,
+        "browser": browser,
         "sso": page.cookie(SSO_COOKIE),
     }
     refusal: MiyunError | None = None
@@ -66,8 +62,7 @@ async def _sign_on(page: Page, protocol: str, tenant: str) -> Answer:
         error=refusal,
         agent=page.agent,
     )
-    if fresh:
-        _keep(response, BROWSER_COOKIE, fresh)
+    keep_browser(page, response, browser)
     return response
 
 
@@ -96,15 +91,7 @@ async def _sign_out(page: Page, protocol: str, tenant: str) -> Answer:
 
 
 def _signed(page: Page) -> dict[str, Any]:
-    try:
-        signature = base64.b64decode(page.form.get("signature", ""), validate=True)
-    except binascii.Error:
-        signature = b""
-    return {
-        "challenge": page.form.get("challenge", ""),
-        "certificate": page.form.get("certificate", ""),
-        "signature": signature,
-    }
+    return {name: value for name, value in signed(page).items() if name != "browser"}
 
 
 def leave(address: str) -> Response[bytes]:

@@ -1,9 +1,10 @@
 // The key agent of this machine (miyun agent), for pages: MiyunSof.call("SOF_Login", [certID, pin]) and shorter names.
 // Every call answers a promise; what fails is a MiyunSof.Error with code, zh, en, and retries where a PIN was wrong.
-// The page's Content-Security-Policy has to allow connections to AGENT.
+// The page's Content-Security-Policy has to allow connections to AGENT, which <script data-agent> may name.
 (function () {
   "use strict";
-  var AGENT = "http://127.0.0.1:8610", CONSENT_NEEDED = 0x0B00F002, ASK_EVERY = 1000, ASK_FOR = 300000;
+  var AGENT = (document.currentScript && document.currentScript.dataset.agent) || "http://127.0.0.1:8610";
+  var CONSENT_NEEDED = 0x0B00F002, ASK_EVERY = 1000, ASK_FOR = 300000;
 
   function SofError(code, zh, en, retries) {
     this.name = "SofError";

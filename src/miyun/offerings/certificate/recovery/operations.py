@@ -93,6 +93,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="certificate.recovery.authorise",
+        step_up=True,
         summary=Text("系统管理员同意恢复", "Agree to a recovery as system administrator"),
         method="POST",
         path="/certificates/recoveries/{recovery}/authorise",
@@ -107,6 +108,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="certificate.recovery.approve",
+        step_up=True,
         summary=Text("另一名安全管理员同意恢复", "Agree to a recovery as another security administrator"),
         method="POST",
         path="/certificates/recoveries/{recovery}/approve",

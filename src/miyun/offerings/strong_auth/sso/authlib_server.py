@@ -27,6 +27,7 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import OpenIDCode
 from authlib.oidc.rpinitiated import EndSessionEndpoint
 
+from miyun.core.challenge import to_text
 from miyun.offerings.strong_auth.model import Account, Session
 from miyun.offerings.strong_auth.sessions import new_token, stored
 from miyun.offerings.strong_auth.sso import jws
@@ -435,7 +436,7 @@ def person(account: Account | None, scope: str) -> dict[str, Any]:
             "subject": account.subject,
             "issuer": account.issuer,
             "serial": account.serial,
-            "x5t#SM3": jws.b64(bytes.fromhex(account.fingerprint)),
+            "x5t#SM3": to_text(bytes.fromhex(account.fingerprint)),
         }
     return claims
 

@@ -7,22 +7,23 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from miyun.core.access import Entitled
+from miyun.core.certificates import read_certificate
+from miyun.core.challenge import ChallengeInvalid, Challenges
 from miyun.core.clock import Clock
 from miyun.core.errors import MiyunError
 from miyun.core.operation import Call, Reply
 from miyun.core.ports import ApplicationDirectory, KeyDirectory
 from miyun.hsm.port import Machine
 from miyun.offerings.strong_auth.accounts import Accounts
-from miyun.offerings.strong_auth.certificates import Certificates, read, verify
-from miyun.offerings.strong_auth.errors import AccountNotActive, ChallengeInvalid
+from miyun.offerings.strong_auth.certificates import Certificates, verify
+from miyun.offerings.strong_auth.errors import AccountNotActive
 from miyun.offerings.strong_auth.model import SESSION_IDLE, SESSION_LIFETIME, Account, AccountState
 from miyun.offerings.strong_auth.sessions import Sessions, make_session, new_token, stored
 from miyun.offerings.strong_auth.sso import messages as m
 from miyun.offerings.strong_auth.sso.cas import CasServer
-from miyun.offerings.strong_auth.sso.challenge import Challenges
 from miyun.offerings.strong_auth.sso.errors import SessionUnknown, SignOnRefused
 from miyun.offerings.strong_auth.sso.keys import SigningKeys
-from miyun.offerings.strong_auth.sso.model import BrowserSession, Protocol
+from miyun.offerings.strong_auth.sso.model import BrowserSession, Client, Protocol
 from miyun.offerings.strong_auth.sso.oidc import Asked, OpenIdProvider, SentBack
 from miyun.offerings.strong_auth.sso.registration import Registration
 from miyun.offerings.strong_auth.sso.store import SsoStore
@@ -54,7 +55,7 @@ class SingleSignOn:
         self._entitle = entitle
         self._clock = clock
         self._url = url.rstrip("/")
-        self._challenges = Challenges(machine)
+        self._challenges = Challenges(machine, "MIYUN-LOGIN-2")
         self.keys = SigningKeys(store=store, keys=keys, clock=clock)
         self.clients = Registration(store=store, keys=self.keys, applications=applications, issuers=self)
         self.oidc = OpenIdProvider(store=store, keys=self.keys, sessions=sessions, issuer=self.of)
@@ -80,9 +81,7 @@ class SingleSignOn:
         if asked.silent:
             return m.LoginPage(redirect=self._flow(request.protocol).needs_login(asked))
         application = await self._applications.get(client.tenant, client.application)
-        token, text = await self._challenges.make(
-            client.tenant, client.application, client.id, request.browser, call.now
-        )
+        token, text = await self._challenges.make(_bound(client), request.browser, call.now)
         return m.LoginPage(
             application=str(getattr(application, "name", "")),
             client=client.name,
@@ -190,13 +189,11 @@ class SingleSignOn:
         self, call: Call, asked: Asked, request: m.CompleteLogin, browser_id: str
     ) -> tuple[tuple[str, datetime], BrowserSession]:
         client = asked.client
-        name, expires, message = await self._challenges.check(
-            request.challenge, client.tenant, client.application, client.id, request.browser, call.now
-        )
-        call.resource["challenge"] = name
-        certificate = read(request.certificate or "")
+        signed = await self._challenges.check(request.challenge, _bound(client), request.browser, call.now)
+        call.resource["challenge"] = signed.name
+        certificate = read_certificate(request.certificate or "")
         call.resource["serial"] = f"{certificate.serial:X}"
-        verify(certificate, message, request.signature)
+        verify(certificate, signed.message, request.signature)
         browser = BrowserSession(
             id=browser_id,
             tenant=client.tenant,
@@ -205,7 +202,7 @@ class SingleSignOn:
             last_seen_at=call.now,
             expires_at=min(call.now + SESSION_LIFETIME, certificate.not_after),
         )
-        return (name, expires), browser
+        return (signed.name, signed.expires), browser
 
     async def _account(self, asked: Asked, browser: BrowserSession, now: datetime) -> tuple[Account, str]:
         """And what is known of the certificate's revocation. Raises CertificateRefused, AccountNotActive."""
@@ -220,6 +217,11 @@ class SingleSignOn:
         """The browser's session that a client's ID token belongs to."""
         sid = str(claims.get("sid", "")) if claims else ""
         return self._store.browser_of(tenant, sid) if sid else None
+
+
+def _bound(client: Client) -> tuple[str, str, str]:
+    """A signature made to log in to one client is worth nothing at another."""
+    return client.tenant, client.application, client.id
 
 
 def _origin(url: str) -> str:

@@ -321,6 +321,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("crl", "first", name=op.f("pk_certificate_trust_page")),
     )
     op.create_table(
+        "core_key_policy",
+        sa.Column("side", sa.String(length=40), nullable=False),
+        sa.Column("role", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("side", "role", name=op.f("pk_core_key_policy")),
+    )
+    op.create_table(
         "core_login_failure",
         sa.Column("subject", sa.String(length=64), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -328,6 +334,13 @@ def upgrade() -> None:
         sa.Column("locked_until", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("subject", name=op.f("pk_core_login_failure")),
     )
+    op.create_table(
+        "core_spent_challenge",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_core_spent_challenge")),
+    )
+    op.create_index(op.f("ix_core_spent_challenge_expires_at"), "core_spent_challenge", ["expires_at"], unique=False)
     op.create_table(
         "core_tenant",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -1130,6 +1143,27 @@ def upgrade() -> None:
     op.create_index(op.f("ix_core_instance_contract"), "core_instance", ["contract"], unique=False)
     op.create_index(op.f("ix_core_instance_tenant"), "core_instance", ["tenant"], unique=False)
     op.create_table(
+        "core_person_key",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("person", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=True),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("requested_at", UtcDateTime(), nullable=False),
+        sa.Column("approved_by", sa.String(length=40), nullable=True),
+        sa.Column("approved_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["person"], ["core_person.id"], name=op.f("fk_core_person_key_person")),
+        sa.ForeignKeyConstraint(["tenant"], ["core_tenant.id"], name=op.f("fk_core_person_key_tenant")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_core_person_key")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_core_person_key_fingerprint")),
+    )
+    op.create_index(op.f("ix_core_person_key_person"), "core_person_key", ["person"], unique=False)
+    op.create_index(op.f("ix_core_person_key_tenant"), "core_person_key", ["tenant"], unique=False)
+    op.create_table(
         "core_person_role",
         sa.Column("person", sa.String(length=40), nullable=False),
         sa.Column("role", sa.String(length=32), nullable=False),
@@ -1145,9 +1179,11 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("seen_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["core_person.id"], name=op.f("fk_core_session_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_core_session")),
     )
+    op.create_index(op.f("ix_core_session_key"), "core_session", ["key"], unique=False)
     op.create_index(op.f("ix_core_session_person"), "core_session", ["person"], unique=False)
     op.create_table(
         "core_binding",
