@@ -18,7 +18,18 @@ from miyun.core.settings import LoginSettings
 from miyun.core.tenancy.keys.errors import StepUpRequired
 from miyun.delivery.messages import MAX_SCAN
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages import audit, filings, performance, performed, person_keys, services, sign_in, sign_on
+from miyun.edge.console.pages import (
+    audit,
+    filings,
+    performance,
+    performed,
+    person_keys,
+    services,
+    sign_in,
+    sign_on,
+    trust,
+    verification,
+)
 from miyun.edge.console.pages.listing import Answer, Handler
 
 log = logging.getLogger("miyun.console")
@@ -74,6 +85,16 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.GET, "/console/recoveries", filings.recoveries, False),
     (HttpMethod.POST, "/console/recoveries", filings.recover, False),
     (HttpMethod.POST, "/console/recoveries/{recovery:str}/{verb:str}", filings.recovery_verb, False),
+    (HttpMethod.GET, "/console/trust", trust.lists, False),
+    (HttpMethod.POST, "/console/trust", trust.create, False),
+    (HttpMethod.GET, "/console/trust/{trust_list:str}", trust.one, False),
+    (HttpMethod.POST, "/console/trust/{trust_list:str}/{verb:str}", trust.change, False),
+    (HttpMethod.GET, "/console/verify", verification.verification, False),
+    (HttpMethod.POST, "/console/verify", verification.verify, False),
+    (HttpMethod.GET, "/console/evidence", verification.evidence, False),
+    (HttpMethod.POST, "/console/evidence", verification.keep, False),
+    (HttpMethod.GET, "/console/evidence/{evidence:str}", verification.evidence_one, False),
+    (HttpMethod.GET, "/console/evidence/{evidence:str}/file", verification.evidence_file, False),
     (HttpMethod.GET, "/console/ledger", audit.ledger, False),
     (HttpMethod.GET, "/console/ledger/{seq:str}", audit.proof, False),
     (HttpMethod.GET, "/console/platform-ledger", audit.platform_ledger, False),

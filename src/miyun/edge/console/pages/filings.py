@@ -30,7 +30,11 @@ _PAIRS: Final = {
     "escrow": ("双证书（密钥管理中心生成加密密钥）", "a pair; the key-management centre makes the encryption key"),
     "own": ("双证书（自备加密密钥）", "a pair with an encryption key of the applicant's"),
 }
-_EXPORTS: Final = {"filings": "certificate.application.export", "recoveries": "certificate.recovery.export"}
+_EXPORTS: Final = {
+    "filings": "certificate.application.export",
+    "recoveries": "certificate.recovery.export",
+    "evidence": "signature.evidence.list_export",
+}
 _FILES: Final = (
     ("pem", "证书（PEM）", "Certificate (PEM)"),
     ("der", "证书（DER）", "Certificate (DER)"),

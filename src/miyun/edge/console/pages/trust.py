@@ -1,0 +1,112 @@
+"""Trust lists: whom the tenant relies upon beyond the platform's own authorities."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Final
+
+from miyun.core.errors import PermissionDenied
+from miyun.edge.console.page import Page
+from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown
+
+_HERE: Final = "/console/trust"
+
+
+async def lists(page: Page) -> Answer:
+    listed = await page.run("certificate.trust.list.list", **cursor_of(page))
+    t = page.text
+    rows = [
+        Row(
+            (
+                item.name,
+                t("本平台自有 CA", "the platform's own authorities") if item.own else item.note or "—",
+                item.authorities,
+                shown(item.created_at),
+            ),
+            "" if item.own else f"{_HERE}/{item.trust_list}",
+        )
+        for item in listed.items
+    ]
+    return page.render(
+        "trust.html",
+        heading=t("信任列表", "Trust lists"),
+        caption=t("登录、验签与验证书时按名称选用", "Chosen by name for logins, signatures and certificates"),
+        columns=(t("名称", "Name"), t("说明", "Note"), t("CA 数", "Authorities"), t("建立", "Made")),
+        rows=rows,
+        empty=t("尚无信任列表", "No trust lists yet"),
+        next=next_page(_HERE, listed.next_cursor),
+    )
+
+
+async def create(page: Page) -> Answer:
+    made = await page.run(
+        "certificate.trust.list.create", name=page.form.get("name", ""), note=page.form.get("note", "")
+    )
+    return page.go(f"{_HERE}/{made.trust_list}")
+
+
+async def one(page: Page, trust_list: str) -> Answer:
+    listed = await page.run("certificate.trust.list.list", limit=500)
+    name = next((item.name for item in listed.items if item.trust_list == trust_list), trust_list)
+    found = await page.run("certificate.trust.authority.list", trust_list=trust_list, **cursor_of(page))
+    return page.render(
+        "trust_list.html",
+        title=name,
+        trust_list=trust_list,
+        authorities=[_authority(page, item) for item in found.items],
+        next=next_page(f"{_HERE}/{trust_list}", found.next_cursor),
+    )
+
+
+def _authority(page: Page, item: Any) -> dict[str, Any]:
+    t = page.text
+    facts = [
+        (t("用途", "Use"), t("信任锚", "trust anchor") if item.anchor else t("中间 CA", "intermediate")),
+        (t("到期", "Expires"), shown(item.not_after)),
+        ("SM3", item.fingerprint_sm3),
+        (t("吊销列表地址", "CRL address"), item.crl_url or "—"),
+        (t("增量列表地址", "Delta CRL address"), item.delta_url or "—"),
+        ("OCSP", item.ocsp_url or "—"),
+    ]
+    for crl in item.lists:
+        kind = t("吊销列表", "Revocation list") if crl.kind == "base" else t("增量列表", "Delta list")
+        said = t(
+            f"第 {crl.number or '—'} 号，{crl.entries} 条，至 {shown(crl.next_update)}",
+            f"number {crl.number or '—'}, {crl.entries} entries, until {shown(crl.next_update)}",
+        )
+        facts.append((kind, said))
+    if item.problem:
+        facts.append((t("获取失败", "Not obtained"), item.problem))
+    return {"id": item.trust_ca, "subject": item.subject, "facts": facts, "item": item}
+
+
+async def change(page: Page, trust_list: str, verb: str) -> Answer:
+    """add, remove, sources, authority-remove, crl: of the list, or of the authority that the form names."""
+    form = page.form
+    sources = {
+        "crl_url": form.get("crl_url", "").strip(),
+        "delta_url": form.get("delta_url", "").strip(),
+        "ocsp_url": form.get("ocsp_url", "").strip(),
+        "ocsp_nonce": "ocsp_nonce" in form,
+    }
+    authority = form.get("trust_ca", "")
+    if verb == "add":
+        _, file = page.files.get("certificate", ("", b""))
+        text = file.decode("ascii", "replace") if b"-----BEGIN" in file else base64.b64encode(file).decode()
+        anchor = form.get("anchor") == "yes"
+        await page.run(
+            "certificate.trust.authority.add", trust_list=trust_list, certificate=text, anchor=anchor, **sources
+        )
+    elif verb == "sources":
+        await page.run("certificate.trust.authority.sources", trust_ca=authority, **sources)
+    elif verb == "authority-remove":
+        await page.run("certificate.trust.authority.remove", trust_ca=authority)
+    elif verb == "crl":
+        _, file = page.files.get("crl", ("", b""))
+        await page.run("certificate.trust.crl.upload", trust_ca=authority, crl=base64.b64encode(file).decode())
+    elif verb == "remove":
+        await page.run("certificate.trust.list.remove", trust_list=trust_list)
+        return page.go(_HERE)
+    else:
+        raise PermissionDenied(permission=verb)
+    return page.go(f"{_HERE}/{trust_list}")
