@@ -9,6 +9,7 @@ other people's CMS into DER first.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from miyun.wire import oid as oids
@@ -146,6 +147,7 @@ def generalized_time(moment: datetime, *, fraction: bool = False) -> bytes:
     return tlv(GENERALIZED_TIME, text.encode() + b"Z")
 
 
+@lru_cache(maxsize=256)
 def time(moment: datetime) -> bytes:
     """X.509 Time: UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 4.1.2.5)."""
     moment = _aware(moment)
@@ -366,11 +368,12 @@ def decode_time(tag: int, content: bytes, *, offset: int = 0, field: str = "") -
     digits = body.decode()
     if tag == UTC_TIME:
         digits = ("20" if digits[:2] < "50" else "19") + digits
+    micro = int(fraction[:6].ljust(6, b"0")) if fraction else 0
+    parts = [int(digits[:4]), *(int(digits[at : at + 2]) for at in range(4, 14, 2))]
     try:
-        moment = datetime.strptime(digits, "%Y%m%d%H%M%S")
+        return datetime(*parts, micro, UTC)  # type: ignore[call-arg, arg-type]
     except ValueError:
         raise DecodeError("no such time", offset=offset, field=field) from None
-    return moment.replace(microsecond=int(fraction[:6].ljust(6, b"0")) if fraction else 0, tzinfo=UTC)
 
 
 _CODECS: Final = {

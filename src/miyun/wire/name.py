@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from miyun.wire import der, oid
@@ -30,6 +31,7 @@ _ALIASES: Final = {**SHORT, "EMAILADDRESS": oid.EMAIL_ADDRESS, "EMAIL": oid.EMAI
 _LABEL: Final = {dotted: label for label, dotted in SHORT.items()} | {oid.SERIAL_NUMBER: "serialNumber"}
 _PRINTABLE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?")
 _MAX_ATTRIBUTES: Final = 64
+_KEPT_SIZE: Final = 1024
 _SPECIAL: Final = ',+"\\<>;='
 # Upper bounds of X.520 (RFC 5280 appendix A); what is not listed may have 255 characters.
 _BOUNDS: Final = {oid.COMMON_NAME: 64, oid.ORGANIZATION: 64, oid.ORGANIZATIONAL_UNIT: 64, oid.SERIAL_NUMBER: 64}
@@ -73,23 +75,7 @@ class Name:
     def read(cls, reader: Reader, label: str = "Name") -> Name:
         """The next Name of a reader."""
         whole = reader.raw_of(der.SEQUENCE, label)
-        rdns: list[tuple[Attribute, ...]] = []
-        count = 0
-        sequence = der.Reader(whole, field=label).enter()
-        while sequence.more:
-            relative = sequence.enter(der.SET, label)
-            attributes: list[Attribute] = []
-            while relative.more:
-                pair = relative.enter(der.SEQUENCE, label)
-                attributes.append((pair.oid(label), pair.text(label)))
-                pair.end()
-                count += 1
-                if count > _MAX_ATTRIBUTES:
-                    raise reader.fail("more attributes than any name has", label)
-            if not attributes:
-                raise reader.fail("empty relative name", label)
-            rdns.append(tuple(attributes))
-        return cls(tuple(rdns), whole)
+        return cls(_read_rdns(whole, label) if len(whole) > _KEPT_SIZE else _kept_rdns(whole, label), whole)
 
     def encode(self) -> bytes:
         return self.der
@@ -101,7 +87,11 @@ class Name:
 
     def matches(self, other: Name) -> bool:
         """Whether a certificate issued under this name chains to `other` (case and inner spaces do not count)."""
-        return self.der == other.der or _canonical(self.rdns) == _canonical(other.rdns)
+        if self.der == other.der:
+            return True
+        # Most names differ where they are most specific.
+        pairs = zip(reversed(self.rdns), reversed(other.rdns), strict=False)
+        return len(self.rdns) == len(other.rdns) and all(_canonical([a]) == _canonical([b]) for a, b in pairs)
 
     def starts_with(self, base: Name) -> bool:
         """Whether this name lies in the subtree `base` (RFC 5280 4.2.1.10)."""
@@ -110,6 +100,29 @@ class Name:
     def __str__(self) -> str:
         """RFC 4514 text, most specific first."""
         return ",".join("+".join(_pair_text(pair) for pair in rdn) for rdn in reversed(self.rdns))
+
+
+def _read_rdns(whole: bytes, label: str) -> tuple[tuple[Attribute, ...], ...]:
+    rdns: list[tuple[Attribute, ...]] = []
+    count = 0
+    sequence = der.Reader(whole, field=label).enter()
+    while sequence.more:
+        relative = sequence.enter(der.SET, label)
+        attributes: list[Attribute] = []
+        while relative.more:
+            pair = relative.enter(der.SEQUENCE, label)
+            attributes.append((pair.oid(label), pair.text(label)))
+            pair.end()
+            count += 1
+            if count > _MAX_ATTRIBUTES:
+                raise relative.fail("more attributes than any name has", label)
+        if not attributes:
+            raise relative.fail("empty relative name", label)
+        rdns.append(tuple(attributes))
+    return tuple(rdns)
+
+
+_kept_rdns: Final = lru_cache(maxsize=512)(_read_rdns)  # issuers' names come again and again
 
 
 def _type_of(key: str) -> str:

@@ -8,15 +8,16 @@ from typing import Final
 from miyun.core.errors import InvalidArgument, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.operation import Call
-from miyun.offerings.certificate.applications.requests import read_request
+from miyun.offerings.certificate.applications.requests import check_key, read_requests
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.issuance import Issuance, Issued, Order, subject_of
 from miyun.offerings.certificate.messages import BatchError, BatchItem, BatchRequest, BatchResult, BatchView
 from miyun.offerings.certificate.model import serial_text
 from miyun.offerings.certificate.templates import TEMPLATES
+from miyun.wire.pkcs10 import CertificationRequest
 from miyun.wire.x509 import certificates_pem, parse_certificate
 
-_TURN: Final = 16  # items that are read before others get their turn
+_TURN: Final = 32  # items that are read before others get their turn
 
 
 class Batches:
@@ -31,13 +32,15 @@ class Batches:
         tenant = call.require_tenant()
         outcomes: list[list[Issued] | MiyunError | None] = [None] * len(request.items)
         orders: dict[int, Order] = {}
-        for place, item in enumerate(request.items):
-            if place % _TURN == _TURN - 1:
-                await asyncio.sleep(0)
-            try:
-                orders[place] = _order(tenant, request, item)
-            except MiyunError as error:
-                outcomes[place] = error
+        for start in range(0, len(request.items), _TURN):
+            part = request.items[start : start + _TURN]
+            requests = iter(read_requests([item.csr for item in part if item.csr]))
+            for place, item in enumerate(part, start):
+                try:
+                    orders[place] = _order(tenant, request, item, next(requests) if item.csr else None)
+                except MiyunError as error:
+                    outcomes[place] = error
+            await asyncio.sleep(0)
         for place, outcome in zip(
             orders, await self._issuance.issue_many(list(orders.values()), call.now), strict=True
         ):
@@ -68,21 +71,20 @@ def check_template(slug: str) -> None:
         raise InvalidArgument("template", Text("该模板仅供平台自用", "this template is for the platform itself"))
 
 
-def _order(tenant: str, request: BatchRequest, item: BatchItem) -> Order:
+def _order(tenant: str, request: BatchRequest, item: BatchItem, csr: CertificationRequest | MiyunError | None) -> Order:
     if bool(item.csr) is bool(item.public_key):
         raise InvalidArgument("csr", Text("csr 与 public_key 须且只须给出一个", "give either csr or public_key"))
-    if item.csr:
-        csr = read_request(item.csr)
-        subject, spki = csr.subject, csr.spki_der
-    elif item.subject:
-        subject, spki = subject_of(item.subject), item.public_key
-    else:
+    if isinstance(csr, MiyunError):
+        raise csr
+    if csr is None and not item.subject:
         raise InvalidArgument("subject", Text("未给出主题", "no subject is given"))
+    if csr is None:
+        check_key(item.public_key, "public_key")
     return Order(
         tenant=tenant,
         template=request.template,
-        subject=subject_of(item.subject) if item.subject else subject,
-        spki=spki,
+        subject=csr.subject if csr is not None and not item.subject else subject_of(item.subject),
+        spki=csr.spki_der if csr is not None else item.public_key,
         names=tuple(item.names),
         days=request.days,
         encryption_spki=item.encryption_public_key or None,

@@ -17,7 +17,6 @@ from miyun.wire.name import Name
 from miyun.wire.spki import PublicKey
 from miyun.wire.x509 import (
     Certificate,
-    Extension,
     TbsCertificate,
     assemble,
     authority_info_access,
@@ -42,8 +41,7 @@ class _Kind:
     """What all certificates of an authority, a template and a usage have in common."""
 
     issuer: Certificate
-    before: tuple[Extension, ...]
-    after: tuple[Extension, ...]
+    extensions: bytes
     profile: Profile
 
 
@@ -69,8 +67,8 @@ class Profiles:
             not_after=row.not_after,
             spki=key.der,
             signature_algorithm=algorithm,
-            extensions=(*kind.before, subject_key_identifier(key.key_identifier), *kind.after, *alternatives),
-        ).encode()
+            extensions=(subject_key_identifier(key.key_identifier), *alternatives),
+        ).encode(encoded=kind.extensions)
         try:
             findings = lint(read_certificate(assemble(tbs, algorithm, _UNSIGNED)), kind.issuer, kind.profile)
         except DecodeError as error:
@@ -88,7 +86,8 @@ class Profiles:
             ocsp=[] if responds else [self._authorities.ocsp_url(name)],
             ca_issuers=[self._authorities.certificate_url(name)],
         )
-        after = [
+        found = [
+            basic_constraints(False),
             authority_key_identifier(issuer.subject_key_identifier or b""),
             key_usage(*template.key_usage(usage, family)),
             crl_distribution_points([self._authorities.crl_url(name, shard)]),
@@ -96,8 +95,8 @@ class Profiles:
             access,
         ]
         if template.purposes:
-            after.append(ext_key_usage(*template.purposes, critical=template.purposes_critical))
-        return _Kind(issuer, (basic_constraints(False),), tuple(after), profile_of(template, usage, family))
+            found.append(ext_key_usage(*template.purposes, critical=template.purposes_critical))
+        return _Kind(issuer, b"".join(item.encode() for item in found), profile_of(template, usage, family))
 
 
 def profile_of(template: Template, usage: Usage, family: Family) -> Profile:

@@ -21,6 +21,7 @@ from miyun.wire.x509.general_name import GeneralName
 
 MAX_SIZE: Final = 64 * 1024
 T = TypeVar("T")
+_KEPT_SIZE: Final = 512
 _V3: Final = der.explicit(0, der.integer(2))
 
 
@@ -37,15 +38,16 @@ class TbsCertificate:
     signature_algorithm: SignatureAlgorithm
     extensions: tuple[Extension, ...] = ()
 
-    def encode(self) -> bytes:
-        """TBSCertificate DER: the message to be signed. Raises EncodeError."""
+    def encode(self, *, encoded: bytes = b"") -> bytes:
+        """TBSCertificate DER: the message to be signed. `encoded`: further extensions, as a CA keeps them that are in
+        all its certificates of a kind. Raises EncodeError."""
         if not 0 < self.serial < 1 << 159:
             raise EncodeError("positive and at most 20 octets", field="serialNumber")
         if self.not_before > self.not_after:
             raise EncodeError("ends before it begins", field="validity")
         if len({item.oid for item in self.extensions}) != len(self.extensions):
             raise EncodeError("the same extension twice", field="extensions")
-        extensions = der.explicit(3, der.sequence(*(item.encode() for item in self.extensions)))
+        extensions = der.explicit(3, der.sequence(encoded, *(item.encode() for item in self.extensions)))
         return der.sequence(
             _V3,
             der.integer(self.serial),
@@ -54,7 +56,7 @@ class TbsCertificate:
             der.sequence(der.time(self.not_before), der.time(self.not_after)),
             self.subject.encode(),
             self.spki,
-            extensions if self.extensions else b"",
+            extensions if self.extensions or encoded else b"",
         )
 
     def sign(self, signer: Signer) -> bytes:
@@ -111,13 +113,13 @@ class Certificate:
     @property
     def crl_urls(self) -> tuple[str, ...]:
         found = self.extension(oid.CRL_DISTRIBUTION_POINTS)
-        return extension.read_crl_distribution_points(found.value) if found else ()
+        return _kept(extension.read_crl_distribution_points, found.value) if found else ()
 
     @property
     def authority_info_access(self) -> tuple[tuple[str, str], ...]:
         """(access method OID, URI) pairs."""
         found = self.extension(oid.AUTHORITY_INFO_ACCESS)
-        return extension.read_authority_info_access(found.value) if found else ()
+        return _kept(extension.read_authority_info_access, found.value) if found else ()
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -172,7 +174,11 @@ def read_certificate(encoded: bytes) -> Certificate:
         values.setdefault(item.oid, item.value)
 
     def read(dotted: str, function: Callable[..., T], *arguments: str) -> T | None:
-        return function(values[dotted], *arguments) if dotted in values else None
+        if dotted not in values:
+            return None
+        value = values[dotted]
+        # What certificates of a kind have in common is short and comes again and again.
+        return _kept(function, value, *arguments) if len(value) <= _KEPT_SIZE else function(value, *arguments)
 
     return Certificate(
         der=encoded,
@@ -195,6 +201,11 @@ def read_certificate(encoded: bytes) -> Certificate:
         authority_key_identifier=read(oid.AUTHORITY_KEY_IDENTIFIER, extension.read_authority_key_identifier),
         name_constraints=read(oid.NAME_CONSTRAINTS, extension.read_name_constraints),
     )
+
+
+@lru_cache(maxsize=1024)
+def _kept(function: Callable[..., T], value: bytes, *arguments: str) -> T:
+    return function(value, *arguments)
 
 
 def _read_version(reader: der.Reader) -> int:
