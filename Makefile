@@ -41,7 +41,7 @@ lint: .venv/.installed ## style, types, corridors
 	.venv/bin/mypy
 
 bench: install ## measure us and the peers side by side
-	for name in crypto api growth; do [ ! -f benchmarks/$$name.py ] || .venv/bin/miyun bench $$name --json --write || exit 1; done
+	for name in crypto api growth certificate; do [ ! -f benchmarks/$$name.py ] || .venv/bin/miyun bench $$name --json --write || exit 1; done
 
 # Timing tests come first and alone: what runs beside them is in their figures.
 assurance: install ## long checks: timing, broken kernels, sanitizers, many differential and fuzz cases, faults

@@ -57,7 +57,6 @@ class World:
     audit: Client
     signers: list[str]
     ciphertexts: list[tuple[str, str]]
-    csr: str
     issued: list[str]
 
     def spent(self, processes: tuple[str, ...] = PROCESSES) -> float:
@@ -85,12 +84,16 @@ def world(platform: RunningPlatform) -> World:
         key = security.call("kms.key.create", **asked)["key"]
         sealed = app.call("encryption.encrypt", key=key, plaintext=base64.b64encode(b"x" * 64).decode())
         ciphertexts.append((key, sealed["ciphertext"]))
+    stores = Stores(platform.settings.home / "data" / "miyun.db", platform.home / "run" / "ledger.sock", tenant.id)
+    return World(platform, stores, app, security, audit, signers, ciphertexts, [])
+
+
+def _csr() -> str:
+    """Of a new key each: a key is certified for one subject."""
     d = sm2.generate_private_key()
     public = sm2.public_key(d)
     request = pkcs10.CertificationRequestInfo(Name.of(("C", "CN"), ("CN", "x")), spki.sm2_spki(public), (), None)
-    csr = request.sign(SignatureAlgorithm.SM2_SM3, lambda message: sm2.sign(d, message, public=public))
-    stores = Stores(platform.settings.home / "data" / "miyun.db", platform.home / "run" / "ledger.sock", tenant.id)
-    return World(platform, stores, app, security, audit, signers, ciphertexts, base64.b64encode(csr).decode(), [])
+    return base64.b64encode(request.sign(SignatureAlgorithm.SM2_SM3, lambda m: sm2.sign(d, m, public=public))).decode()
 
 
 def operations(world: World) -> dict[str, Callable[[], object]]:
@@ -103,7 +106,7 @@ def operations(world: World) -> dict[str, Callable[[], object]]:
 
     def issue() -> None:
         name = {"CN": secrets.token_hex(6)}
-        made = world.security.call("certificate.issue", template="application", csr=world.csr, subject=name)
+        made = world.security.call("certificate.issue", template="application", csr=_csr(), subject=name)
         world.issued.append(made["certificate"]["serial"])
 
     return {

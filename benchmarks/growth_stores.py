@@ -5,6 +5,7 @@ people, is cut short so that a million contracts fit a disk.
 """
 
 import asyncio
+import itertools
 import random
 import secrets
 import sqlite3
@@ -16,6 +17,7 @@ from pathlib import Path
 from miyun.core.ids import new_id
 from miyun.core.ledger.client import LedgerClient
 from miyun.core.ledger.port import Entry
+from miyun.core.storage.search import grams
 
 Row = dict[str, object]
 _AT_ONCE = 10_000
@@ -85,10 +87,15 @@ class Stores:
     def _certificates(self, connection: sqlite3.Connection) -> Callable[[], Iterator[tuple[str, Row]]]:
         issued = self._one(connection, "certificate_certificate", tenant=self.tenant, state="issued")
         size = len(str(issued["serial"]))
+        [last] = connection.execute("SELECT max(number) FROM certificate_certificate").fetchone()
+        numbers = itertools.count(last + 1)
 
         def make() -> Iterator[tuple[str, Row]]:
-            serial = secrets.token_hex(20)[:size]
-            yield "certificate_certificate", issued | {"serial": serial, "id": new_id("cert"), "pair": None}
+            number, subject = next(numbers), f"CN={secrets.token_hex(6)},C=CN"
+            own = {"number": number, "serial": secrets.token_hex(20)[:size], "subject": subject, "pair": None}
+            keys = {"key": secrets.token_hex(32), "fingerprint": secrets.token_bytes(32)}
+            yield "certificate_certificate", issued | own | keys
+            yield "certificate_search", {"rowid": number, "grams": " ".join(grams(subject))}
 
         return make
 

@@ -44,6 +44,7 @@ REASON_TEXTS: Final = {
     "unknown_critical": Text("含有不认识的关键扩展", "an unknown critical extension"),
     "duplicate_extension": Text("同一扩展出现两次", "an extension appears twice"),
     "unsupported_key": Text("不支持的公钥算法", "the public key's algorithm is not supported"),
+    "key_identifier": Text("所指明的签发者密钥不符", "it names another key of its issuer than the one that signed it"),
     "status_unknown": Text("无法确定是否已吊销", "whether it is revoked cannot be told"),
     "status_stale": Text("吊销信息已过期", "what is known of revocation is out of date"),
     "no_source": Text("未配置该 CA 的吊销信息来源", "no source of revocation is set up for its authority"),

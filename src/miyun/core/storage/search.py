@@ -9,7 +9,7 @@ caller compares them with the text itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,13 +33,16 @@ from miyun.core.storage.database import metadata
 _SHADOWS: Final = ("", "_data", "_idx", "_docsize", "_config", "_content")
 
 
+Facet = tuple[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a row is found by. Facets hold a word or an identifier each."""
+    """What a row is found by: pieces of its text, and facets, (name, value) each, by their whole value."""
 
     number: int
     text: str
-    facets: Mapping[str, str]
+    facets: Sequence[Facet]
 
 
 class TextIndex:
@@ -78,7 +81,7 @@ class TextIndex:
             connection.execute(insert(self._arrays), [{"number": number, "grams": pieces} for number, pieces in found])
 
     def candidates(
-        self, connection: Connection, wanted: Iterable[str], facets: Mapping[str, str], limit: int
+        self, connection: Connection, wanted: Iterable[str], facets: Sequence[Facet], limit: int
     ) -> list[int] | None:
         """Numbers of the rows that hold the pieces of every text wanted, and the facets; None when there are more than
         `limit` of them."""
@@ -108,9 +111,9 @@ def grams(text: str) -> list[str]:
     return list(found)
 
 
-def _tokens(facets: Mapping[str, str]) -> list[str]:
+def _tokens(facets: Sequence[Facet]) -> list[str]:
     """Longer than any gram, so that no text passes for a facet."""
-    return [f"{name}0{value.encode().hex()}" for name, value in facets.items()]
+    return [f"{name}0{value.encode().hex()}" for name, value in facets]
 
 
 def text_indexes() -> list[TextIndex]:

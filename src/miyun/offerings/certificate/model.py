@@ -343,5 +343,6 @@ REASON_TEXTS: Final = {
     "unknown_critical": Text("含有不认识的关键扩展", "an unknown critical extension"),
     "duplicate_extension": Text("同一扩展出现两次", "an extension appears twice"),
     "unsupported_key": Text("不支持的公钥算法", "the public key's algorithm is not supported"),
+    "key_identifier": Text("所指明的签发者密钥不符", "it names another key of its issuer than the one that signed it"),
 }
 """Why a certificate is refused, by `wire.x509.ChainReason`."""

@@ -52,6 +52,7 @@ class ChainReason(StrEnum):
     UNKNOWN_CRITICAL = "unknown_critical"
     DUPLICATE_EXTENSION = "duplicate_extension"
     UNSUPPORTED_KEY = "unsupported_key"
+    KEY_IDENTIFIER = "key_identifier"
 
 
 class ChainError(Exception):
@@ -171,7 +172,7 @@ class _Search:
             self._checks += 1
             if self._checks > _MAX_SIGNATURE_CHECKS:
                 break
-            if (refusal := _signature_error(top, issuer)) is not None:
+            if (refusal := _signature_error(top, issuer) or _identifier_error(top, issuer)) is not None:
                 self._note(MAX_LENGTH + len(path), refusal)
                 continue
             if (trusted or len(path) < MAX_LENGTH) and (found := self._extend((*path, issuer))) is not None:
@@ -268,6 +269,16 @@ class _Search:
 
 def _error(reason: ChainReason, certificate: Certificate, text: str) -> ChainError:
     return ChainError(reason, str(certificate.subject), text)
+
+
+def _identifier_error(certificate: Certificate, issuer: Certificate) -> ChainError | None:
+    """A certificate that names another key of its issuer than the one that signed it was not made by a sound CA."""
+    named, own = certificate.authority_key_identifier, issuer.subject_key_identifier
+    if named is None or own is None or named == own:
+        return None
+    return _error(
+        ChainReason.KEY_IDENTIFIER, certificate, "names another key of its issuer than the one that signed it"
+    )
 
 
 def _signature_error(certificate: Certificate, issuer: Certificate) -> ChainError | None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from miyun.core.listing import Page, Place, Sort, Sorting
 from miyun.core.storage.database import Database
 from miyun.core.storage.keyset import page_of
-from miyun.core.storage.search import Entry
+from miyun.core.storage.search import Entry, Facet
 from miyun.offerings.certificate.model import (
     Certificate,
     Completion,
@@ -84,7 +84,10 @@ class RegisterQueries:
                     Entry(
                         row.number,
                         f"{row.subject}\n{row.names}",
-                        _facets(row.tenant, row.template, row.authority, row.usage, row.application),
+                        [
+                            *_facets(row.tenant, row.template, row.authority, row.usage, row.application),
+                            *(("name", name.lower()) for name in row.names.split("\n") if name),
+                        ],
                     )
                     for row in found
                 ),
@@ -167,9 +170,10 @@ def _conflict(one: tuple[str | None, str, str], other: tuple[str | None, str, st
 def _few(connection: Connection, tenant: str, search: Search, now: datetime) -> list[int] | None:
     """Numbers among which everything found is, when something narrows the search to few. None: walk the list."""
     facets = _facets(tenant, search.template, search.authority, search.usage, search.application)
-    wanted = [item for item in (search.text, search.name) if item]
-    if wanted or len(facets) > 1:
-        found = certificate_search.candidates(connection, wanted, facets, _FEW)
+    if search.name:
+        facets.append(("name", search.name.lower()))
+    if search.text or len(facets) > 1:
+        found = certificate_search.candidates(connection, [search.text], facets, _FEW)
         if found is not None and _is_serial(search.text):  # what is in a serial number is in no piece of text
             also = _numbers(connection, _serials(search.text.lower()))
             found = found + also if also is not None else None
@@ -244,9 +248,9 @@ def _is_serial(text: str) -> bool:
 
 def _facets(
     tenant: str | None, template: str | None, authority: str | None, usage: str | None, application: str | None
-) -> dict[str, str]:
+) -> list[Facet]:
     named = {"tenant": tenant, "template": template, "ca": authority, "usage": usage, "application": application}
-    return {name: str(value) for name, value in named.items() if value}
+    return [(name, str(value)) for name, value in named.items() if value]
 
 
 def _reserved(item: Reservation) -> dict[str, object]:
