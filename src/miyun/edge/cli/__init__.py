@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, str]]] = {
     "vsm": ("vsm", ("虚拟密码机：状态、初始化、解锁", "Cryptographic machine: status, provision, unlock")),
     "ca": ("ca", ("证书认证机构与根密钥仪式", "Certification authorities, root key ceremonies")),
     "agent": ("agent", ("密码钥匙助手：网页调用智能密码钥匙", "Key agent: web pages call USB keys")),
+    "usbkey": ("usbkey", ("智能密码钥匙：写证书、解锁", "USB keys: set up, unlock")),
     "token": ("token", ("软件智能密码钥匙", "Software USB key")),
     "pfx": ("pfx", ("口令保护的密钥与证书文件", "Keys and certificates under a password")),
     "account": ("account", ("为无法登录的人重设口令", "Reset the password of somebody locked out")),
