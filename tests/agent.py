@@ -60,20 +60,25 @@ def key_agent(folder: Path, *, port: int, origin: str, certify: Callable[[bytes]
     with TokenProcess() as token, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MIYUN_TOKENS", str(token.tokens))
         token.personalise(CONTAINER, certify, pin=PIN)
-        file = ["--file", str(folder / "agent.json")]
-        command = [sys.executable, "-m", "miyun.edge.cli", "agent"]
-        subprocess.run([*command, "allow", origin, *file], check=True, stdout=subprocess.DEVNULL)
-        with (folder / "agent.log").open("wb") as log:
-            process = subprocess.Popen(
-                [*command, "--port", str(port), *file], stdout=log, stderr=log, env=dict(os.environ)
-            )
-        agent = KeyAgent(f"http://127.0.0.1:{port}", token, process)
-        try:
-            _wait(agent, folder / "agent.log")
+        with agent_of(token, folder, port=port, origin=origin) as agent:
             yield agent
-        finally:
-            if process.poll() is None:
-                agent.stop()
+
+
+@contextmanager
+def agent_of(token: TokenProcess, folder: Path, *, port: int, origin: str) -> Iterator[KeyAgent]:
+    """The agent for a token that is plugged in; its log is `agent.log`. MIYUN_TOKENS has to be `token.tokens`."""
+    file = ["--file", str(folder / "agent.json")]
+    command = [sys.executable, "-m", "miyun.edge.cli", "agent"]
+    subprocess.run([*command, "allow", origin, *file], check=True, stdout=subprocess.DEVNULL)
+    with (folder / "agent.log").open("wb") as log:
+        process = subprocess.Popen([*command, "--port", str(port), *file], stdout=log, stderr=log, env=dict(os.environ))
+    agent = KeyAgent(f"http://127.0.0.1:{port}", token, process)
+    try:
+        _wait(agent, folder / "agent.log")
+        yield agent
+    finally:
+        if process.poll() is None:
+            agent.stop()
 
 
 def _wait(agent: KeyAgent, log: Path) -> None:
