@@ -341,6 +341,16 @@ class Belongings:
         self._message = base64.b64decode(asked["message"])
         return str(asked["challenge"])
 
+    def session_id(self, operation_id: str) -> str:
+        """Of somebody who is logged in to the application."""
+        private, pem = self.login
+        asked = self.client(Role.APPLICATION).call("strong_auth.challenge")
+        signature = text(sm2.sign(private, base64.b64decode(asked["message"])))
+        self.client(Role.APPLICATION).call(
+            "strong_auth.login", challenge=asked["challenge"], certificate=pem, signature=signature
+        )
+        return str(self.client(Role.TENANT_SECURITY).call("strong_auth.session.list")["items"][0]["session_id"])
+
     def sign_on_client(self, operation_id: str) -> str:
         security = self.client(Role.TENANT_SECURITY)
         made = security.call(
@@ -567,6 +577,7 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "account_id": Belongings.account_id,
     "challenge": Belongings.challenge,
     "client": Belongings.sign_on_client,
+    "session_id": Belongings.session_id,
     "trust_list": Belongings.trust_list,
     "trust_ca": Belongings.trust_ca,
     "external_key": external_key,

@@ -23,6 +23,7 @@ from miyun.core.operation import Call, Principal, Reply, Role
 from miyun.core.ports import BindingInfo
 from miyun.gm import sm2
 from miyun.offerings.strong_auth import messages as m
+from miyun.offerings.strong_auth.report.store import ReportStore
 from miyun.offerings.strong_auth.service import StrongAuthService
 from miyun.offerings.strong_auth.sso import messages as sso
 from miyun.offerings.strong_auth.sso.errors import ClientRefused
@@ -54,6 +55,7 @@ class Hall:
             issuer=self.rooms.issuer,
             trust=self.rooms.certificate.trust.directory,
             sso=SsoStore(self.rooms.database),
+            reports=ReportStore(self.rooms.database),
             bindings=OneApplication(),
             applications=Applications(),  # type: ignore[arg-type]
             keys=self.rooms.keys,  # type: ignore[arg-type]

@@ -1087,9 +1087,13 @@ class _StrongAuthAccount(_Group):
         """Bind a certificate to an account. 为账号绑定证书。"""
         return self._client.call('strong_auth.account.bind', account=account, certificate=certificate, application=application, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def list(self, *, application: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, application: str | None = None, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export accounts. 导出账号。"""
+        return self._client.call('strong_auth.account.export', application=application, text=text, sort=sort, limit=limit, cursor=cursor, format=format, charge_to=charge_to)
+
+    def list(self, *, application: str | None = None, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List bound accounts. 列出已绑定的账号。"""
-        return self._client.call('strong_auth.account.list', application=application, limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('strong_auth.account.list', application=application, text=text, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def resume(self, *, account_id: str, charge_to: str | None = None) -> Any:
         """Resume an account. 恢复账号。"""
@@ -1176,6 +1180,16 @@ class _StrongAuthPolicy(_Group):
         return self._client.call('strong_auth.policy.set', application=application, lists=lists, level=level, stale_seconds=stale_seconds, account_field=account_field, charge_to=charge_to)
 
 
+class _StrongAuthReport(_Group):
+    def __call__(self, *, start: Any = None, end: Any = None, application: str | None = None, account: str | None = None, outcome: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """Login report. 登录报告。"""
+        return self._client.call('strong_auth.report', start=start, end=end, application=application, account=account, outcome=outcome, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def export(self, *, start: Any = None, end: Any = None, application: str | None = None, account: str | None = None, outcome: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the login report. 导出登录报告。"""
+        return self._client.call('strong_auth.report.export', start=start, end=end, application=application, account=account, outcome=outcome, sort=sort, limit=limit, cursor=cursor, format=format, charge_to=charge_to)
+
+
 class _StrongAuthSession(_Group):
     def check(self, *, session: str, application: str | None = None, charge_to: str | None = None) -> Any:
         """Check a session. 检查会话。"""
@@ -1184,6 +1198,14 @@ class _StrongAuthSession(_Group):
     def end(self, *, session: str, application: str | None = None, charge_to: str | None = None) -> Any:
         """End a session. 结束会话。"""
         return self._client.call('strong_auth.session.end', session=session, application=application, charge_to=charge_to)
+
+    def list(self, *, application: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List open sessions. 列出在线会话。"""
+        return self._client.call('strong_auth.session.list', application=application, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def terminate(self, *, session_id: str, charge_to: str | None = None) -> Any:
+        """End somebody's session. 强制结束会话。"""
+        return self._client.call('strong_auth.session.terminate', session_id=session_id, charge_to=charge_to)
 
 
 class _StrongAuthSignOn(_Group):
@@ -1222,6 +1244,10 @@ class _StrongAuth(_Group):
         return _StrongAuthPolicy(self._client)
 
     @property
+    def report(self) -> _StrongAuthReport:
+        return _StrongAuthReport(self._client)
+
+    @property
     def session(self) -> _StrongAuthSession:
         return _StrongAuthSession(self._client)
 
@@ -1236,10 +1262,6 @@ class _StrongAuth(_Group):
     def login(self, *, challenge: str, certificate: str, signature: bytes | str, application: str | None = None, charge_to: str | None = None) -> Any:
         """Log in with a certificate's signature. 以证书签名登录。"""
         return self._client.call('strong_auth.login', challenge=challenge, certificate=certificate, signature=signature, application=application, charge_to=charge_to)
-
-    def report(self, *, start: Any, end: Any, limit: int | None = None, charge_to: str | None = None) -> Any:
-        """Login report. 登录报告。"""
-        return self._client.call('strong_auth.report', start=start, end=end, limit=limit, charge_to=charge_to)
 
 
 class _TenantAccessKey(_Group):
@@ -1771,7 +1793,8 @@ OPERATIONS: Mapping[str, Operation] = {
     'ssl_certificate.order.submit': Operation('ssl_certificate.order.submit', 'POST', '/ssl_certificate/orders/{order}/submit', ('order',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.order.upload': Operation('ssl_certificate.order.upload', 'POST', '/ssl_certificate/orders/{order}/upload', ('order',), (), 'json', 'json', 'application/json', False),
     'strong_auth.account.bind': Operation('strong_auth.account.bind', 'POST', '/strong_auth/accounts', (), (), 'json', 'json', 'application/json', True),
-    'strong_auth.account.list': Operation('strong_auth.account.list', 'GET', '/strong_auth/accounts', (), ('application', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'strong_auth.account.export': Operation('strong_auth.account.export', 'GET', '/strong_auth/accounts/file', (), ('application', 'text', 'sort', 'limit', 'cursor', 'format'), 'json', 'stream', 'application/json', False),
+    'strong_auth.account.list': Operation('strong_auth.account.list', 'GET', '/strong_auth/accounts', (), ('application', 'text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'strong_auth.account.resume': Operation('strong_auth.account.resume', 'POST', '/strong_auth/accounts/{account_id}/resume', ('account_id',), (), 'json', 'json', 'application/json', False),
     'strong_auth.account.suspend': Operation('strong_auth.account.suspend', 'POST', '/strong_auth/accounts/{account_id}/suspend', ('account_id',), (), 'json', 'json', 'application/json', False),
     'strong_auth.account.unbind': Operation('strong_auth.account.unbind', 'DELETE', '/strong_auth/accounts/{account_id}', ('account_id',), (), 'json', 'json', 'application/json', False),
@@ -1793,9 +1816,12 @@ OPERATIONS: Mapping[str, Operation] = {
     'strong_auth.oidc.userinfo': Operation('strong_auth.oidc.userinfo', 'POST', '/strong_auth/oidc/userinfo', (), (), 'json', 'raw', 'application/json', False),
     'strong_auth.policy.get': Operation('strong_auth.policy.get', 'GET', '/strong_auth/policies/{application}', ('application',), (), 'json', 'json', 'application/json', False),
     'strong_auth.policy.set': Operation('strong_auth.policy.set', 'PUT', '/strong_auth/policies/{application}', ('application',), (), 'json', 'json', 'application/json', False),
-    'strong_auth.report': Operation('strong_auth.report', 'GET', '/strong_auth/report', (), ('start', 'end', 'limit'), 'json', 'json', 'application/json', False),
+    'strong_auth.report': Operation('strong_auth.report', 'GET', '/strong_auth/report', (), ('start', 'end', 'application', 'account', 'outcome', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'strong_auth.report.export': Operation('strong_auth.report.export', 'GET', '/strong_auth/report/file', (), ('start', 'end', 'application', 'account', 'outcome', 'sort', 'limit', 'cursor', 'format'), 'json', 'stream', 'application/json', False),
     'strong_auth.session.check': Operation('strong_auth.session.check', 'POST', '/strong_auth/sessions/check', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.session.end': Operation('strong_auth.session.end', 'POST', '/strong_auth/sessions/end', (), (), 'json', 'json', 'application/json', False),
+    'strong_auth.session.list': Operation('strong_auth.session.list', 'GET', '/strong_auth/sessions', (), ('application', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'strong_auth.session.terminate': Operation('strong_auth.session.terminate', 'DELETE', '/strong_auth/sessions/{session_id}', ('session_id',), (), 'json', 'json', 'application/json', False),
     'strong_auth.sign_on.begin': Operation('strong_auth.sign_on.begin', 'POST', '/strong_auth/sign_on/begin', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.sign_on.complete': Operation('strong_auth.sign_on.complete', 'POST', '/strong_auth/sign_on/complete', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.sign_on.end': Operation('strong_auth.sign_on.end', 'POST', '/strong_auth/sign_on/end', (), (), 'json', 'json', 'application/json', False),

@@ -71,6 +71,7 @@ from miyun.offerings.ssl_certificate import tasks as ssl_certificate_tasks
 from miyun.offerings.ssl_certificate.assembly import ssl_certificate_service
 from miyun.offerings.strong_auth import protocol as strong_auth_protocol
 from miyun.offerings.strong_auth import tasks as strong_auth_tasks
+from miyun.offerings.strong_auth.report.store import ReportStore
 from miyun.offerings.strong_auth.service import StrongAuthService
 from miyun.offerings.strong_auth.sso.store import SsoStore
 from miyun.offerings.strong_auth.store import StrongAuthStore
@@ -256,6 +257,7 @@ async def assemble(
     strong_auth = StrongAuthService(
         store=StrongAuthStore(database),
         sso=SsoStore(database),
+        reports=ReportStore(database),
         issuer=issuer,
         trust=certificate.trust.directory,
         bindings=core.applications,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from idpyoidc.client.exception import OidcServiceError
 from tests.interop.strong_auth.scene import Scene
 
 from miyun.core.operation import Role
@@ -48,3 +49,36 @@ def test_a_key_is_registered_approved_used_to_sign_in_and_asked_again(scene: Sce
     page.get_by_role("link", name="English").click()
     page.get_by_role("heading", name="Sign-in keys").wait_for()
     scene.shot("person_keys_en")
+
+
+def test_the_pages_of_logins_tell_who_is_in_and_end_it(scene: Scene) -> None:
+    page, site, url = scene.page, scene.site, scene.platform.url
+    sign_in_with_password(scene, Role.TENANT_SECURITY)
+    page.goto(f"{url}/console/logins/report")
+    page.get_by_text("尚无登录记录").wait_for()
+    page.goto(f"{url}/console/logins/clients")
+    page.fill("#name", "报表系统")
+    page.fill("#redirects", "https://report.example.gov.cn/callback")
+    page.get_by_role("button", name="登记", exact=True).click()
+    assert "client_secret:" in page.inner_text("#secret")
+    scene.shot("logins_clients_zh")
+    page.goto(site.url)
+    scene.sign_in()
+    page.wait_for_url(f"{site.url}/callback*")
+    page.goto(f"{url}/console/logins/report")
+    assert "zhang.san" in page.inner_text("tbody")
+    scene.shot("logins_report_zh")
+    with page.expect_download() as file:
+        page.get_by_role("link", name="导出 CSV").click()
+    assert "zhang.san" in file.value.path().read_text("utf-8-sig")
+    page.goto(f"{url}/console/preferences?set=lang:en")
+    page.goto(f"{url}/console/logins/accounts?sort=account&text=zhang")
+    assert "zhang.san" in page.inner_text("tbody")
+    scene.shot("logins_accounts_en")
+    page.goto(f"{url}/console/logins/sessions")
+    scene.shot("logins_sessions_en")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="End", exact=True).click()
+    page.get_by_text("Nobody is logged in now").wait_for()
+    with pytest.raises(OidcServiceError, match="invalid_grant"):
+        site.handler.refresh_access_token(site.sessions[0]["state"])

@@ -52,6 +52,10 @@ GROUPS = (
         (
             Link("/console/ledger", "账本", "Ledger", "audit.records"),
             Link("/console/platform-ledger", "平台账本", "Platform ledger", "audit.all_records"),
+            Link("/console/logins/report", "登录报告", "Login report", "strong_auth.report"),
+            Link("/console/logins/sessions", "在线会话", "Open sessions", "strong_auth.session.list"),
+            Link("/console/logins/accounts", "登录账号", "Login accounts", "strong_auth.account.list"),
+            Link("/console/logins/clients", "登录客户端", "Login clients", "strong_auth.client.list"),
             Link("/console/people", "人员", "People", "account.person.list"),
             Link("/console/person-keys", "登录密钥", "Sign-in keys", "account.key.list"),
         ),

@@ -33,12 +33,6 @@ class AccountRef(Struct):
     account_id: str
 
 
-class ListAccounts(Struct):
-    application: str | None = None
-    limit: Limit = 50
-    cursor: str | None = None
-
-
 class AccountView(Struct):
     id: str
     application: str
@@ -63,11 +57,6 @@ class AccountView(Struct):
             state=account.state,
             created_at=account.created_at,
         )
-
-
-class AccountList(Struct):
-    items: list[AccountView]
-    next_cursor: str | None = None
 
 
 class PolicyRef(Struct):
@@ -147,12 +136,6 @@ class SessionView(Struct):
     expires_at: datetime | None = None
 
 
-class AskReport(Struct):
-    start: datetime
-    end: datetime
-    limit: Limit = 100
-
-
 class LoginRecord(Struct):
     application: str
     account: str
@@ -171,7 +154,3 @@ class LoginRecord(Struct):
             last_seen_at=session.last_seen_at,
             ended_at=session.ended_at,
         )
-
-
-class Report(Struct):
-    items: list[LoginRecord]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from miyun.core.i18n import Text
 from miyun.core.operation import Duty, Operation, Role
 from miyun.offerings.strong_auth import messages as m
+from miyun.offerings.strong_auth.report.operations import OPERATIONS as REPORT_OPERATIONS
 from miyun.offerings.strong_auth.service import StrongAuthService as S
 from miyun.offerings.strong_auth.sso.operations import LOGINS
 from miyun.offerings.strong_auth.sso.operations import OPERATIONS as SSO_OPERATIONS
@@ -28,19 +29,6 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"account": "zhang.san", "certificate": _PEM},
         tenant_fields=("application",),
         idempotent=True,
-    ),
-    Operation(
-        id="strong_auth.account.list",
-        summary=Text("列出已绑定的账号", "List bound accounts"),
-        method="GET",
-        path="/strong_auth/accounts",
-        request=m.ListAccounts,
-        response=m.AccountList,
-        handler=S.list_accounts,
-        roles=_READERS,
-        duty=Duty.READ,
-        example={},
-        quota_free=True,
     ),
     Operation(
         id="strong_auth.account.suspend",
@@ -166,18 +154,6 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"session": "0123456789abcdefghijklmnopqrstuv"},
         quota_free=True,
     ),
-    Operation(
-        id="strong_auth.report",
-        summary=Text("登录报告", "Login report"),
-        method="GET",
-        path="/strong_auth/report",
-        request=m.AskReport,
-        response=m.Report,
-        handler=S.report,
-        roles=frozenset({Role.TENANT_SECURITY, Role.TENANT_AUDIT, Role.TENANT_SYSTEM}),
-        duty=Duty.READ,
-        example={"start": "2026-01-01T00:00:00+08:00", "end": "2026-02-01T00:00:00+08:00"},
-        quota_free=True,
-    ),
+    *REPORT_OPERATIONS,
     *SSO_OPERATIONS,
 )

@@ -35,6 +35,8 @@ from miyun.offerings.strong_auth.model import (
     Session,
     challenge_message,
 )
+from miyun.offerings.strong_auth.report.service import Reports
+from miyun.offerings.strong_auth.report.store import ReportStore
 from miyun.offerings.strong_auth.sessions import Sessions, make_session, new_token, stored
 from miyun.offerings.strong_auth.sso.service import Entitle, SingleSignOn
 from miyun.offerings.strong_auth.sso.store import SsoStore
@@ -49,6 +51,7 @@ class StrongAuthService:
         *,
         store: StrongAuthStore,
         sso: SsoStore,
+        reports: ReportStore,
         issuer: CertificateIssuer,
         trust: TrustDirectory,
         bindings: Bindings,
@@ -65,11 +68,13 @@ class StrongAuthService:
         self.accounts = Accounts(store=store, certificates=self.certificates)
         self.sessions = Sessions(store=store, certificates=self.certificates)
         self._clock = clock
+        self.reports = Reports(reports)
         self.sso = SingleSignOn(
             store=sso,
             accounts=self.accounts,
             certificates=self.certificates,
             sessions=self.sessions,
+            reports=self.reports,
             keys=keys,
             machine=machine,
             applications=applications,
@@ -96,15 +101,6 @@ class StrongAuthService:
         self._store.add_account(account)
         call.resource.update(account=account.id, serial=account.serial)
         return m.AccountView.of(account)
-
-    async def list_accounts(self, call: Call, request: m.ListAccounts) -> m.AccountList:
-        application = call.principal.application or request.application
-        items = self._store.accounts(
-            call.require_tenant(), application=application, cursor=request.cursor, limit=request.limit + 1
-        )
-        more = len(items) > request.limit
-        items = items[: request.limit]
-        return m.AccountList(items=[m.AccountView.of(a) for a in items], next_cursor=items[-1].id if more else None)
 
     async def suspend_account(self, call: Call, request: m.AccountRef) -> m.AccountView:
         return self._move(call, request.account_id, "suspend")
@@ -151,12 +147,16 @@ class StrongAuthService:
 
     async def login(self, call: Call, request: m.Login) -> m.LoginResult:
         tenant, application = call.require_tenant(), _application(call, request.application)
+        with self.reports.noted(call, application=application, method="api"):
+            return await self._login(call, tenant, application, request)
+
+    async def _login(self, call: Call, tenant: str, application: str, request: m.Login) -> m.LoginResult:
         call.resource["challenge"] = request.challenge
         challenge = self._store.take_challenge(tenant, application, request.challenge)
         if challenge is None or challenge.expires_at <= call.now:
             raise ChallengeInvalid(field="challenge")
         certificate = read_certificate(request.certificate)
-        call.resource["serial"] = f"{certificate.serial:X}"
+        call.resource.update(serial=f"{certificate.serial:X}", subject=str(certificate.subject))
         revocation = await self.certificates.accept(tenant, application, certificate, call.now)
         verify(certificate, challenge.message, request.signature)
         account = self.accounts.of(tenant, application, certificate, call.now)
@@ -188,15 +188,10 @@ class StrongAuthService:
             self._store.end_session(session.id, call.now)
         return m.Done(done=True)
 
-    async def report(self, call: Call, request: m.AskReport) -> m.Report:
-        if request.end <= request.start:
-            raise InvalidArgument("end", Text("应晚于 start", "must be after start"))
-        sessions = self._store.sessions(call.require_tenant(), request.start, request.end, limit=request.limit)
-        return m.Report(items=[m.LoginRecord.of(s) for s in sessions])
-
     async def sweep(self) -> None:
         self._store.sweep(self._clock.now())
         await self.sso.sweep()
+        self.reports.sweep(self._clock.now())
 
     async def rotate_signing_keys(self) -> None:
         await self.sso.keys.rotate_due()

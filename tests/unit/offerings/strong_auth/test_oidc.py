@@ -25,6 +25,7 @@ from miyun.offerings.strong_auth.errors import (
     CertificateRefused,
     LoginFailed,
 )
+from miyun.offerings.strong_auth.report import messages as r
 from miyun.offerings.strong_auth.sso import messages as sso
 from miyun.offerings.strong_auth.sso.errors import SessionUnknown, SignOnRefused
 from miyun.offerings.strong_auth.sso.model import SigningKey, published, signing
@@ -231,7 +232,7 @@ def test_an_unknown_account_and_a_suspended_one_are_refused(hall: Hall, browser:
 
 
 def account_id(hall: Hall) -> str:
-    return hall.do(hall.service.list_accounts, hall.call(), m.ListAccounts()).items[0].id
+    return hall.do(hall.service.reports.accounts, hall.call(), r.ListAccounts()).items[0].id
 
 
 def test_the_browser_is_known_at_the_next_client(hall: Hall, browser: Browser, client: Relying) -> None:

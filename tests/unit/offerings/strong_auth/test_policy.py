@@ -16,6 +16,7 @@ from miyun.core.errors import InvalidArgument, NotFound
 from miyun.offerings.certificate.trust import messages as t
 from miyun.offerings.strong_auth import messages as m
 from miyun.offerings.strong_auth.errors import CertificateRefused, NotBound
+from miyun.offerings.strong_auth.report import messages as r
 from miyun.wire.revoked import Reason, RevokedEntry
 
 
@@ -128,7 +129,7 @@ def test_the_certificate_may_name_the_account_itself(abroad: Abroad) -> None:
         abroad.enter()
     abroad.allow(level="chain", account_field="CN")
     assert abroad.enter().account == "李四"
-    [kept] = abroad.do(abroad.service.list_accounts, abroad.call(), m.ListAccounts()).items
+    [kept] = abroad.do(abroad.service.reports.accounts, abroad.call(), r.ListAccounts()).items
     assert kept.account == "李四", "it can be suspended like any other"
     abroad.do(abroad.service.unbind_account, abroad.call(), m.AccountRef(account_id=kept.id))
     abroad.allow(level="chain", account_field="UID")
@@ -144,10 +145,10 @@ def test_opening_the_page_keeps_no_account(abroad: Abroad) -> None:
     query = client.query()
     page = browser.visit(query)
     browser.sign(query, page, signature=abroad.outside.leaf.key.sign(page.message.encode()))
-    [kept] = abroad.do(abroad.service.list_accounts, abroad.call(), m.ListAccounts()).items
+    [kept] = abroad.do(abroad.service.reports.accounts, abroad.call(), r.ListAccounts()).items
     abroad.do(abroad.service.unbind_account, abroad.call(), m.AccountRef(account_id=kept.id))
     assert browser.visit(client.query()).known
-    assert not abroad.do(abroad.service.list_accounts, abroad.call(), m.ListAccounts()).items
+    assert not abroad.do(abroad.service.reports.accounts, abroad.call(), r.ListAccounts()).items
 
 
 def test_the_policy_is_shown_as_it_was_set(abroad: Abroad) -> None:

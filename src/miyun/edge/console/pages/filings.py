@@ -34,6 +34,8 @@ _EXPORTS: Final = {
     "filings": "certificate.application.export",
     "recoveries": "certificate.recovery.export",
     "evidence": "signature.evidence.list_export",
+    "logins": "strong_auth.report.export",
+    "accounts": "strong_auth.account.export",
 }
 _FILES: Final = (
     ("pem", "证书（PEM）", "Certificate (PEM)"),

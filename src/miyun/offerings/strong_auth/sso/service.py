@@ -18,6 +18,7 @@ from miyun.offerings.strong_auth.accounts import Accounts
 from miyun.offerings.strong_auth.certificates import Certificates, verify
 from miyun.offerings.strong_auth.errors import AccountNotActive
 from miyun.offerings.strong_auth.model import SESSION_IDLE, SESSION_LIFETIME, Account, AccountState
+from miyun.offerings.strong_auth.report.service import Reports
 from miyun.offerings.strong_auth.sessions import Sessions, make_session, new_token, stored
 from miyun.offerings.strong_auth.sso import messages as m
 from miyun.offerings.strong_auth.sso.cas import CasServer
@@ -40,6 +41,7 @@ class SingleSignOn:
         accounts: Accounts,
         certificates: Certificates,
         sessions: Sessions,
+        reports: Reports,
         keys: KeyDirectory,
         machine: Machine,
         applications: ApplicationDirectory,
@@ -51,6 +53,7 @@ class SingleSignOn:
         self._accounts = accounts
         self._certificates = certificates
         self._sessions = sessions
+        self._reports = reports
         self._applications = applications
         self._entitle = entitle
         self._clock = clock
@@ -95,9 +98,16 @@ class SingleSignOn:
         if isinstance(asked, SentBack):
             raise SignOnRefused("the request is not valid")
         client = asked.client
+        self._reports.check_address(call.peer, call.now)
         entitled = await self._entitle(client.tenant, client.application, call.now)
         call.tenant, call.instance, call.binding = client.tenant, entitled.instance, entitled.binding
         call.resource.update(client=client.id, application=client.application)
+        with self._reports.noted(call, application=client.application, method=request.protocol, client=client.id):
+            return await self._complete(call, asked, request)
+
+    async def _complete(self, call: Call, asked: Asked, request: m.CompleteLogin) -> m.LoginDone:
+        client = asked.client
+        call.detail["signed"] = request.certificate is not None
         if request.certificate is None:
             browser = self._browser(request.tenant, request.sso, asked, call.now)
             if browser is None:
@@ -107,7 +117,7 @@ class SingleSignOn:
             token = new_token()
             challenge, browser = await self._signed(call, asked, request, stored(token))
         account, revocation = await self._account(asked, browser, call.now)
-        call.resource["serial"] = account.serial
+        call.resource.update(serial=account.serial, subject=account.subject)
         call.detail["account"] = account.account
         session = make_session(
             account,
@@ -128,7 +138,7 @@ class SingleSignOn:
         if not challenge:
             self._store.touch_browser(browser.id, call.now)
         call.resource["grant"] = grant.id
-        call.detail.update(revocation=revocation, signed=bool(challenge))
+        call.detail["revocation"] = revocation
         return m.LoginDone(redirect=location, sso=token)
 
     async def logout(self, call: Call, request: m.Logout) -> m.LogoutDone:
@@ -192,7 +202,7 @@ class SingleSignOn:
         signed = await self._challenges.check(request.challenge, _bound(client), request.browser, call.now)
         call.resource["challenge"] = signed.name
         certificate = read_certificate(request.certificate or "")
-        call.resource["serial"] = f"{certificate.serial:X}"
+        call.resource.update(serial=f"{certificate.serial:X}", subject=str(certificate.subject))
         verify(certificate, signed.message, request.signature)
         browser = BrowserSession(
             id=browser_id,

@@ -783,6 +783,32 @@ def upgrade() -> None:
     )
     op.create_index("ix_strong_auth_account_tenant_id", "strong_auth_account", ["tenant", "id"], unique=False)
     op.create_table(
+        "strong_auth_attempt",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("tenant", sa.String(length=40), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("client", sa.String(length=40), nullable=False),
+        sa.Column("method", sa.String(length=8), nullable=False),
+        sa.Column("account", sa.String(length=128), nullable=False),
+        sa.Column("subject", sa.String(length=1024), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("outcome", sa.String(length=64), nullable=False),
+        sa.Column("revocation", sa.String(length=16), nullable=False),
+        sa.Column("signed", sa.Boolean(), nullable=False),
+        sa.Column("peer", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_attempt")),
+    )
+    op.create_index("ix_strong_auth_attempt_at", "strong_auth_attempt", ["at"], unique=False)
+    op.create_index("ix_strong_auth_attempt_peer_at", "strong_auth_attempt", ["peer", "at"], unique=False)
+    op.create_index(
+        "ix_strong_auth_attempt_tenant_account_id", "strong_auth_attempt", ["tenant", "account", "id"], unique=False
+    )
+    op.create_index("ix_strong_auth_attempt_tenant_at_id", "strong_auth_attempt", ["tenant", "at", "id"], unique=False)
+    op.create_index(
+        "ix_strong_auth_attempt_tenant_outcome_id", "strong_auth_attempt", ["tenant", "outcome", "id"], unique=False
+    )
+    op.create_table(
         "strong_auth_browser",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("tenant", sa.String(length=40), nullable=False),
