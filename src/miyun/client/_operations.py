@@ -257,9 +257,17 @@ class _CertificateRecovery(_Group):
 
 
 class _CertificateTemplate(_Group):
+    def create(self, *, template: str, base: str, name_zh: str, name_en: str, required: Sequence[Any] | None = None, fixed: Mapping[str, Any] | None = None, names: Sequence[Any] | None = None, domains: Sequence[Any] | None = None, families: Sequence[Any] | None = None, purposes: Sequence[Any] | None = None, days: int | None = None, max_days: int | None = None, pair: str | None = None, review: str | None = None, published: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Make a certificate template of the tenant's own. 新建本租户的证书模板。"""
+        return self._client.call('certificate.template.create', template=template, base=base, name_zh=name_zh, name_en=name_en, required=required, fixed=fixed, names=names, domains=domains, families=families, purposes=purposes, days=days, max_days=max_days, pair=pair, review=review, published=published, charge_to=charge_to, idempotency_key=idempotency_key)
+
     def list(self, *, charge_to: str | None = None) -> Any:
         """List certificate templates. 列出证书模板。"""
         return self._client.call('certificate.template.list', charge_to=charge_to)
+
+    def retire(self, *, template: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Retire a certificate template of the tenant's own. 停用本租户的证书模板。"""
+        return self._client.call('certificate.template.retire', template=template, charge_to=charge_to, idempotency_key=idempotency_key)
 
 
 class _CertificateTrustAuthority(_Group):
@@ -1657,7 +1665,9 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.resume': Operation('certificate.resume', 'POST', '/certificates/{serial}/resume', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.revoke': Operation('certificate.revoke', 'POST', '/certificates/{serial}/revoke', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.suspend': Operation('certificate.suspend', 'POST', '/certificates/{serial}/suspend', ('serial',), (), 'json', 'json', 'application/json', True),
+    'certificate.template.create': Operation('certificate.template.create', 'POST', '/certificates/templates', (), (), 'json', 'json', 'application/json', True),
     'certificate.template.list': Operation('certificate.template.list', 'GET', '/certificates/templates', (), (), 'json', 'json', 'application/json', False),
+    'certificate.template.retire': Operation('certificate.template.retire', 'POST', '/certificates/templates/{template}/retire', ('template',), (), 'json', 'json', 'application/json', True),
     'certificate.trust.authority.add': Operation('certificate.trust.authority.add', 'POST', '/certificates/trust/lists/{trust_list}/authorities', ('trust_list',), (), 'json', 'json', 'application/json', True),
     'certificate.trust.authority.export': Operation('certificate.trust.authority.export', 'GET', '/certificates/trust/lists/{trust_list}/authorities/file', ('trust_list',), ('text', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.trust.authority.list': Operation('certificate.trust.authority.list', 'GET', '/certificates/trust/lists/{trust_list}/authorities', ('trust_list',), ('text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),

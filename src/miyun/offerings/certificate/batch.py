@@ -10,10 +10,10 @@ from miyun.core.i18n import Text
 from miyun.core.operation import Call
 from miyun.offerings.certificate.applications.requests import check_key, read_requests
 from miyun.offerings.certificate.authority import Authorities
+from miyun.offerings.certificate.derived.service import Templates
 from miyun.offerings.certificate.issuance import Issuance, Issued, Order, subject_of
 from miyun.offerings.certificate.messages import BatchError, BatchItem, BatchRequest, BatchResult, BatchView
 from miyun.offerings.certificate.model import serial_text
-from miyun.offerings.certificate.templates import TEMPLATES
 from miyun.wire.pkcs10 import CertificationRequest
 from miyun.wire.x509 import certificates_pem, parse_certificate
 
@@ -21,15 +21,16 @@ _TURN: Final = 32  # items that are read before others get their turn
 
 
 class Batches:
-    def __init__(self, *, issuance: Issuance, authorities: Authorities) -> None:
+    def __init__(self, *, issuance: Issuance, authorities: Authorities, templates: Templates) -> None:
         self._issuance = issuance
         self._authorities = authorities
+        self._templates = templates
 
     async def issue(self, call: Call, request: BatchRequest) -> BatchView:
         """Raises InvalidArgument for a template that no tenant may ask for; what is wrong with an item is in its
         result."""
-        check_template(request.template)
         tenant = call.require_tenant()
+        self._templates.for_tenant(tenant, request.template)
         outcomes: list[list[Issued] | MiyunError | None] = [None] * len(request.items)
         orders: dict[int, Order] = {}
         for start in range(0, len(request.items), _TURN):
@@ -63,12 +64,6 @@ class Batches:
             items=results,
             chain_pem=certificates_pem(parse_certificate(item) for item in chain),
         )
-
-
-def check_template(slug: str) -> None:
-    """Raises InvalidArgument for one of the platform's own; what does not exist is refused where it is used."""
-    if slug in TEMPLATES and not TEMPLATES[slug].tenants:
-        raise InvalidArgument("template", Text("该模板仅供平台自用", "this template is for the platform itself"))
 
 
 def _order(tenant: str, request: BatchRequest, item: BatchItem, csr: CertificationRequest | MiyunError | None) -> Order:

@@ -73,6 +73,9 @@ def check_subject(subject: Name, template: Template) -> None:
     for attribute in template.required:
         if not (subject.get(attribute) or "").strip():
             raise InvalidArgument("subject", Text(f"缺少 {attribute}", f"{attribute} is missing"))
+    for attribute, value in template.fixed:
+        if subject.get(attribute) != value:
+            raise InvalidArgument("subject", Text(f"{attribute} 应为“{value}”", f"{attribute} has to be '{value}'"))
     # A NUL, a line break or a mark that turns the direction of writing makes a name read as another.
     if not all(value.replace("\u3000", " ").isprintable() for rdn in subject.rdns for _, value in rdn):
         raise InvalidArgument("subject", Text("含有不可见的控制字符", "it holds control characters that do not show"))
@@ -88,7 +91,8 @@ def sort_names(names: Sequence[str], template: Template) -> dict[str, list[str]]
                 "names", Text(f"该模板不允许的名称：{name}", f"this template does not allow the name {name}")
             )
         if kind == "dns":
-            _check_dns(name)
+            check_dns(name)
+            _check_domain(name, template)
         found.setdefault(kind, []).append(name)
     if template.names_required and not found:
         raise InvalidArgument("names", Text("该模板需要域名或 IP 地址", "this template needs a DNS name or IP address"))
@@ -105,8 +109,15 @@ def _kind(name: str) -> str:
     return "ip"
 
 
-def _check_dns(name: str) -> None:
+def check_dns(name: str, field: str = "names") -> None:
     """Letters, digits and hyphens (RFC 1123 2.1), with a wildcard for the whole first label at most."""
     labels = name.removeprefix("*.").split(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise InvalidArgument("names", Text(f"不是域名：{name[:64]}", f"not a DNS name: {name[:64]}"))
+        raise InvalidArgument(field, Text(f"不是域名：{name[:64]}", f"not a DNS name: {name[:64]}"))
+
+
+def _check_domain(name: str, template: Template) -> None:
+    lower = name.lower()
+    if template.domains and not any(lower == domain or lower.endswith(f".{domain}") for domain in template.domains):
+        under = ", ".join(template.domains)
+        raise InvalidArgument("names", Text(f"域名须在 {under} 之下", f"DNS names lie under {under}"))

@@ -20,9 +20,9 @@ from miyun.offerings.certificate.checks import (
     check_subject,
     sort_names,
     subject_of,
-    template_of,
     usable_key,
 )
+from miyun.offerings.certificate.derived.service import Templates
 from miyun.offerings.certificate.errors import KeyRefused
 from miyun.offerings.certificate.model import (
     BACKDATE,
@@ -41,7 +41,7 @@ from miyun.wire.name import Name
 from miyun.wire.spki import PublicKey
 from miyun.wire.x509 import parse_certificate
 
-__all__ = ("Issuance", "Issued", "Order", "subject_of", "template_of", "usable_key")
+__all__ = ("Issuance", "Issued", "Order", "subject_of", "usable_key")
 
 _ATTEMPTS: Final = 3
 _TURN: Final = 16  # orders that are worked on before others get their turn
@@ -85,9 +85,12 @@ class _Work:
 
 
 class Issuance:
-    def __init__(self, *, store: CertificateStore, authorities: Authorities, clock: Clock) -> None:
+    def __init__(
+        self, *, store: CertificateStore, authorities: Authorities, templates: Templates, clock: Clock
+    ) -> None:
         self._store = store
         self._authorities = authorities
+        self._templates = templates
         self._clock = clock
         self._profiles = Profiles(authorities)
 
@@ -106,11 +109,15 @@ class Issuance:
         of them: a locked machine, a full disk. Then nothing is issued."""
         outcomes: dict[int, list[Issued] | MiyunError] = {}
         works: dict[int, _Work] = {}
+        known: dict[tuple[str | None, str], Template] = {}
         for place, order in enumerate(orders):
             if place % _TURN == _TURN - 1:
                 await asyncio.sleep(0)
             try:
-                works[place] = self._begin(order, at)
+                which = (order.tenant, order.template)
+                if which not in known:
+                    known[which] = self._templates.of(*which)
+                works[place] = self._begin(order, known[which], at)
             except MiyunError as error:
                 outcomes[place] = error
         outcomes |= await self._reserve(works, at)
@@ -125,19 +132,31 @@ class Issuance:
 
     def check(self, order: Order) -> Template:
         """All that can be told before anything is made. Raises InvalidArgument."""
-        template = template_of(order.template)
+        template = self._templates.of(order.tenant, order.template)
+        self._check(order, template)
+        return template
+
+    def template(self, tenant: str | None, slug: str) -> Template:
+        """What a tenant may ask for, by the platform's or its own template. Raises InvalidArgument."""
+        return self._templates.for_tenant(tenant, slug)
+
+    def _check(self, order: Order, template: Template) -> None:
         check_subject(order.subject, template)
         if any(parse_certificate(item.der).subject.matches(order.subject) for item in self._authorities.all()):
             raise InvalidArgument(
                 "subject", Text("与认证机构的名称相同", "is the name of one of the certification authorities")
             )
-        usable_key("public_key", order.spki)
+        key = usable_key("public_key", order.spki)
+        if (family := FAMILY_OF_KEY[key.algorithm]) not in template.families:
+            text = ", ".join(sorted(template.families))
+            raise InvalidArgument(
+                "public_key", Text(f"该模板只用于 {text} 密钥", f"a key of {family}: this template is for {text}")
+            )
         _days(template, order.days)
         sort_names(order.names, template)
-        return template
 
-    def _begin(self, order: Order, at: datetime) -> _Work:
-        template = self.check(order)
+    def _begin(self, order: Order, template: Template, at: datetime) -> _Work:
+        self._check(order, template)
         keys = [(Usage.SIGN, usable_key("public_key", order.spki))]
         if order.encryption_spki is not None:
             keys.append((Usage.ENCRYPT, _encryption_key(template, order, keys[0][1])))

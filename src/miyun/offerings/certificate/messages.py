@@ -239,6 +239,13 @@ class TemplateView(Struct, frozen=True):
     days: int
     max_days: int
     pair: bool
+    review: bool
+    published: bool
+    base: str | None  # of a tenant's own: the platform's that it comes from
+    fixed: dict[str, str]
+    domains: list[str]
+    families: list[str]
+    purposes: list[str]
 
 
 class TemplateList(Struct, frozen=True):

@@ -14,7 +14,9 @@ from miyun.offerings.certificate.applications.requests import read_request
 from miyun.offerings.certificate.applications.service import Applications
 from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities, Ceremony
-from miyun.offerings.certificate.batch import Batches, check_template
+from miyun.offerings.certificate.batch import Batches
+from miyun.offerings.certificate.derived.service import Templates
+from miyun.offerings.certificate.derived.store import TemplateStore
 from miyun.offerings.certificate.errors import (
     CertificateAlreadyRevoked,
     CertificateNotComplete,
@@ -46,7 +48,6 @@ from miyun.offerings.certificate.messages import (
     RevokeRequest,
     SerialRequest,
     TemplateList,
-    TemplateView,
     VerifyRequest,
     VerifyView,
 )
@@ -66,7 +67,6 @@ from miyun.offerings.certificate.register import RegisterSearch, view
 from miyun.offerings.certificate.responder import OcspResponder
 from miyun.offerings.certificate.revocation import Revocation
 from miyun.offerings.certificate.store import CertificateStore
-from miyun.offerings.certificate.templates import TEMPLATES
 from miyun.offerings.certificate.trust.own import OwnAuthorities
 from miyun.offerings.certificate.trust.service import TrustService
 from miyun.wire.x509 import (
@@ -98,8 +98,9 @@ class CertificateService:
         self.authorities = Authorities(
             store=store, machine=machine, ceremony=ceremony, clock=clock, ledger=ledger, base_url=base_url
         )
-        self.issuance = Issuance(store=store, authorities=self.authorities, clock=clock)
-        self.batches = Batches(issuance=self.issuance, authorities=self.authorities)
+        self.templates = Templates(TemplateStore(store.database))
+        self.issuance = Issuance(store=store, authorities=self.authorities, templates=self.templates, clock=clock)
+        self.batches = Batches(issuance=self.issuance, authorities=self.authorities, templates=self.templates)
         self.escrow = KeyCentre(store=store.escrow, machine=machine, issuance=self.issuance)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
         filed = ApplicationStore(store.database)
@@ -155,7 +156,7 @@ class CertificateService:
     async def issue(self, call: Call, request: IssueRequest) -> IssuedView:
         """Certify the key of a request that is signed by that key."""
         csr = read_request(request.csr)
-        check_template(request.template)
+        self.templates.for_tenant(call.tenant, request.template)
         order = Order(
             tenant=call.require_tenant(),
             template=request.template,
@@ -312,22 +313,7 @@ class CertificateService:
         return AuthorityList(items=[self.authority_view(item.id) for item in self.authorities.all()])
 
     async def template_list(self, call: Call, request: Empty) -> TemplateList:
-        return TemplateList(
-            items=[
-                TemplateView(
-                    template=item.slug,
-                    name_zh=item.name.zh,
-                    name_en=item.name.en,
-                    required=list(item.required),
-                    names=sorted(item.names),
-                    days=item.days,
-                    max_days=item.max_days,
-                    pair=item.pair,
-                )
-                for item in TEMPLATES.values()
-                if item.tenants
-            ]
-        )
+        return TemplateList(items=await asyncio.to_thread(self.templates.views, call.tenant))
 
     def verify_certificate(
         self, leaf: X509Certificate, others: list[X509Certificate], at: datetime, purpose: Purpose | None

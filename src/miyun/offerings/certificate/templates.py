@@ -40,6 +40,9 @@ class Template:
     tls: bool = False  # browsers are to take its holder for a server: the CA/Browser Forum's points are asked
     review: bool = True  # by a second person, before an application is granted
     published: bool = True  # anybody may download a certificate of it
+    families: frozenset[Family] = frozenset(Family)  # of keys that it certifies
+    fixed: tuple[tuple[str, str], ...] = ()  # subject attributes that have these values
+    domains: tuple[str, ...] = ()  # under which DNS names lie; none: anywhere
 
     def key_usage(self, usage: Usage, family: Family) -> tuple[str, ...]:
         return self.sign_usage if usage is Usage.SIGN else _ENCRYPTION[family]

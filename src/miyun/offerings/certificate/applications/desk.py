@@ -33,7 +33,7 @@ from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.errors import KeyRefused, unreadable
 from miyun.offerings.certificate.escrow.centre import KeyCentre
-from miyun.offerings.certificate.issuance import subject_of, template_of
+from miyun.offerings.certificate.issuance import Issuance, subject_of
 from miyun.offerings.certificate.model import Certificate, KeyUse, Usage, key_digest, serial_text
 from miyun.offerings.certificate.model import State as CertificateState
 from miyun.offerings.certificate.templates import Template
@@ -49,9 +49,16 @@ from miyun.wire.x509.general_name import GeneralName
 
 class Desk:
     def __init__(
-        self, *, store: ApplicationStore, authorities: Authorities, centre: KeyCentre, fulfilment: Fulfilment
+        self,
+        *,
+        store: ApplicationStore,
+        authorities: Authorities,
+        issuance: Issuance,
+        centre: KeyCentre,
+        fulfilment: Fulfilment,
     ) -> None:
         self._store = store
+        self._issuance = issuance
         self._authorities = authorities
         self._fulfilment = fulfilment
         self._centre = centre
@@ -59,7 +66,7 @@ class Desk:
     # apply
 
     async def apply(self, call: Call, request: m.ApplyRequest) -> m.ApplicationView:
-        template = _template(request.template)
+        template = self._issuance.template(call.tenant, request.template)
         csr = read_request(request.csr)
         pair = _pair(request, csr)
         subject = subject_of(request.subject) if request.subject else csr.subject
@@ -91,7 +98,7 @@ class Desk:
             raise InvalidArgument(
                 "csr", Text("不是该证书的密钥；更换密钥请用 rekey", "is of another key: use rekey for a new one")
             )
-        template = _template(old.template)
+        template = self._issuance.template(call.tenant, old.template)
         item = self._application(call, Kind.RENEWAL, template, certificate.subject, certificate.spki_der)
         return await self._hand_in(
             call,
@@ -124,7 +131,7 @@ class Desk:
                     "is needed for a pair whose encryption key was brought along, and for no other",
                 ),
             )
-        template = _template(old.template)
+        template = self._issuance.template(call.tenant, old.template)
         item = self._application(call, Kind.REKEY, template, certificate.subject, csr.spki_der)
         return await self._hand_in(
             call,
@@ -290,13 +297,6 @@ class Desk:
 
 def _caller(call: Call) -> str:
     return call.application or call.principal.id
-
-
-def _template(slug: str) -> Template:
-    template = template_of(slug)
-    if not template.tenants:
-        raise InvalidArgument("template", Text("该模板仅供平台自用", "this template is for the platform itself"))
-    return template
 
 
 def _pair(request: m.ApplyRequest, csr: CertificationRequest) -> Pair:

@@ -56,7 +56,9 @@ class Applications:
         self.fulfilment = Fulfilment(
             store=store, issuance=issuance, centre=centre, revocation=revocation, ledger=ledger, clock=clock
         )
-        self.desk = Desk(store=store, authorities=authorities, centre=centre, fulfilment=self.fulfilment)
+        self.desk = Desk(
+            store=store, authorities=authorities, issuance=issuance, centre=centre, fulfilment=self.fulfilment
+        )
         self.files = Files(desk=self.desk, store=store, authorities=authorities, centre=centre)
 
     async def page(self, call: Call, request: m.ListRequest) -> m.ApplicationPage:

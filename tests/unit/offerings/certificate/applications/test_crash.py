@@ -92,8 +92,8 @@ def test_what_can_never_be_issued_is_rejected_with_the_reason(office: Office, mo
         applied = await office.apply(csr)
         with monkeypatch.context() as patch:
             patch.setattr(fulfilment.Fulfilment, "check", lambda self, item: None)
-            patch.setattr("miyun.offerings.certificate.templates.TEMPLATES", {})
-            patch.setattr("miyun.offerings.certificate.issuance.TEMPLATES", {})
+            patch.setattr("miyun.offerings.certificate.checks.TEMPLATES", {})
+            patch.setattr("miyun.offerings.certificate.derived.service.TEMPLATES", {})
             assert (await office.approve(applied.application)).state == "rejected"
         found = await office.ask("get", office.call("sec"), application=applied.application)
         assert "InvalidArgument" in found.reason

@@ -236,6 +236,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("authority", "shard", name=op.f("pk_certificate_shard")),
     )
     op.create_table(
+        "certificate_template",
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("slug", sa.String(length=64), nullable=False),
+        sa.Column("base", sa.String(length=64), nullable=False),
+        sa.Column("name_zh", sa.String(length=64), nullable=False),
+        sa.Column("name_en", sa.String(length=64), nullable=False),
+        sa.Column("narrowing", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("created_by", sa.String(length=64), nullable=False),
+        sa.Column("retired_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant", "slug", name=op.f("pk_certificate_template")),
+    )
+    op.create_table(
         "certificate_trust_authority",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),

@@ -1,0 +1,1 @@
+"""Templates that a tenant derives from the platform's, within their bounds."""
