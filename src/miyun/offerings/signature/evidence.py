@@ -1,4 +1,4 @@
-"""What the signature room gives to the acceptance dossier: signers with their certificates, and calls per hour."""
+"""What the signature room gives to the acceptance dossier: signers with certificates, calls per hour, kept evidence."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from miyun.core.catalogue import Evidence
 from miyun.core.clock import SHANGHAI
 from miyun.core.i18n import Text
+from miyun.offerings.signature.archive.model import STATE_TEXTS
 from miyun.offerings.signature.service import SignatureService
 from miyun.wire.x509 import certificates_pem, parse_certificate
 
@@ -57,6 +58,27 @@ async def evidence(
             ),
             "text/csv",
             Text("每钟点签名验签次数", "Signature calls per clock hour"),
+        ),
+        Evidence(
+            "kept.csv",
+            _table(
+                ("标识", "名称", "格式", "签名者", "SM3", "状态", "留存", "固定"),
+                (
+                    (
+                        item.id,
+                        item.name,
+                        item.kind.value,
+                        item.signers,
+                        item.fingerprint,
+                        STATE_TEXTS[item.state].zh,
+                        _local(item.kept_at),
+                        _local(item.sealed_at) if item.sealed_at else "",
+                    )
+                    for item in service.archive.kept_between(tenant, start, end)
+                ),
+            ),
+            "text/csv",
+            Text("留存证据登记表", "Register of kept evidence"),
         ),
     ]
 

@@ -9,8 +9,8 @@ OFFERING = Offering(
     slug="signature",
     name=Text("签名验签", "Signing and verification"),
     summary=Text(
-        "SM2、ECDSA、RSA 签名与 CMS 消息（GB/T 35275、RFC 5652），密钥不出密码机，验签说明原因。",
-        "SM2, ECDSA and RSA signatures and CMS messages (GB/T 35275, RFC 5652); keys stay in the machine.",
+        "SM2、ECDSA、RSA 签名，CMS、PDF、XML；密钥不出密码机，验签说明原因，证据长期留存。",
+        "SM2, ECDSA and RSA signatures, CMS, PDF, XML; keys stay in the machine; evidence that lasts.",
     ),
     category="crypto",
     state="available",

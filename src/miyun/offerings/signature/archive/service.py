@@ -130,6 +130,9 @@ class ArchiveService:
         call.detail["hash"] = request.hash
         return _view(self._find(call, request.evidence))
 
+    def kept_between(self, tenant: str, start: datetime, end: datetime) -> list[Kept]:
+        return self._store.kept_between(tenant, start, end)
+
     def _find(self, call: Call, ref: str) -> Kept:
         found = self._store.find(call.require_tenant(), ref)
         if found is None:

@@ -126,6 +126,13 @@ class ArchiveStore:
             rows = connection.execute(page_of(query, sort, place, columns=columns, key=table.c.id, limit=limit)).all()
         return [_kept(row) for row in rows]
 
+    def kept_between(self, tenant: str, start: datetime, end: datetime) -> list[Kept]:
+        table = kept_table
+        query = select(table).where(table.c.tenant == tenant, table.c.kept_at >= start, table.c.kept_at < end)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(table.c.id)).all()
+        return [_kept(row) for row in rows]
+
     def documents(self, kept: str) -> Documents:
         """Of an object that was found for its tenant."""
         table = document_table
