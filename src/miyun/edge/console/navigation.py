@@ -43,6 +43,7 @@ GROUPS = (
             Link("/console/verify", "验证签名", "Verify a signature", "signature.cms.verify"),
             Link("/console/evidence", "签名证据", "Signature evidence", "signature.evidence.list"),
             Link("/console/filings", "证书申请", "Certificate applications", "certificate.application.list"),
+            Link("/console/usbkeys", "智能密码钥匙", "USB keys", "usbkey.key.list"),
             Link("/console/recoveries", "密钥恢复", "Key recovery", "certificate.recovery.list"),
         ),
     ),

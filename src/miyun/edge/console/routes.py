@@ -29,6 +29,7 @@ from miyun.edge.console.pages import (
     sign_in,
     sign_on,
     trust,
+    usbkeys,
     verification,
 )
 from miyun.edge.console.pages.listing import Answer, Handler
@@ -96,6 +97,13 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.POST, "/console/evidence", verification.keep, False),
     (HttpMethod.GET, "/console/evidence/{evidence:str}", verification.evidence_one, False),
     (HttpMethod.GET, "/console/evidence/{evidence:str}/file", verification.evidence_file, False),
+    (HttpMethod.GET, "/console/usbkeys", usbkeys.usbkeys, False),
+    (HttpMethod.POST, "/console/usbkeys", usbkeys.register, False),
+    (HttpMethod.GET, "/console/usbkeys/{usbkey:str}", usbkeys.usbkey, False),
+    (HttpMethod.POST, "/console/usbkeys/{usbkey:str}/{verb:str}", usbkeys.act, False),
+    (HttpMethod.GET, "/console/usbkey-approvals", usbkeys.approvals, False),
+    (HttpMethod.POST, "/console/usbkey-approvals/{approval:str}/{verb:str}", usbkeys.decide, False),
+    (HttpMethod.GET, "/console/usbkey-compatibility", usbkeys.compatibility, False),
     (HttpMethod.GET, "/console/ledger", audit.ledger, False),
     (HttpMethod.GET, "/console/ledger/{seq:str}", audit.proof, False),
     (HttpMethod.GET, "/console/platform-ledger", audit.platform_ledger, False),

@@ -36,6 +36,7 @@ _EXPORTS: Final = {
     "evidence": "signature.evidence.list_export",
     "logins": "strong_auth.report.export",
     "accounts": "strong_auth.account.export",
+    "usbkeys": "usbkey.key.export",
 }
 _FILES: Final = (
     ("pem", "证书（PEM）", "Certificate (PEM)"),

@@ -1,0 +1,296 @@
+"""USB keys: stock and holders, the life of one, what two people decide, what works with what."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from miyun.core.errors import InvalidArgument, NotFound
+from miyun.core.i18n import Text
+from miyun.edge.console.page import Page
+from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown
+
+_HERE: Final = "/console/usbkeys"
+_APPROVALS: Final = "/console/usbkey-approvals"
+_STATES: Final = {
+    "stock": ("在库", "in stock", "plain"),
+    "initialised": ("已初始化", "initialised", "plain"),
+    "personalised": ("已写证书", "personalised", "ok"),
+    "issued": ("已发放", "handed out", "ok"),
+    "lost": ("已挂失", "reported lost", "risk"),
+    "returned": ("已收回", "returned", "warn"),
+    "scrapped": ("已报废", "scrapped", "plain"),
+}
+_EVENTS: Final = {
+    "register": ("入库", "registered"),
+    "initialise": ("初始化", "initialised"),
+    "personalise": ("写入证书", "certificates written"),
+    "hand_out": ("发放", "handed out"),
+    "lose": ("挂失", "reported lost"),
+    "take_back": ("收回", "taken back"),
+    "scrap": ("报废", "scrapped"),
+    "unlock": ("解锁 PIN", "PIN unlocked"),
+}
+_REQUESTS: Final = {
+    "pending": ("待批准", "waiting for approval", "warn"),
+    "approved": ("已批准，待领取", "approved and not collected yet", "ok"),
+    "done": ("已办结", "done", "plain"),
+    "rejected": ("已驳回", "rejected", "risk"),
+    "expired": ("已过期", "expired", "plain"),
+}
+_KINDS: Final = {"unlock": ("解锁 PIN", "unlock the PIN"), "scrap": ("报废", "scrap")}
+_SORTS: Final = (
+    ("-registered_at", "入库时间，新的在前", "Registered, newest first"),
+    ("serial", "序列号", "Serial number"),
+    ("label", "标签", "Label"),
+    ("expires_at", "证书到期，近的在前", "Certificates end, soonest first"),
+    ("-changed_at", "状态变化，新的在前", "Changed, newest first"),
+)
+_VERBS: Final = {
+    "issued": ("lose", "take_back"),
+    "personalised": ("hand_out", "lose", "take_back"),
+    "lost": ("take_back",),
+}
+_UNLOCKABLE: Final = ("initialised", "personalised", "issued")
+_SCRAPPABLE: Final = ("stock", "initialised", "returned", "lost")
+
+
+async def usbkeys(page: Page) -> Answer:
+    t = page.text
+    state, text = page.query.get("state", ""), page.query.get("text", "")
+    sort = page.query.get("sort", "")
+    expiring = page.query.get("expiring", "") == "30"
+    wanted: dict[str, Any] = {
+        **({"state": state} if state in _STATES else {}),
+        **({"text": text} if text else {}),
+        **({"sort": sort} if sort in [name for name, _, _ in _SORTS] else {}),
+        **({"expiring_days": 30} if expiring else {}),
+    }
+    listed = await page.run("usbkey.key.list", **wanted, **cursor_of(page))
+    rows = [
+        Row(
+            (
+                item.serial,
+                shown(item.label),
+                t(*_STATES[item.state][:2]),
+                shown(item.holder),
+                shown(item.subject),
+                shown(item.expires_at),
+            ),
+            f"{_HERE}/{item.usbkey}",
+            _STATES[item.state][2],
+            2,
+        )
+        for item in listed.items
+    ]
+    kept = urlencode({name: page.query[name] for name in ("state", "text", "sort", "expiring") if page.query.get(name)})
+    following = next_page(_HERE, listed.next_cursor)
+    return page.render(
+        "usbkeys.html",
+        heading=t("智能密码钥匙", "USB keys"),
+        caption="",
+        columns=(
+            t("序列号", "Serial"),
+            t("标签", "Label"),
+            t("状态", "State"),
+            t("持有人", "Holder"),
+            t("证书主体", "Subject"),
+            t("证书到期", "Certificates end"),
+        ),
+        rows=rows,
+        empty=t(
+            "没有符合条件的钥匙。请先批量入库，再用 miyun usbkey personalise 写证书。",
+            "No key like that. Register keys below, then set them up with miyun usbkey personalise.",
+        ),
+        next=f"{following}&{kept}" if following and kept else following,
+        state=state,
+        text=text,
+        sort=sort,
+        expiring=expiring,
+        states=[(name, t(zh, en)) for name, (zh, en, _) in _STATES.items()],
+        sorts=[(name, t(zh, en)) for name, zh, en in _SORTS],
+    )
+
+
+async def register(page: Page) -> Answer:
+    """A line each: serial number, label, maker, model."""
+    names = ("serial", "label", "maker", "model")
+    lines = csv.reader(page.form.get("keys", "").replace("，", ",").splitlines())
+    items = [
+        dict(zip(names, (cell.strip() for cell in line), strict=False)) for line in lines if any(map(str.strip, line))
+    ]
+    answer = await page.run("usbkey.key.register", items=items)
+    failed = [outcome for outcome in answer.items if outcome.error]
+    if failed:
+        listed = ", ".join(outcome.serial for outcome in failed)
+        count = len(answer.items) - len(failed)
+        zh, en = (
+            f"已入库 {count} 把；序列号已存在：{listed}",
+            f"{count} registered; these serials exist already: {listed}",
+        )
+        raise InvalidArgument("keys", Text(zh, en))
+    return page.go(_HERE)
+
+
+async def usbkey(page: Page, usbkey: str) -> Answer:
+    t = page.text
+    detail = await page.run("usbkey.key.get", usbkey=usbkey)
+    affected = await page.run("usbkey.key.affected", usbkey=usbkey)
+    item, names = detail.key, await _names(page)
+    zh, en, tag = _STATES[item.state]
+    facts = [
+        (t("标签", "Label"), item.label),
+        (t("厂商与型号", "Maker and model"), f"{item.maker} {item.model}".strip()),
+        (t("持有人", "Holder"), item.holder),
+        (t("证书主体", "Subject"), item.subject),
+        (t("签名证书", "Signing certificate"), item.certificate),
+        (t("加密证书", "Encryption certificate"), item.encryption_certificate),
+        (t("证书到期", "Certificates end"), item.expires_at),
+        (t("入库时间", "Registered"), item.registered_at),
+    ]
+    verbs = [verb for verb in _VERBS.get(item.state, ()) if page.may(f"usbkey.key.{verb}")]
+    asks = page.may("usbkey.approval.ask")
+    return page.render(
+        "usbkey.html",
+        item=item,
+        here_is=f"{_HERE}/{usbkey}",
+        state=t(zh, en),
+        tag=tag,
+        facts=[(name, shown(value)) for name, value in facts if value],
+        events=[
+            (
+                shown(one.at),
+                t(*_EVENTS.get(one.what, (one.what, one.what))),
+                names.get(one.person, one.person),
+                one.note,
+            )
+            for one in detail.events
+        ],
+        uses=affected.uses,
+        revoked=affected.revoked,
+        verbs=verbs,
+        sets_up=item.state in ("stock", "returned", "initialised") and page.may("usbkey.key.initialise"),
+        unlocks=asks and item.state in _UNLOCKABLE,
+        scraps=asks and item.state in _SCRAPPABLE,
+    )
+
+
+async def act(page: Page, usbkey: str, verb: str) -> Answer:
+    note = page.form.get("note", "")
+    match verb:
+        case "hand_out":
+            await page.run("usbkey.key.hand_out", usbkey=usbkey, holder=page.form.get("holder", ""), note=note)
+        case "lose" | "take_back":
+            await page.run(f"usbkey.key.{verb}", usbkey=usbkey, note=note)
+        case "unlock" | "scrap":
+            reason, challenge = page.form.get("reason", ""), _octets(page.form.get("challenge", ""))
+            await page.run("usbkey.approval.ask", usbkey=usbkey, kind=verb, reason=reason, token_challenge=challenge)
+            return page.go(_APPROVALS)
+        case _:
+            raise NotFound("page", verb)
+    return page.go(f"{_HERE}/{usbkey}")
+
+
+async def approvals(page: Page) -> Answer:
+    return await _approvals(page)
+
+
+async def decide(page: Page, approval: str, verb: str) -> Answer:
+    match verb:
+        case "approve":
+            await page.run("usbkey.approval.approve", approval=approval, note=page.form.get("note", ""))
+        case "reject":
+            await page.run("usbkey.approval.reject", approval=approval, note=page.form.get("note", ""))
+        case "collect":
+            collected = await page.run("usbkey.approval.collect", approval=approval)
+            response = base64.b64encode(collected.response).decode()
+            return await _approvals(page, response=response, admin_pin=collected.admin_pin)
+        case _:
+            raise NotFound("page", verb)
+    return page.go(_APPROVALS)
+
+
+async def compatibility(page: Page) -> Answer:
+    t = page.text
+    listed = await page.run("usbkey.compatibility.list", **cursor_of(page))
+    works = (t("可用", "works"), "ok"), (t("不可用", "does not work"), "risk")
+    rows = [
+        Row(
+            (
+                f"{item.maker} {item.model}".strip(),
+                item.system,
+                shown(item.library),
+                works[not item.works][0],
+                shown(item.note),
+                shown(item.at),
+            ),
+            "",
+            works[not item.works][1],
+            3,
+        )
+        for item in listed.items
+    ]
+    return page.render(
+        "table.html",
+        heading=t("密码钥匙兼容性", "Compatibility of USB keys"),
+        caption=t("由写证书时的结果自动登记", "Reported whenever a key is set up"),
+        columns=(
+            t("厂商与型号", "Maker and model"),
+            t("系统", "System"),
+            t("库", "Library"),
+            t("结果", "Result"),
+            t("说明", "Note"),
+            t("时间", "When"),
+        ),
+        rows=rows,
+        empty=t("尚无结果。用 miyun usbkey personalise 写证书后自动登记。", "None yet: setting a key up reports it."),
+        next=next_page("/console/usbkey-compatibility", listed.next_cursor),
+    )
+
+
+async def _approvals(page: Page, *, response: str = "", admin_pin: str = "") -> Answer:
+    listed = await page.run("usbkey.approval.list", **cursor_of(page))
+    names = await _names(page)
+    assert page.me is not None
+    me, t = page.me.id, page.text
+    decides = page.may("usbkey.approval.approve")
+    items = []
+    for item in listed.items:
+        zh, en, tag = _REQUESTS[item.state]
+        mine = item.asked_by == me
+        items.append(
+            {
+                "item": item,
+                "kind": t(*_KINDS[item.kind]),
+                "state": t(zh, en),
+                "tag": tag,
+                "asked_by": names.get(item.asked_by, item.asked_by),
+                "asked_at": shown(item.asked_at),
+                "decided_by": names.get(item.decided_by or "", item.decided_by or ""),
+                "decides": item.state == "pending" and not mine and decides,
+                "waits": item.state == "pending" and mine,
+                "collects": item.state == "approved" and mine,
+            }
+        )
+    return page.render(
+        "usbkey_approvals.html",
+        items=items,
+        response=response,
+        admin_pin=admin_pin,
+        next=next_page(_APPROVALS, listed.next_cursor),
+    )
+
+
+async def _names(page: Page) -> dict[str, str]:
+    people = await page.offered("account.person.list")
+    return {person.person: person.name for person in people.items} if people is not None else {}
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error:
+        raise InvalidArgument("token_challenge", Text("应为 Base64", "Base64 is expected")) from None
