@@ -244,8 +244,15 @@ class Belongings:
 
     def filed(self, operation_id: str) -> str:
         """An application for a certificate, by the tenant's application; a person decides on it."""
+        more: dict[str, Any] = {"days": 10}
         csr = Holder(f"某人{secrets.token_hex(3)}").csr()
-        made = self.client(Role.APPLICATION).call("certificate.application.apply", template="person", csr=csr, days=10)
+        abroad = operation_id == "certificate.application.deliver"
+        if abroad:
+            outside, csr, self._delivered = certified_abroad(self)
+            more = {"outside": outside}
+        made = self.client(Role.APPLICATION).call("certificate.application.apply", template="person", csr=csr, **more)
+        if abroad:
+            self.client(Role.TENANT_SECURITY).call("certificate.application.approve", application=made["application"])
         if operation_id == "certificate.application.file":
             self.granted(made["application"])
         return str(made["application"])
@@ -401,6 +408,10 @@ class Belongings:
                 self.client(Role.TENANT_SYSTEM).call("delivery.dossier.build", contract=values["contract"])
                 listed = self.client(Role.TENANT_SYSTEM).call("delivery.dossier.list")["items"]
                 return {"path": listed[0]["files"][0]["path"]}
+            case "certificate.application.deliver":
+                return {"certificate": self._delivered}
+            case "certificate.outside.create":
+                return {"certificates": foreign_authority()}
             case "certificate.recovery.request":
                 return {"receiver": self._receiver}
             case "certificate.application.apply" | "certificate.application.rekey":
@@ -551,6 +562,32 @@ def endpoint(owner: Belongings, operation_id: str) -> str:
     return str(owner.client(Role.TENANT_SYSTEM).call("ssl_certificate.endpoint.add", host=host)["endpoint"])
 
 
+def certified_abroad(owner: Belongings) -> tuple[str, str, str]:
+    """A CA outside that the tenant has registered, a request, and the certificate that the CA makes of it."""
+    now, keys = datetime.now(UTC), [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"{who}{secrets.token_hex(3)}")])
+        for who in ("Foreign ", "某人")
+    ]
+    made = [
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(names[0])
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=name is names[0], path_length=None), critical=True)
+        .sign(keys[0], hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+        .decode()
+        for name, key in zip(names, keys, strict=True)
+    ]
+    csr = x509.CertificateSigningRequestBuilder().subject_name(names[1]).sign(keys[1], hashes.SHA256())
+    known = owner.client(Role.TENANT_SECURITY).call("certificate.outside.create", name="某机构", certificates=made[0])
+    return str(known["outside"]), csr.public_bytes(serialization.Encoding.PEM).decode(), made[1]
+
+
 FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "usbkey": usbkey,
     "approval": usbkey_approval,
@@ -573,6 +610,7 @@ FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
     "signer": Belongings.signer,
     "serial": Belongings.serial,
     "escrow": Belongings.escrow,
+    "outside": lambda owner, operation_id: certified_abroad(owner)[0],
     "recovery": Belongings.recovery,
     "account_id": Belongings.account_id,
     "challenge": Belongings.challenge,

@@ -60,6 +60,8 @@ from miyun.offerings.certificate.model import (
     State,
     serial_text,
 )
+from miyun.offerings.certificate.outside.service import OutsideService
+from miyun.offerings.certificate.outside.store import OutsideStore
 from miyun.offerings.certificate.reading import certificates_in
 from miyun.offerings.certificate.recovery.service import Recoveries
 from miyun.offerings.certificate.recovery.store import RecoveryStore
@@ -103,7 +105,7 @@ class CertificateService:
         self.batches = Batches(issuance=self.issuance, authorities=self.authorities, templates=self.templates)
         self.escrow = KeyCentre(store=store.escrow, machine=machine, issuance=self.issuance)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)
-        filed = ApplicationStore(store.database)
+        filed, outside = ApplicationStore(store.database), OutsideStore(store.database)
         self.recoveries = Recoveries(
             store=RecoveryStore(store.database),
             escrow=store.escrow,
@@ -115,6 +117,7 @@ class CertificateService:
         )
         self.applications = Applications(
             store=filed,
+            outside=outside,
             authorities=self.authorities,
             issuance=self.issuance,
             centre=self.escrow,
@@ -122,6 +125,7 @@ class CertificateService:
             ledger=ledger,
             clock=clock,
         )
+        self.outside = OutsideService(store=outside, desk=self.applications.desk)
         self.responder = OcspResponder(
             store=store,
             machine=machine,

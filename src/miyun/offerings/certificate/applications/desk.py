@@ -36,6 +36,7 @@ from miyun.offerings.certificate.escrow.centre import KeyCentre
 from miyun.offerings.certificate.issuance import Issuance, subject_of
 from miyun.offerings.certificate.model import Certificate, KeyUse, Usage, key_digest, serial_text
 from miyun.offerings.certificate.model import State as CertificateState
+from miyun.offerings.certificate.outside.store import OutsideStore
 from miyun.offerings.certificate.templates import Template
 from miyun.wire import oid
 from miyun.wire.errors import DecodeError
@@ -54,11 +55,13 @@ class Desk:
         store: ApplicationStore,
         authorities: Authorities,
         issuance: Issuance,
+        outside: OutsideStore,
         centre: KeyCentre,
         fulfilment: Fulfilment,
     ) -> None:
         self._store = store
         self._issuance = issuance
+        self._outside = outside
         self._authorities = authorities
         self._fulfilment = fulfilment
         self._centre = centre
@@ -83,6 +86,7 @@ class Desk:
                 encryption_spki=request.encryption_public_key or None,
                 on_behalf_of=request.on_behalf_of,
                 note=request.note,
+                outside=request.outside or await self._usual(call, template),
             ),
         )
 
@@ -193,9 +197,17 @@ class Desk:
         for authority in self._authorities.all():
             if authority.key.public == item.spki:
                 raise KeyRefused("csr", KeyUse.OTHER_HOLDER)
+        if item.outside is not None:
+            named = await asyncio.to_thread(self._outside.find, item.tenant, item.outside)
+            if named is None or named.removed_at is not None:
+                raise InvalidArgument("outside", Text("没有登记该外部机构", "no such CA outside is registered"))
         known = await asyncio.to_thread(self._store.certificates_of_key, item.key)
         check_free(known, item.tenant, item.subject)
         self._fulfilment.check(item)
+
+    async def delivered(self, call: Call, item: Application, serial: int) -> m.ApplicationView:
+        """The certificate of a CA outside is here."""
+        return await self._move(call, item, State.ISSUED, but_from=State.APPROVED, serial=serial)
 
     # look
 
@@ -273,6 +285,11 @@ class Desk:
         if twin is None:
             return Pair.NONE
         return Pair.ESCROW if await self._centre.kept(call.require_tenant(), twin.key) else Pair.OWN
+
+    async def _usual(self, call: Call, template: Template) -> str | None:
+        """The CA outside to which applications for this template go."""
+        found = await asyncio.to_thread(self._outside.all, call.require_tenant())
+        return next((item.id for item in found if template.slug in item.templates), None)
 
     async def _to_decide(self, call: Call, application: str) -> Application:
         item = await self.own(call, application)

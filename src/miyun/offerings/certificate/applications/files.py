@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from miyun.core.errors import NotFound
@@ -15,7 +16,8 @@ from miyun.offerings.certificate.applications.model import Application, Pair, St
 from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.escrow.centre import KeyCentre
-from miyun.offerings.certificate.model import Certificate, serial_text
+from miyun.offerings.certificate.model import serial_text
+from miyun.offerings.certificate.outside.store import OutsideStore
 from miyun.wire import pem
 from miyun.wire.cms.bundle import certificate_bundle
 from miyun.wire.cms.cfca_key import encode_cfca_key
@@ -32,10 +34,31 @@ _KINDS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Issued:
+    """`key` is the digest of the encryption key; `enveloped` what a CA outside sent of it."""
+
+    serial: int
+    certificate: bytes
+    encryption: bytes | None
+    chain: tuple[bytes, ...]
+    key: str = ""
+    enveloped: bytes | None = None
+
+
 class Files:
-    def __init__(self, *, desk: Desk, store: ApplicationStore, authorities: Authorities, centre: KeyCentre) -> None:
+    def __init__(
+        self,
+        *,
+        desk: Desk,
+        store: ApplicationStore,
+        outside: OutsideStore,
+        authorities: Authorities,
+        centre: KeyCentre,
+    ) -> None:
         self._desk = desk
         self._store = store
+        self._outside = outside
         self._authorities = authorities
         self._centre = centre
 
@@ -49,39 +72,64 @@ class Files:
             return _file(text.encode(), "application/x-pem-file", f"{item.id}.csr")
         if item.state is not State.ISSUED:
             raise ApplicationStateConflict(item.state)
-        certificates = await asyncio.to_thread(self._store.certificates_of, item)
-        if not certificates:
-            raise NotFound("certificate", item.id, field="application")
+        issued = await (self._outside_files(item) if item.outside else self._own_files(item))
         if request.format == "enveloped_key":
-            return await self._enveloped(item, certificates)
+            return await self._enveloped(item, issued)
         content_type, ending = _KINDS[request.format]
-        body = self._body(request.format, certificates)
-        return _file(body, content_type, f"{serial_text(certificates[0].serial)}.{ending}")
+        return _file(_body(request.format, issued), content_type, f"{serial_text(issued.serial)}.{ending}")
 
-    def _body(self, form: str, certificates: list[Certificate]) -> bytes:
-        ders = [item.der or b"" for item in certificates]
-        if form.startswith("encryption"):
-            if len(ders) < 2:
-                raise NotFound("encryption certificate", serial_text(certificates[0].serial), field="format")
-            ders = ders[1:]
-        if form.endswith("der"):
-            return ders[0]
-        leaf = [parse_certificate(ders[0])]
-        above = [parse_certificate(item) for item in self._authorities.chain(certificates[0].authority)]
-        if form == "p7b":
-            return certificate_bundle([*(parse_certificate(item) for item in ders), *above])
-        return certificates_pem(leaf + above if form == "chain" else leaf).encode()
+    async def _own_files(self, item: Application) -> _Issued:
+        found = await asyncio.to_thread(self._store.certificates_of, item)
+        if not found:
+            raise NotFound("certificate", item.id, field="application")
+        twin = found[1] if len(found) > 1 else None
+        return _Issued(
+            found[0].serial,
+            found[0].der or b"",
+            twin.der if twin else None,
+            self._authorities.chain(found[0].authority),
+            key=twin.key if twin else "",
+        )
 
-    async def _enveloped(self, item: Application, certificates: list[Certificate]) -> Reply:
+    async def _outside_files(self, item: Application) -> _Issued:
+        found = await asyncio.to_thread(self._outside.delivery, item.tenant, item.id)
+        if found is None:
+            raise NotFound("certificate", item.id, field="application")
+        serial = parse_certificate(found.certificate).serial
+        return _Issued(serial, found.certificate, found.encryption, found.chain, enveloped=found.enveloped_key)
+
+    async def _enveloped(self, item: Application, issued: _Issued) -> Reply:
         """To the signing key; for CFCA's form of request to its temporary key, as CFCA answers."""
-        kept = await self._centre.kept(item.tenant, certificates[-1].key) if item.pair is Pair.ESCROW else None
-        if kept is None:
-            raise NotFound("enveloped key", item.id, field="format")
         point = temporary_point(item)
+        if issued.enveloped is not None:  # by a CA outside, as it gave it
+            answer = issued.enveloped
+        else:
+            kept = await self._centre.kept(item.tenant, issued.key) if item.pair is Pair.ESCROW else None
+            if kept is None:
+                raise NotFound("enveloped key", item.id, field="format")
+            if point is None:
+                answer = await self._centre.envelope(kept, item.spki)
+            else:
+                answer = encode_cfca_key(await self._centre.envelope(kept, sm2_spki(point), EnvelopeForm.CFCA))
         if point is not None:
-            answer = encode_cfca_key(await self._centre.envelope(kept, sm2_spki(point), EnvelopeForm.CFCA))
             return _file(answer, "text/plain; charset=us-ascii", f"{item.id}.key.txt")
-        return _file(await self._centre.envelope(kept, item.spki), "application/octet-stream", f"{item.id}.key.der")
+        return _file(answer, "application/octet-stream", f"{item.id}.key.der")
+
+
+def _body(form: str, issued: _Issued) -> bytes:
+    der = issued.certificate
+    if form.startswith("encryption"):
+        if issued.encryption is None:
+            raise NotFound("encryption certificate", serial_text(issued.serial), field="format")
+        der = issued.encryption
+    if form.endswith("der"):
+        return der
+    leaf = parse_certificate(der)
+    above = [parse_certificate(item) for item in issued.chain]
+    if form == "p7b":
+        twin = [parse_certificate(issued.encryption)] if issued.encryption else []
+        return certificate_bundle([leaf, *twin, *above])
+    return certificates_pem([leaf, *above] if form == "chain" else [leaf]).encode()
 
 
 def _file(body: bytes, content_type: str, name: str) -> Reply:

@@ -19,6 +19,7 @@ from miyun.offerings.certificate.applications.store import SORTING, ApplicationS
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.escrow.centre import KeyCentre
 from miyun.offerings.certificate.issuance import Issuance
+from miyun.offerings.certificate.outside.store import OutsideStore
 from miyun.offerings.certificate.revocation import Revocation
 
 _COLUMNS: Final[tuple[listing.Column[m.ApplicationView], ...]] = (
@@ -45,6 +46,7 @@ class Applications:
         self,
         *,
         store: ApplicationStore,
+        outside: OutsideStore,
         authorities: Authorities,
         issuance: Issuance,
         centre: KeyCentre,
@@ -57,9 +59,14 @@ class Applications:
             store=store, issuance=issuance, centre=centre, revocation=revocation, ledger=ledger, clock=clock
         )
         self.desk = Desk(
-            store=store, authorities=authorities, issuance=issuance, centre=centre, fulfilment=self.fulfilment
+            store=store,
+            outside=outside,
+            authorities=authorities,
+            issuance=issuance,
+            centre=centre,
+            fulfilment=self.fulfilment,
         )
-        self.files = Files(desk=self.desk, store=store, authorities=authorities, centre=centre)
+        self.files = Files(desk=self.desk, store=store, outside=outside, authorities=authorities, centre=centre)
 
     async def page(self, call: Call, request: m.ListRequest) -> m.ApplicationPage:
         sort = SORTING.sort(request.sort)
