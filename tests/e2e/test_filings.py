@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from tests.applicants import Holder
+from tests.belongings import Belongings, certified_abroad
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
 from tests.platform import RunningPlatform, code, spec
 
@@ -108,4 +110,47 @@ def test_a_pair_is_applied_for_reviewed_and_its_key_recovered(
     assert len(renewed.open(sent.value.path().read_bytes())) == 32
     visit.go("/console/recoveries")
     assert visit.page.locator("form[action$=collect]").count() == 0 and "已领取" in visit.page.inner_text("main")
+    visit.is_quiet()
+
+
+def test_an_ending_certificate_is_renewed_and_a_ca_outside_answers(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+) -> None:
+    tenant = platform.activate(spec(code("f")))
+    security, system = (platform.person(role, tenant) for role in (Role.TENANT_SECURITY, Role.TENANT_SYSTEM))
+    with ExitStack() as clients:
+        owner = Belongings(platform, tenant, platform.application(tenant, "办件"), clients)
+        outside, csr, delivered = certified_abroad(owner)
+        with platform.session(system) as client:
+            short = client.call("certificate.application.apply", template="person", csr=Holder("短期").csr(), days=5)
+        with platform.session(security) as client:
+            client.call("certificate.application.approve", application=short["application"])
+    visit.sign_in(system.login, system.password)
+    visit.go("/console/filings")
+    assert "三十天内到期" in visit.page.inner_text("main")
+    shoot(visit, "filings-expiring")
+    visit.page.click("form[action='/console/renewals'] button")
+    visit.page.wait_for_load_state()
+    assert "更新" in visit.page.inner_text("main") and visit.path.startswith("/console/filings/apl_")
+    visit.go("/console/filings")
+    visit.page.select_option("#outside", outside)
+    visit.page.fill("#csr", csr)
+    visit.page.click("form[action='/console/filings'][method=post] button")
+    visit.page.wait_for_load_state()
+    filing = visit.path
+    visit.context.clear_cookies()
+    visit.sign_in(security.login, security.password)
+    visit.go(filing)
+    visit.page.click("form[action$=approve] button")
+    visit.page.wait_for_load_state()
+    assert "已送外部机构" in visit.page.inner_text("main")
+    shoot(visit, "filing-outside")
+    visit.page.fill("#certificate", delivered)
+    visit.page.click("form[action$=deliver] button")
+    visit.page.wait_for_load_state()
+    assert "已签发" in visit.page.inner_text("main")
+    with visit.page.expect_download() as sent:
+        visit.page.click("a[href$='/file/chain']")
+    assert len(load_certificates(sent.value.path().read_text())) == 2
     visit.is_quiet()

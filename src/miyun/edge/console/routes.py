@@ -80,6 +80,7 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.GET, "/console/certificates", services.certificates, False),
     (HttpMethod.GET, "/console/filings", filings.filings, False),
     (HttpMethod.POST, "/console/filings", filings.apply, False),
+    (HttpMethod.POST, "/console/renewals", filings.renew, False),
     (HttpMethod.GET, "/console/exports/{listing:str}", filings.export, False),
     (HttpMethod.GET, "/console/filings/{filing:str}", filings.filing, False),
     (HttpMethod.GET, "/console/filings/{filing:str}/file/{form:str}", filings.filing_file, False),

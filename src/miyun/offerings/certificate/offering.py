@@ -5,6 +5,7 @@ from miyun.core.i18n import Text
 from miyun.offerings.certificate.applications.operations import OPERATIONS as APPLICATION_OPERATIONS
 from miyun.offerings.certificate.derived.operations import OPERATIONS as TEMPLATE_OPERATIONS
 from miyun.offerings.certificate.evidence import evidence
+from miyun.offerings.certificate.expiry.operations import OPERATIONS as EXPIRY_OPERATIONS
 from miyun.offerings.certificate.operations import ISSUED, OPERATIONS
 from miyun.offerings.certificate.outside.operations import OPERATIONS as OUTSIDE_OPERATIONS
 from miyun.offerings.certificate.recovery.operations import OPERATIONS as RECOVERY_OPERATIONS
@@ -21,7 +22,14 @@ OFFERING = Offering(
     standards=("GM/T 0034", "GM/T 0015", "GB/T 20518", "RFC 5280", "RFC 2986", "RFC 6960"),
     plans=(Plan("certificate-standard", Text("标准版", "Standard"), Text("年", "year")),),
     meters=(ISSUED,),
-    operations=OPERATIONS + TEMPLATE_OPERATIONS + APPLICATION_OPERATIONS + RECOVERY_OPERATIONS + OUTSIDE_OPERATIONS,
+    operations=(
+        *OPERATIONS,
+        *TEMPLATE_OPERATIONS,
+        *APPLICATION_OPERATIONS,
+        *RECOVERY_OPERATIONS,
+        *OUTSIDE_OPERATIONS,
+        *EXPIRY_OPERATIONS,
+    ),
     evidence=evidence,
     sample={"operation": "certificate.template.list", "request": {}},
 )

@@ -24,6 +24,8 @@ from miyun.offerings.certificate.errors import (
     ShardsOnlyGrow,
 )
 from miyun.offerings.certificate.escrow.centre import KeyCentre
+from miyun.offerings.certificate.expiry.service import Expiry
+from miyun.offerings.certificate.expiry.store import ExpiryStore
 from miyun.offerings.certificate.issuance import Issuance, Order, subject_of
 from miyun.offerings.certificate.messages import (
     AuthorityList,
@@ -125,6 +127,7 @@ class CertificateService:
             ledger=ledger,
             clock=clock,
         )
+        self.expiry = Expiry(store=ExpiryStore(store.database), ledger=ledger, clock=clock)
         self.outside = OutsideService(store=outside, desk=self.applications.desk)
         self.responder = OcspResponder(
             store=store,

@@ -41,7 +41,13 @@ async def applications(service: CertificateService) -> None:
     await service.recoveries.expire()
 
 
+async def remind(service: CertificateService) -> None:
+    """Of certificates that near their end and that no other follows."""
+    await service.expiry.remind()
+
+
 TASKS = (
+    Task("certificate.expiry", 3600, remind),
     Task("certificate.applications", 10, applications),
     Task("certificate.crl", 10, publish_lists),
     Task("certificate.ocsp", 3600, renew_responders),

@@ -31,6 +31,7 @@ _PAIRS: Final = {
     "own": ("双证书（自备加密密钥）", "a pair with an encryption key of the applicant's"),
 }
 _EXPORTS: Final = {
+    "expiring": "certificate.expiring.export",
     "filings": "certificate.application.export",
     "recoveries": "certificate.recovery.export",
     "evidence": "signature.evidence.list_export",
@@ -109,9 +110,16 @@ async def filings(page: Page) -> Answer:
         next=f"{following}&state={state}" if following and wanted else following,
         templates=templates,
         state=state,
+        expiring=await _expiring(page),
+        outside=await _outside(page),
         states=[(name, t(zh, en)) for name, (zh, en, _) in _STATES.items() if name not in ("requested", "delivered")],
         pairs=[(name, t(*_PAIRS[name])) for name in ("none", "escrow")],
     )
+
+
+async def renew(page: Page) -> Answer:
+    made = await page.run("certificate.application.renew", serial=page.form.get("serial", ""))
+    return page.go(f"{_HERE}/{made.application}")
 
 
 async def apply(page: Page) -> Answer:
@@ -124,6 +132,7 @@ async def apply(page: Page) -> Answer:
         pair=page.form.get("pair", "none"),
         on_behalf_of=page.form.get("on_behalf_of", ""),
         note=page.form.get("note", ""),
+        outside=page.form.get("outside", ""),
     )
     return page.go(f"{_HERE}/{made.application}")
 
@@ -143,6 +152,8 @@ async def filing(page: Page, filing: str) -> Answer:
         *((t(*_FACTS[name]), shown(value)) for name, value in known.items() if value not in (None, "", [])),
     ]
     files: list[tuple[str, str, str]] = []
+    if item.state == "forwarded" and page.may("certificate.application.file"):
+        files = [("csr", "证书请求（送外部机构）", "Request (for the CA outside)")]
     if item.state == "issued" and page.may("certificate.application.file"):
         files = [*_FILES, *(_PAIR_FILES if item.encryption_certificate else ())]
         if item.pair == "escrow":
@@ -158,7 +169,7 @@ async def filing(page: Page, filing: str) -> Answer:
         state=t(zh, en),
         tag=tag,
         files=[(name, t(zh, en)) for name, zh, en in files],
-        mine=mine,
+        delivers=item.state == "forwarded" and page.may("certificate.application.deliver"),
         reviews=item.state == "pending" and not mine and page.may("certificate.application.approve"),
         withdraws=item.state in ("pending", "forwarded") and mine,
         own_review=item.state == "pending" and mine and page.may("certificate.application.approve"),
@@ -173,6 +184,14 @@ async def decide(page: Page, filing: str, verb: str) -> Answer:
             await page.run("certificate.application.reject", application=filing, reason=page.form.get("reason", ""))
         case "withdraw":
             await page.run("certificate.application.withdraw", application=filing)
+        case "deliver":
+            await page.run(
+                "certificate.application.deliver",
+                application=filing,
+                certificate=page.form.get("certificate", ""),
+                encryption_certificate=page.form.get("encryption_certificate", ""),
+                enveloped_key=page.files.get("enveloped_key", ("", b""))[1],
+            )
         case _:
             raise NotFound("page", verb)
     return page.go(f"{_HERE}/{filing}")
@@ -249,6 +268,16 @@ async def recovery_verb(page: Page, recovery: str, verb: str) -> Answer:
         case _:
             raise NotFound("page", verb)
     return page.go(_RECOVERIES)
+
+
+async def _expiring(page: Page) -> list[Any]:
+    listed = await page.offered("certificate.expiring.list", limit=10)
+    return listed.items if listed is not None else []
+
+
+async def _outside(page: Page) -> list[Any]:
+    listed = await page.offered("certificate.outside.list")
+    return listed.items if listed is not None else []
 
 
 async def _templates(page: Page) -> list[Any]:

@@ -22,11 +22,11 @@ from miyun.offerings.certificate.applications.fulfilment import Fulfilment
 from miyun.offerings.certificate.applications.model import (
     LEASE,
     LIFETIME,
-    RENEWAL_WINDOW,
     Application,
     Kind,
     Pair,
     State,
+    renewable_from,
 )
 from miyun.offerings.certificate.applications.requests import check_free, check_key, read_request
 from miyun.offerings.certificate.applications.store import ApplicationStore
@@ -94,8 +94,7 @@ class Desk:
         """The same key, subject and names for another term."""
         old, twin = await self._previous(call, request.serial)
         certificate = parse_certificate(old.der or b"")
-        life = certificate.not_after - certificate.not_before
-        if call.now < certificate.not_after - max(RENEWAL_WINDOW, life / 3):
+        if call.now < renewable_from(certificate.not_before, certificate.not_after):
             raise NotRenewable(Text("离到期尚早", "it is not near its end"))
         csr = read_request(request.csr) if request.csr else None
         if csr is not None and csr.spki_der != certificate.spki_der:

@@ -11,7 +11,7 @@ from miyun.core.i18n import Text
 from miyun.wire.name import Name
 
 LIFETIME: Final = timedelta(days=30)  # what nobody reviewed by then expires
-LEASE: Final = timedelta(minutes=2)  # after which somebody else may finish what was approved
+LEASE: Final = timedelta(seconds=30)  # after which somebody else may finish what was approved
 RENEWAL_WINDOW: Final = timedelta(days=30)  # or the last third of the certificate's life, if that is more
 
 
@@ -57,6 +57,11 @@ STATE_TEXTS: Final = {
     State.WITHDRAWN: Text("已撤回", "withdrawn"),
     State.EXPIRED: Text("已过期", "expired"),
 }
+
+
+def renewable_from(not_before: datetime, not_after: datetime) -> datetime:
+    """From when on a certificate of this term may be renewed."""
+    return not_after - max(RENEWAL_WINDOW, (not_after - not_before) / 3)
 
 
 @dataclass(frozen=True, slots=True)
