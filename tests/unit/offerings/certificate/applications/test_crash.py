@@ -10,7 +10,8 @@ import pytest
 from tests.applicants import Holder, Office
 from tests.rooms import Rooms
 
-from miyun.core.errors import Overloaded
+from miyun.core.errors import InvalidArgument, Overloaded
+from miyun.core.i18n import Text
 from miyun.offerings.certificate.applications import fulfilment
 from miyun.offerings.certificate.applications.model import LEASE, State
 from miyun.offerings.certificate.applications.store import ApplicationStore
@@ -24,6 +25,10 @@ class Killed(BaseException):
 
 def die(*_: Any, **__: Any) -> Any:
     raise Killed
+
+
+async def withdrawn(*_: Any) -> Any:
+    raise InvalidArgument("template", Text("模板已停用", "the template was withdrawn"))
 
 
 @pytest.fixture
@@ -91,9 +96,7 @@ def test_what_can_never_be_issued_is_rejected_with_the_reason(office: Office, mo
         csr = Holder().csr()
         applied = await office.apply(csr)
         with monkeypatch.context() as patch:
-            patch.setattr(fulfilment.Fulfilment, "check", lambda self, item: None)
-            patch.setattr("miyun.offerings.certificate.checks.TEMPLATES", {})
-            patch.setattr("miyun.offerings.certificate.derived.service.TEMPLATES", {})
+            patch.setattr(fulfilment.Fulfilment, "_issue", withdrawn)
             assert (await office.approve(applied.application)).state == "rejected"
         found = await office.ask("get", office.call("sec"), application=applied.application)
         assert "InvalidArgument" in found.reason
