@@ -30,7 +30,7 @@ class Batches:
         """Raises InvalidArgument for a template that no tenant may ask for; what is wrong with an item is in its
         result."""
         tenant = call.require_tenant()
-        self._templates.for_tenant(tenant, request.template)
+        self._templates.for_one_person(tenant, request.template)
         outcomes: list[list[Issued] | MiyunError | None] = [None] * len(request.items)
         orders: dict[int, Order] = {}
         for start in range(0, len(request.items), _TURN):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from miyun.core.errors import Conflict, InvalidArgument, MiyunError, Unavailable
+from miyun.core.errors import Conflict, FailedPrecondition, InvalidArgument, MiyunError, Unavailable
 from miyun.core.i18n import Text
 from miyun.offerings.certificate.model import KeyUse, State
 from miyun.wire.errors import DecodeError, EncodeError
@@ -71,6 +71,17 @@ class LintRefused(MiyunError):
             reasons="; ".join(item.text for item in findings),
         )
         self.findings = tuple(findings)
+
+
+class ApplicationNeeded(FailedPrecondition):
+    text = Text(
+        "个人与机构证书须经申请与另一人审核。",
+        "Certificates of people and organisations take an application and its review by somebody else.",
+    )
+    remedy = Text("请提交申请：certificate.application.apply。", "Apply for it: certificate.application.apply.")
+
+    def __init__(self) -> None:
+        super().__init__(field="template", state="direct")
 
 
 class ShardsOnlyGrow(Conflict):

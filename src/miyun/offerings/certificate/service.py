@@ -163,7 +163,7 @@ class CertificateService:
     async def issue(self, call: Call, request: IssueRequest) -> IssuedView:
         """Certify the key of a request that is signed by that key."""
         csr = read_request(request.csr)
-        self.templates.for_tenant(call.tenant, request.template)
+        self.templates.for_one_person(call.tenant, request.template)
         order = Order(
             tenant=call.require_tenant(),
             template=request.template,

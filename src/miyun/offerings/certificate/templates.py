@@ -39,6 +39,7 @@ class Template:
     tenants: bool = True
     tls: bool = False  # browsers are to take its holder for a server: the CA/Browser Forum's points are asked
     review: bool = True  # by a second person, before an application is granted
+    direct: bool = True  # a security administrator alone may issue it, without an application
     published: bool = True  # anybody may download a certificate of it
     families: frozenset[Family] = frozenset(Family)  # of keys that it certifies
     fixed: tuple[tuple[str, str], ...] = ()  # subject attributes that have these values
@@ -60,6 +61,7 @@ TEMPLATES: Final = {
             max_days=3 * 365,
             purposes=(oid.KP_CLIENT_AUTH, oid.KP_EMAIL_PROTECTION),
             published=False,  # 个人信息
+            direct=False,
         ),
         Template(
             "organisation",
@@ -69,6 +71,7 @@ TEMPLATES: Final = {
             days=365,
             max_days=3 * 365,
             purposes=(oid.KP_CLIENT_AUTH,),
+            direct=False,
         ),
         Template(
             "device",

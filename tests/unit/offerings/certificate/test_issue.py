@@ -80,7 +80,7 @@ def test_a_pair_has_one_subject_two_keys_and_different_usages(
     encryption = sm2_spki(sm2.public_key(sm2.generate_private_key()))
     call = call_of("ten_a", clock)
     issued = asyncio.run(
-        service.issue(call, IssueRequest(template="person", csr=sm2_csr("张三"), encryption_public_key=encryption))
+        service.issue(call, IssueRequest(template="application", csr=sm2_csr("张三"), encryption_public_key=encryption))
     )
     assert issued.encryption is not None
     [sign], [encrypt] = load_certificates(issued.pem), load_certificates(issued.encryption_pem)

@@ -59,5 +59,6 @@ class Derived:
             max_days=most,
             pair=base.pair and less.pair is not False,
             review=base.review or bool(less.review),
+            direct=base.direct and not less.review,
             published=base.published and less.published is not False,
         )

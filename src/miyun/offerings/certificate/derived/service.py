@@ -11,6 +11,7 @@ from miyun.offerings.certificate.checks import check_dns, template_of
 from miyun.offerings.certificate.derived.messages import CreateTemplate, TemplateRequest
 from miyun.offerings.certificate.derived.model import Derived, Narrowing
 from miyun.offerings.certificate.derived.store import TemplateStore
+from miyun.offerings.certificate.errors import ApplicationNeeded
 from miyun.offerings.certificate.messages import TemplateView
 from miyun.offerings.certificate.model import Family
 from miyun.offerings.certificate.templates import TEMPLATES, Template
@@ -38,6 +39,13 @@ class Templates:
         found = self.of(tenant, slug)
         if not found.tenants:
             raise InvalidArgument("template", Text("该模板仅供平台自用", "this template is for the platform itself"))
+        return found
+
+    def for_one_person(self, tenant: str | None, slug: str) -> Template:
+        """As `for_tenant`, for issuing without an application. Raises ApplicationNeeded for what takes two people."""
+        found = self.for_tenant(tenant, slug)
+        if not found.direct:
+            raise ApplicationNeeded
         return found
 
     def views(self, tenant: str | None) -> list[TemplateView]:

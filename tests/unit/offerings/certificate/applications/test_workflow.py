@@ -17,7 +17,8 @@ from miyun.offerings.certificate.applications.errors import (
     NotRenewable,
     SecondPersonNeeded,
 )
-from miyun.offerings.certificate.errors import KeyRefused
+from miyun.offerings.certificate.errors import ApplicationNeeded, KeyRefused
+from miyun.offerings.certificate.messages import IssueRequest
 from miyun.wire.cms import parse_signed_data
 from miyun.wire.cms.cfca_key import parse_cfca_key
 from miyun.wire.x509 import load_certificates, parse_certificate, subject_alt_name, verify_chain
@@ -248,3 +249,11 @@ def test_lists_page_in_every_order_and_are_exported(office: Office, sort: str) -
         assert text.count("某人") == 5 and text.startswith("申请编号")
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize("template", ["person", "organisation"])
+def test_one_person_alone_issues_none_for_people_and_organisations(office: Office, template: str) -> None:
+    service, call = office.rooms.certificate, office.call("sec")
+    with pytest.raises(ApplicationNeeded):
+        asyncio.run(service.issue(call, IssueRequest(template=template, csr=Holder().csr())))
+    assert asyncio.run(service.issue(call, IssueRequest(template="application", csr=Holder().csr()))).certificate
