@@ -153,6 +153,10 @@ class _CertificateApplication(_Group):
         """Approve an application. 审核通过。"""
         return self._client.call('certificate.application.approve', application=application, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
 
+    def deliver(self, *, application: str, certificate: str, encryption_certificate: str | None = None, enveloped_key: bytes | str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Hand in what a CA outside issued. 交回外部机构签发的证书。"""
+        return self._client.call('certificate.application.deliver', application=application, certificate=certificate, encryption_certificate=encryption_certificate, enveloped_key=enveloped_key, charge_to=charge_to, idempotency_key=idempotency_key)
+
     def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
         """Export applications. 导出申请清单。"""
         return self._client.call('certificate.application.export', format=format, state=state, charge_to=charge_to)
@@ -220,6 +224,30 @@ class _CertificateEscrow(_Group):
     def list(self, *, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """Look up escrowed encryption keys, a person's history. 查询托管的加密密钥（历史）。"""
         return self._client.call('certificate.escrow.list', text=text, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+
+class _CertificateExpiring(_Group):
+    def export(self, *, days: int | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export certificates that end soon. 导出即将到期的证书。"""
+        return self._client.call('certificate.expiring.export', days=days, format=format, charge_to=charge_to)
+
+    def list(self, *, days: int | None = None, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """List certificates that end soon and that no other follows. 列出即将到期、尚无接续的证书。"""
+        return self._client.call('certificate.expiring.list', days=days, text=text, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+
+class _CertificateOutside(_Group):
+    def create(self, *, name: str, certificates: str, templates: Sequence[Any] | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Register a licensed CA outside. 登记外部电子认证机构。"""
+        return self._client.call('certificate.outside.create', name=name, certificates=certificates, templates=templates, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def list(self, *, charge_to: str | None = None) -> Any:
+        """List CAs outside. 列出外部电子认证机构。"""
+        return self._client.call('certificate.outside.list', charge_to=charge_to)
+
+    def remove(self, *, outside: str, charge_to: str | None = None) -> Any:
+        """Stop sending applications to a CA outside. 停用外部电子认证机构。"""
+        return self._client.call('certificate.outside.remove', outside=outside, charge_to=charge_to)
 
 
 class _CertificateRecovery(_Group):
@@ -350,6 +378,14 @@ class _Certificate(_Group):
     @property
     def escrow(self) -> _CertificateEscrow:
         return _CertificateEscrow(self._client)
+
+    @property
+    def expiring(self) -> _CertificateExpiring:
+        return _CertificateExpiring(self._client)
+
+    @property
+    def outside(self) -> _CertificateOutside:
+        return _CertificateOutside(self._client)
 
     @property
     def recovery(self) -> _CertificateRecovery:
@@ -1632,6 +1668,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'audit.records': Operation('audit.records', 'GET', '/audit/records', (), ('operation', 'instance', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.application.apply': Operation('certificate.application.apply', 'POST', '/certificates/applications', (), (), 'json', 'json', 'application/json', True),
     'certificate.application.approve': Operation('certificate.application.approve', 'POST', '/certificates/applications/{application}/approve', ('application',), (), 'json', 'json', 'application/json', True),
+    'certificate.application.deliver': Operation('certificate.application.deliver', 'POST', '/certificates/applications/{application}/deliver', ('application',), (), 'json', 'json', 'application/json', True),
     'certificate.application.export': Operation('certificate.application.export', 'GET', '/certificates/applications/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
     'certificate.application.file': Operation('certificate.application.file', 'GET', '/certificates/applications/{application}/file', ('application',), ('format',), 'json', 'raw', 'application/json', False),
     'certificate.application.get': Operation('certificate.application.get', 'GET', '/certificates/applications/{application}', ('application',), (), 'json', 'json', 'application/json', False),
@@ -1648,11 +1685,16 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.crl.publish': Operation('certificate.crl.publish', 'POST', '/certificates/authorities/publish', (), (), 'json', 'json', 'application/json', False),
     'certificate.download': Operation('certificate.download', 'GET', '/certificates/{serial}/file', ('serial',), ('format',), 'json', 'raw', 'application/json', False),
     'certificate.escrow.list': Operation('certificate.escrow.list', 'GET', '/certificates/escrow', (), ('text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.expiring.export': Operation('certificate.expiring.export', 'GET', '/certificates/expiring/export', (), ('days', 'format'), 'json', 'stream', 'application/json', False),
+    'certificate.expiring.list': Operation('certificate.expiring.list', 'GET', '/certificates/expiring', (), ('days', 'text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.export': Operation('certificate.export', 'GET', '/certificates/export', (), ('text', 'name', 'serial_prefix', 'template', 'ca', 'usage', 'application', 'key_sm3', 'state', 'expires_from', 'expires_before', 'issued_from', 'issued_before', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.get': Operation('certificate.get', 'GET', '/certificates/{serial}', ('serial',), (), 'json', 'json', 'application/json', False),
     'certificate.issue': Operation('certificate.issue', 'POST', '/certificates', (), (), 'json', 'json', 'application/json', True),
     'certificate.list': Operation('certificate.list', 'GET', '/certificates', (), ('text', 'name', 'serial_prefix', 'template', 'ca', 'usage', 'application', 'key_sm3', 'state', 'expires_from', 'expires_before', 'issued_from', 'issued_before', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.ocsp': Operation('certificate.ocsp', 'POST', '/certificates/authorities/{ca}/ocsp', ('ca',), (), 'raw', 'raw', 'application/ocsp-request', False),
+    'certificate.outside.create': Operation('certificate.outside.create', 'POST', '/certificates/outside', (), (), 'json', 'json', 'application/json', True),
+    'certificate.outside.list': Operation('certificate.outside.list', 'GET', '/certificates/outside', (), (), 'json', 'json', 'application/json', False),
+    'certificate.outside.remove': Operation('certificate.outside.remove', 'DELETE', '/certificates/outside/{outside}', ('outside',), (), 'json', 'json', 'application/json', False),
     'certificate.published': Operation('certificate.published', 'GET', '/certificates/published/{certificate}', ('certificate',), (), 'json', 'raw', 'application/json', False),
     'certificate.recovery.approve': Operation('certificate.recovery.approve', 'POST', '/certificates/recoveries/{recovery}/approve', ('recovery',), (), 'json', 'json', 'application/json', True),
     'certificate.recovery.authorise': Operation('certificate.recovery.authorise', 'POST', '/certificates/recoveries/{recovery}/authorise', ('recovery',), (), 'json', 'json', 'application/json', True),

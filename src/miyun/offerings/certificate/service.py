@@ -128,7 +128,7 @@ class CertificateService:
             clock=clock,
         )
         self.expiry = Expiry(store=ExpiryStore(store.database), ledger=ledger, clock=clock)
-        self.outside = OutsideService(store=outside, desk=self.applications.desk)
+        self.outside = OutsideService(store=outside, desk=self.applications.desk, templates=self.templates)
         self.responder = OcspResponder(
             store=store,
             machine=machine,

@@ -162,10 +162,10 @@ def test_a_ca_is_registered_with_its_root_and_seen_by_its_tenant_only(agency: Ag
         assert listed.name == "某机构" and len(listed.subjects) == 2
         with pytest.raises(NotFound):
             await agency.outside("certificate.outside.remove", tenant="ten_b", outside=made.outside)
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(NotFound):
             await agency.apply(Holder().csr(), call=agency.call("x", tenant="ten_b"), outside=made.outside)
         await agency.outside("certificate.outside.remove", outside=made.outside)
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(NotFound):
             await agency.apply(Holder().csr(), outside=made.outside)
 
     asyncio.run(scene())

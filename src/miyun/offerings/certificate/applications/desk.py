@@ -199,7 +199,7 @@ class Desk:
         if item.outside is not None:
             named = await asyncio.to_thread(self._outside.find, item.tenant, item.outside)
             if named is None or named.removed_at is not None:
-                raise InvalidArgument("outside", Text("没有登记该外部机构", "no such CA outside is registered"))
+                raise NotFound("outside", item.outside)
         known = await asyncio.to_thread(self._store.certificates_of_key, item.key)
         check_free(known, item.tenant, item.subject)
         self._fulfilment.check(item)

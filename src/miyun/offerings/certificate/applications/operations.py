@@ -81,6 +81,7 @@ OPERATIONS: tuple[Operation, ...] = (
         duty=Duty.USE,
         meter=ISSUED,
         idempotent=True,
+        tenant_fields=("outside",),
         example={"template": "person", "csr": EXAMPLE_CSR, "days": 365, "pair": "escrow"},
     ),
     Operation(

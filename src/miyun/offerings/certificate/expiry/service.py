@@ -87,13 +87,13 @@ class Expiry:
 
 
 def _view(item: Certificate, now: datetime) -> m.ExpiringView:
-    template = TEMPLATES.get(item.template)
+    template = TEMPLATES.get(item.template)  # None: one of the tenant's own
     return m.ExpiringView(
         serial=serial_text(item.serial),
         subject=item.subject,
         template=item.template,
         not_after=item.not_after,
         days_left=(item.not_after - now).days,
-        renewable=template is not None and template.tenants and now >= renewable_from(item.not_before, item.not_after),
+        renewable=(template is None or template.tenants) and now >= renewable_from(item.not_before, item.not_after),
         application=item.application,
     )

@@ -13,8 +13,8 @@ from miyun.offerings.certificate.applications.desk import Desk, temporary_point
 from miyun.offerings.certificate.applications.errors import ApplicationStateConflict
 from miyun.offerings.certificate.applications.messages import ApplicationView
 from miyun.offerings.certificate.applications.model import Application, Pair, State
+from miyun.offerings.certificate.derived.service import Templates
 from miyun.offerings.certificate.errors import unreadable
-from miyun.offerings.certificate.issuance import template_of
 from miyun.offerings.certificate.outside import messages as m
 from miyun.offerings.certificate.outside.errors import NotWhatWasAskedFor
 from miyun.offerings.certificate.outside.model import Delivery, OutsideCa
@@ -29,8 +29,9 @@ _MOST = 16  # certificates of one CA
 
 
 class OutsideService:
-    def __init__(self, *, store: OutsideStore, desk: Desk) -> None:
+    def __init__(self, *, store: OutsideStore, desk: Desk, templates: Templates) -> None:
         self._store = store
+        self._templates = templates
         self._desk = desk
 
     async def create(self, call: Call, request: m.CreateOutside) -> m.OutsideView:
@@ -43,7 +44,7 @@ class OutsideService:
         if not any(certificate.self_issued for certificate in given):
             raise InvalidArgument("certificates", Text("缺少根证书", "the root's is missing"))
         for slug in request.templates:
-            template_of(slug)
+            self._templates.for_tenant(call.tenant, slug)
         item = OutsideCa(
             id=new_id("oca"),
             tenant=call.require_tenant(),

@@ -182,6 +182,39 @@ def upgrade() -> None:
         "ix_certificate_escrow_tenant_created_at", "certificate_escrow", ["tenant", "created_at", "id"], unique=False
     )
     op.create_table(
+        "certificate_outside_ca",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("templates", sa.String(length=1024), nullable=False),
+        sa.Column("certificates", sa.LargeBinary(), nullable=False),
+        sa.Column("created_by", sa.String(length=64), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("removed_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_outside_ca")),
+    )
+    op.create_index("ix_certificate_outside_ca_tenant", "certificate_outside_ca", ["tenant"], unique=False)
+    op.create_table(
+        "certificate_outside_delivery",
+        sa.Column("application", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("chain", sa.LargeBinary(), nullable=False),
+        sa.Column("encryption", sa.LargeBinary(), nullable=True),
+        sa.Column("enveloped_key", sa.LargeBinary(), nullable=True),
+        sa.Column("serial", sa.String(length=48), nullable=False),
+        sa.Column("not_after", UtcDateTime(), nullable=False),
+        sa.Column("delivered_by", sa.String(length=64), nullable=False),
+        sa.Column("delivered_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("application", name=op.f("pk_certificate_outside_delivery")),
+    )
+    op.create_index(
+        "ix_certificate_outside_delivery_tenant_not_after",
+        "certificate_outside_delivery",
+        ["tenant", "not_after"],
+        unique=False,
+    )
+    op.create_table(
         "certificate_recovery",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
@@ -212,6 +245,13 @@ def upgrade() -> None:
         "certificate_recovery",
         ["tenant", "requested_at", "id"],
         unique=False,
+    )
+    op.create_table(
+        "certificate_reminder",
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("days", sa.Integer(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("serial", "days", name=op.f("pk_certificate_reminder")),
     )
     op.create_table(
         "certificate_responder",
