@@ -20,6 +20,7 @@ from tests.rooms import Rooms, rooms_in
 from miyun.core.access import Entitled
 from miyun.core.errors import NotEntitled, NotFound
 from miyun.core.operation import Call, Principal, Reply, Role
+from miyun.core.outbound import Fetched
 from miyun.core.ports import BindingInfo
 from miyun.gm import sm2
 from miyun.offerings.strong_auth import messages as m
@@ -50,6 +51,8 @@ class OneApplication:
 class Hall:
     def __init__(self, folder: Path) -> None:
         self.rooms: Rooms = rooms_in(folder)
+        self.told: list[tuple[str, bytes]] = []
+        self.answers = 200
         self.service = StrongAuthService(
             store=StrongAuthStore(self.rooms.database),
             issuer=self.rooms.issuer,
@@ -61,11 +64,17 @@ class Hall:
             keys=self.rooms.keys,  # type: ignore[arg-type]
             machine=self.rooms.machine,  # type: ignore[arg-type]
             entitle=self.entitle,
+            fetch=self.fetch,
             clock=self.rooms.clock,
             url="https://login.test",
         )
         self.private = sm2.generate_private_key()
         self.pem, self.serial = self.certificate(self.private)
+
+    async def fetch(self, url: str, *, method: str, body: bytes, headers: dict[str, str], **bounds: Any) -> Fetched:
+        """What clients are told goes into `told`; they answer with `answers`."""
+        self.told.append((url, body))
+        return Fetched(self.answers, {}, b"")
 
     async def entitle(self, tenant: str, application: str, now: datetime) -> Entitled:
         if (tenant, application) != ("ten_a", "app_1"):

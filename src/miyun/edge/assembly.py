@@ -265,6 +265,7 @@ async def assemble(
         keys=kms.directory,
         machine=machine,
         entitle=core.entitlements.of_application(catalogue.operation("strong_auth.login")),
+        fetch=outside,
         clock=clock,
         url=settings.url,
     )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.agent import CONTAINER
 from tests.interop.strong_auth.scene import Scene
+from tests.platform import free_port
 
 from miyun.core.operation import Role
 
 pytestmark = pytest.mark.engine
+EXAMPLE = Path(__file__).parents[3] / "examples" / "sign_on.py"
 
 
 def test_a_person_logs_in_with_key_and_pin_and_out_again(scene: Scene) -> None:
@@ -106,3 +112,30 @@ def test_an_older_application_logs_people_in_by_cas(scene: Scene) -> None:
     scene.page.goto(client.get_logout_url(service))
     scene.page.get_by_role("button", name="退出").click()
     scene.page.wait_for_url(f"{service}*")
+
+
+def test_the_example_application_logs_people_in(scene: Scene) -> None:
+    port = free_port()
+    with scene.platform.session(scene.platform.person(Role.TENANT_SECURITY, scene.tenant)) as security:
+        made = security.call(
+            "strong_auth.client.register", application=scene.app.id, name="示例",
+            redirects=[f"http://127.0.0.1:{port}/callback"],
+        )  # fmt: skip
+    environ = {
+        **os.environ,
+        "ISSUER": made["client"]["issuer"],
+        "CLIENT_ID": made["client"]["client"],
+        "CLIENT_SECRET": made["secret"],
+        "CA": str(scene.platform.authority),
+        "PORT": str(port),
+    }
+    process = subprocess.Popen([sys.executable, str(EXAMPLE)], env=environ, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()  # it serves
+        scene.page.goto(f"http://127.0.0.1:{port}/")
+        scene.sign_in()
+        scene.page.get_by_text("Welcome, zhang.san").wait_for()
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -85,6 +85,7 @@ class Session:
     revocation: str  # what was known of the certificate: "good" | "stale" | "unchecked"
     client: str = ""  # the registered client of that protocol
     sso: str = ""  # the browser's session that opened it
+    told_at: datetime | None = None  # when its client had taken notice of its end
 
 
 def challenge_message(tenant: str, application: str, challenge: str, random: bytes, expires_at: datetime) -> bytes:

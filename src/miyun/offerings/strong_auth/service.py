@@ -38,6 +38,7 @@ from miyun.offerings.strong_auth.model import (
 from miyun.offerings.strong_auth.report.service import Reports
 from miyun.offerings.strong_auth.report.store import ReportStore
 from miyun.offerings.strong_auth.sessions import Sessions, make_session, new_token, stored
+from miyun.offerings.strong_auth.sso.notices import Fetch
 from miyun.offerings.strong_auth.sso.service import Entitle, SingleSignOn
 from miyun.offerings.strong_auth.sso.store import SsoStore
 from miyun.offerings.strong_auth.store import StrongAuthStore
@@ -59,6 +60,7 @@ class StrongAuthService:
         keys: KeyDirectory,
         machine: Machine,
         entitle: Entitle,
+        fetch: Fetch,
         clock: Clock,
         url: str,
     ) -> None:
@@ -79,6 +81,7 @@ class StrongAuthService:
             machine=machine,
             applications=applications,
             entitle=entitle,
+            fetch=fetch,
             clock=clock,
             url=url,
         )
@@ -192,6 +195,9 @@ class StrongAuthService:
         self._store.sweep(self._clock.now())
         await self.sso.sweep()
         self.reports.sweep(self._clock.now())
+
+    async def tell_clients(self) -> None:
+        await self.sso.notices.send()
 
     async def rotate_signing_keys(self) -> None:
         await self.sso.keys.rotate_due()

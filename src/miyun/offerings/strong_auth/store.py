@@ -83,6 +83,8 @@ SESSION = Table(
     Column("revocation", String(16), nullable=False),
     Column("client", String(40), nullable=False),
     Column("sso", String(64), nullable=False),
+    Column("told_at", UtcDateTime),
+    Index("ix_strong_auth_session_ended_at", "ended_at"),
     Index("ix_strong_auth_session_tenant_sso", "tenant", "sso"),
     Index("ix_strong_auth_session_tenant_opened_at", "tenant", "opened_at"),
     Index("ix_strong_auth_session_expires_at", "expires_at"),

@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from authlib.oidc.discovery import OpenIDProviderMetadata
@@ -400,3 +401,33 @@ def test_the_metadata_holds_by_authlibs_own_check(hall: Hall, client: Relying) -
     document = json.loads(reply.body)
     OpenIDProviderMetadata(document).validate()
     assert document["issuer"] == ISSUER and document["code_challenge_methods_supported"] == ["S256"]
+
+
+def test_clients_are_told_when_a_session_ends(hall: Hall, browser: Browser) -> None:
+    address = "https://app.example.gov.cn/backchannel"
+    client, silent = register(hall, backchannel=address), register(hall)
+    _, tokens = client.redeem(browser.log_in(client.query())["code"])
+    silent.redeem(answered(browser.go_on(silent.query()).redirect)["code"])
+    hall.do(hall.service.tell_clients)
+    assert hall.told == []
+    request = sso.Logout(protocol="oidc", tenant="ten_a", query="", sso=browser.sso, confirmed=True)
+    hall.do(hall.service.sso.logout, hall.public(), request)
+    hall.answers = 503
+    hall.do(hall.service.tell_clients)
+    hall.answers = 200
+    hall.do(hall.service.tell_clients)
+    hall.do(hall.service.tell_clients)
+    assert [url for url, _ in hall.told] == [address] * 2, "again until it is taken, and then no more"
+    token = parse_qs(hall.told[1][1].decode())["logout_token"][0]
+    claims = claims_of(hall, token)
+    assert claims["aud"] == client.view.client and claims["sid"] == claims_of(hall, tokens["id_token"])["sid"]
+    assert list(claims["events"]) == ["http://schemas.openid.net/event/backchannel-logout"] and "nonce" not in claims
+
+
+def test_a_client_that_does_not_answer_is_given_up_after_an_hour(hall: Hall, browser: Browser) -> None:
+    client = register(hall, backchannel="https://app.example.gov.cn/backchannel")
+    client.redeem(browser.log_in(client.query())["code"])
+    hall.do(hall.service.suspend_account, hall.call(), m.AccountRef(account_id=account_id(hall)))
+    hall.rooms.clock.advance(minutes=61)
+    hall.do(hall.service.tell_clients)
+    assert hall.told == []

@@ -11,6 +11,7 @@ from miyun.edge.console.page import Page
 from miyun.edge.console.pages.listing import Answer, cursor_of, shown, tag_of, word
 
 _HERE: Final = "/console/logins"
+_REGISTERED: Final = ("application", "name", "protocol", "auth", "algorithm", "backchannel")
 _METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS"}
 _OUTCOMES: Final = {
     "ok": ("成功", "ok"),
@@ -45,7 +46,9 @@ async def register(page: Page) -> Answer:
         "strong_auth.client.register",
         redirects=form.get("redirects", "").split(),
         logout_redirects=form.get("logout_redirects", "").split(),
-        **{name: form.get(name, "") for name in ("application", "name", "protocol", "auth", "algorithm")},
+        **{
+            name: form.get(name, "") for name in ("application", "name", "protocol", "auth", "algorithm", "backchannel")
+        },
     )
     return await _clients(page, made)
 

@@ -239,6 +239,8 @@ class OpenIdProvider:
             "request_parameter_supported": False,
             "request_uri_parameter_supported": False,
             "authorization_response_iss_parameter_supported": True,
+            "backchannel_logout_supported": True,
+            "backchannel_logout_session_supported": True,
             "ui_locales_supported": ["zh-CN", "en"],
         }  # fmt: skip
         return Reply(json.dumps(document).encode(), _JSON, headers={"cache-control": "max-age=300"})

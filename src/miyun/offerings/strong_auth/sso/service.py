@@ -25,6 +25,7 @@ from miyun.offerings.strong_auth.sso.cas import CasServer
 from miyun.offerings.strong_auth.sso.errors import SessionUnknown, SignOnRefused
 from miyun.offerings.strong_auth.sso.keys import SigningKeys
 from miyun.offerings.strong_auth.sso.model import BrowserSession, Client, Protocol
+from miyun.offerings.strong_auth.sso.notices import Fetch, Notices
 from miyun.offerings.strong_auth.sso.oidc import Asked, OpenIdProvider, SentBack
 from miyun.offerings.strong_auth.sso.registration import Registration
 from miyun.offerings.strong_auth.sso.store import SsoStore
@@ -46,6 +47,7 @@ class SingleSignOn:
         machine: Machine,
         applications: ApplicationDirectory,
         entitle: Entitle,
+        fetch: Fetch,
         clock: Clock,
         url: str,
     ) -> None:
@@ -62,6 +64,7 @@ class SingleSignOn:
         self.keys = SigningKeys(store=store, keys=keys, clock=clock)
         self.clients = Registration(store=store, keys=self.keys, applications=applications, issuers=self)
         self.oidc = OpenIdProvider(store=store, keys=self.keys, sessions=sessions, issuer=self.of)
+        self.notices = Notices(store=store, keys=self.keys, issuer=self.of, fetch=fetch, clock=clock)
         self.cas = CasServer(store=store, sessions=sessions)
 
     def of(self, tenant: str) -> str:

@@ -203,6 +203,31 @@ class SsoStore:
                 )
                 connection.execute(statement.values(ended_at=now))
 
+    def untold(self, since: datetime, *, limit: int) -> list[tuple[Session, Client]]:
+        """Sessions that ended after `since` and whose clients want to be told, of every tenant."""
+        query = (
+            select(SESSION, CLIENT)
+            .join_from(SESSION, CLIENT, (CLIENT.c.id == SESSION.c.client) & (CLIENT.c.tenant == SESSION.c.tenant))
+            .where(SESSION.c.ended_at > since, SESSION.c.told_at.is_(None), CLIENT.c.backchannel != "")
+            .order_by(SESSION.c.ended_at)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        size = len(SESSION.c)
+        names, of_client = [c.name for c in SESSION.c], [c.name for c in CLIENT.c]
+        return [
+            (
+                Session(**dict(zip(names, row[:size], strict=True))),
+                _client(dict(zip(of_client, row[size:], strict=True))),
+            )
+            for row in rows
+        ]
+
+    def tell(self, session: str, now: datetime) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(SESSION).where(SESSION.c.id == session).values(told_at=now))
+
     # grants and tokens
 
     def grant_by_code(self, tenant: str, code: str) -> Grant | None:

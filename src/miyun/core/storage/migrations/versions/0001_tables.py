@@ -957,8 +957,10 @@ def upgrade() -> None:
         sa.Column("revocation", sa.String(length=16), nullable=False),
         sa.Column("client", sa.String(length=40), nullable=False),
         sa.Column("sso", sa.String(length=64), nullable=False),
+        sa.Column("told_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_session")),
     )
+    op.create_index("ix_strong_auth_session_ended_at", "strong_auth_session", ["ended_at"], unique=False)
     op.create_index("ix_strong_auth_session_expires_at", "strong_auth_session", ["expires_at"], unique=False)
     op.create_index(
         "ix_strong_auth_session_tenant_opened_at", "strong_auth_session", ["tenant", "opened_at"], unique=False
