@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, str]]] = {
     "agent": ("agent", ("密码钥匙助手：网页调用智能密码钥匙", "Key agent: web pages call USB keys")),
     "usbkey": ("usbkey", ("智能密码钥匙：写证书、解锁", "USB keys: set up, unlock")),
     "token": ("token", ("软件智能密码钥匙", "Software USB key")),
+    "ssl": ("ssl", ("SSL 证书：在服务器上生成请求、部署", "SSL certificates: requests and deployment on a server")),
     "pfx": ("pfx", ("口令保护的密钥与证书文件", "Keys and certificates under a password")),
     "account": ("account", ("为无法登录的人重设口令", "Reset the password of somebody locked out")),
     "bench": ("bench", ("性能测量", "Measure performance")),
