@@ -11,8 +11,8 @@ OFFERING = Offering(
     slug="ssl_certificate",
     name=Text("SSL证书", "SSL certificate"),
     summary=Text(
-        "国密双证书与国际 SSL 证书：ACME 自动签发与续期，名称控制权验证，外部账号绑定。",
-        "GM dual and international SSL certificates: issued and renewed by ACME, names proven, accounts bound.",
+        "国密双证书与国际 SSL 证书：ACME 自动签发与续期，外部 CA 订购，端点监测与到期告警，nginx 部署。",
+        "GM dual and international certificates: ACME, orders at outside CAs, watched endpoints, deployment to nginx.",
     ),
     category="crypto",
     state="available",

@@ -1,0 +1,302 @@
+"""Certificates of servers: watched endpoints, orders at outside CAs, and what opens ACME accounts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from miyun.core.errors import NotFound
+from miyun.edge.console.page import Page
+from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown
+
+_ENDPOINTS: Final = "/console/endpoints"
+_ORDERS: Final = "/console/ssl-orders"
+_ACME: Final = "/console/acme"
+_OUTCOMES: Final = {
+    "unchecked": ("尚未检查", "not looked at yet", "plain"),
+    "ok": ("正常", "in order", "ok"),
+    "expiring": ("即将到期", "ends soon", "warn"),
+    "expired": ("已过期", "expired", "risk"),
+    "untrusted": ("不受信任", "not trusted", "risk"),
+    "wrong_name": ("名称不符", "another name", "risk"),
+    "unreachable": ("无法连接", "does not answer", "risk"),
+    "no_tls": ("不是 TLS", "speaks no TLS", "risk"),
+    "refused": ("地址不允许", "address not allowed", "warn"),
+    "unsupported": ("暂不能检查", "cannot be checked yet", "plain"),
+}
+_STATES: Final = {
+    "ordered": ("已下单", "ordered", "warn"),
+    "submitted": ("已提交", "submitted", "warn"),
+    "issued": ("已签发", "issued", "ok"),
+    "deployed": ("已部署", "deployed", "ok"),
+    "expired": ("已过期", "expired", "risk"),
+    "renewed": ("已续期", "renewed", "plain"),
+    "failed": ("失败", "failed", "risk"),
+    "cancelled": ("已取消", "cancelled", "plain"),
+    "pending": ("待验证", "names to be proven", "warn"),
+    "ready": ("可签发", "ready", "warn"),
+    "processing": ("签发中", "being issued", "warn"),
+    "valid": ("有效", "valid", "ok"),
+    "invalid": ("无效", "invalid", "risk"),
+    "deactivated": ("已停用", "deactivated", "plain"),
+    "revoked": ("已吊销", "revoked", "risk"),
+}
+_VERBS: Final = ("submit", "upload", "deployed", "cancel")
+
+
+def _word(page: Page, words: dict[str, tuple[str, str, str]], state: str) -> tuple[str, str]:
+    """The state in the reader's language, and its colour."""
+    zh, en, tag = words.get(state, (state, state, "plain"))
+    return page.text(zh, en), tag
+
+
+async def endpoints(page: Page) -> Answer:
+    t = page.text
+    outcome = page.query.get("outcome", "")
+    wanted = {"outcome": outcome} if outcome in _OUTCOMES else {}
+    listed = await page.run("ssl_certificate.endpoint.list", **wanted, **cursor_of(page))
+    rows = []
+    for item in listed.items:
+        word, tag = _word(page, _OUTCOMES, item.outcome)
+        left = "—" if item.days_left is None else t(f"{item.days_left} 天", f"{item.days_left} days")
+        cells = (f"{item.host}:{item.port}", word, shown(item.not_after), left, item.version or "—", item.note or "—")
+        rows.append(Row(cells, f"{_ENDPOINTS}/{item.endpoint}", tag, 1))
+    following = next_page(_ENDPOINTS, listed.next_cursor)
+    return page.render(
+        "endpoints.html",
+        heading=t("证书端点监测", "Watched endpoints"),
+        caption=t(*_OUTCOMES[outcome][:2]) if wanted else "",
+        columns=(
+            t("端点", "Endpoint"),
+            t("状态", "State"),
+            t("证书到期", "Certificate ends"),
+            t("剩余", "Left"),
+            t("协议", "Protocol"),
+            t("备注", "Note"),
+        ),
+        rows=rows,
+        empty=t(
+            "尚未登记端点。登记后每 6 小时检查一次，到期前 30、14、7、1 天告警。",
+            "None yet. Each is looked at every 6 hours, with alarms 30, 14, 7 and 1 days before its certificate ends.",
+        ),
+        next=f"{following}&outcome={outcome}" if following and wanted else following,
+        outcome=outcome,
+        outcomes=[(name, t(zh, en)) for name, (zh, en, _) in _OUTCOMES.items()],
+    )
+
+
+async def endpoint_add(page: Page) -> Answer:
+    made = await page.run(
+        "ssl_certificate.endpoint.add",
+        host=page.form.get("host", ""),
+        port=page.form.get("port") or "443",
+        protocol=page.form.get("protocol", "tls"),
+        note=page.form.get("note", ""),
+    )
+    return page.go(f"{_ENDPOINTS}/{made.endpoint}")
+
+
+async def endpoint(page: Page, endpoint: str) -> Answer:
+    found = await page.run("ssl_certificate.endpoint.get", endpoint=endpoint)
+    item, t = found.summary, page.text
+    word, tag = _word(page, _OUTCOMES, item.outcome)
+    facts = [
+        (t("说明", "Reason"), item.reason),
+        (t("证书主体", "Subject"), item.subject),
+        (t("签发者", "Issuer"), item.issuer),
+        (t("名称", "Names"), item.names or None),
+        (t("序列号", "Serial number"), item.serial),
+        (t("到期", "Ends"), item.not_after),
+        (t("协议与套件", "Protocol and suite"), f"{item.version} {item.cipher}".strip()),
+        (t("上次检查", "Looked at"), item.checked_at),
+        (t("下次检查", "Next"), item.next_check_at),
+    ]
+    history = [
+        (
+            *_word(page, _OUTCOMES, check.outcome),
+            shown(check.at),
+            shown(check.not_after),
+            check.serial or "—",
+            check.reason,
+        )
+        for check in found.history
+    ]
+    cas = await page.offered("ssl_certificate.ca.list")
+    return page.render(
+        "endpoint.html",
+        heading=f"{item.host}:{item.port}",
+        word=word,
+        tag=tag,
+        facts=[(name, shown(value)) for name, value in facts],
+        history=history,
+        address=f"{_ENDPOINTS}/{item.endpoint}",
+        rehearsed=f"{_ORDERS}/{item.rehearsal}" if item.rehearsal else "",
+        cas=[ca.ca for ca in cas.items if ca.account] if cas is not None else [],
+    )
+
+
+async def endpoint_verb(page: Page, endpoint: str, verb: str) -> Answer:
+    if verb == "remove":
+        await page.run("ssl_certificate.endpoint.remove", endpoint=endpoint)
+        return page.go(_ENDPOINTS)
+    if verb == "rehearse":
+        values = {"ca": page.form.get("ca", ""), "solver": page.form.get("solver", "http-01")}
+        made = await page.run("ssl_certificate.endpoint.rehearse", endpoint=endpoint, **values)
+        return page.go(f"{_ORDERS}/{made.order}")
+    if verb != "check":
+        raise NotFound("path", verb)
+    await page.run("ssl_certificate.endpoint.check", endpoint=endpoint)
+    return page.go(f"{_ENDPOINTS}/{endpoint}")
+
+
+async def orders(page: Page) -> Answer:
+    t = page.text
+    listed = await page.run("ssl_certificate.order.list", **cursor_of(page))
+    cas = await page.run("ssl_certificate.ca.list")
+    rows = []
+    for item in listed.items:
+        word, tag = _word(page, _STATES, item.state)
+        if item.rehearsal:
+            word = t(f"{word}（演练）", f"{word} (rehearsal)")
+        cells = (
+            ", ".join(item.names[:3]),
+            word,
+            item.ca,
+            item.level.upper(),
+            shown(item.not_after),
+            shown(item.created_at),
+        )
+        rows.append(Row(cells, f"{_ORDERS}/{item.order}", tag, 1))
+    return page.render(
+        "ssl_orders.html",
+        heading=t("外部证书订单", "Orders at outside CAs"),
+        caption="",
+        columns=(
+            t("名称", "Names"),
+            t("状态", "State"),
+            "CA",
+            t("级别", "Level"),
+            t("到期", "Ends"),
+            t("下单", "Ordered"),
+        ),
+        rows=rows,
+        empty=t(
+            "尚无订单。在服务器上用 miyun ssl request 生成密钥与请求，再在此提交请求。",
+            "None yet. Make a key and a request on the server with miyun ssl request, then hand the request in here.",
+        ),
+        next=next_page(_ORDERS, listed.next_cursor),
+        cas=cas.items,
+    )
+
+
+async def order_create(page: Page) -> Answer:
+    way = page.form.get("way", "paper")
+    made = await page.run(
+        "ssl_certificate.order.create",
+        csr=page.form.get("csr", ""),
+        ca=page.form.get("ca" if way == "acme" else "paper_ca", ""),
+        way=way,
+        level=page.form.get("level", "dv"),
+        solver=page.form.get("solver", "http-01"),
+    )
+    return page.go(f"{_ORDERS}/{made.order}")
+
+
+async def order_account(page: Page) -> Answer:
+    """An account at a configured CA."""
+    given: dict[str, Any] = {name: page.form[name] for name in ("kid", "mac_key") if page.form.get(name)}
+    contact = [page.form["contact"]] if page.form.get("contact") else []
+    await page.run("ssl_certificate.ca.open_account", ca=page.form.get("ca", ""), contact=contact, **given)
+    return page.go(_ORDERS)
+
+
+async def order(page: Page, order: str) -> Answer:
+    found = await page.run("ssl_certificate.order.get", order=order)
+    item, t = found.summary, page.text
+    word, tag = _word(page, _STATES, item.state)
+    facts = [
+        ("CA", item.ca),
+        (t("方式", "Way"), "ACME" if item.way == "acme" else t("人工提交", "by hand")),
+        (t("级别", "Level"), item.level.upper()),
+        (t("名称", "Names"), item.names),
+        (t("密钥算法", "Key algorithm"), item.algorithm),
+        (t("CA 编号", "The CA's number"), item.reference),
+        (t("说明", "Reason"), item.error),
+        (t("序列号", "Serial number"), item.serial),
+        (t("到期", "Ends"), item.not_after),
+        (t("部署于", "Deployed to"), item.deployed_to),
+        (t("演练", "Rehearsal"), t("是，不部署", "yes, not to be deployed") if item.rehearsal else ""),
+    ]
+    by_hand = item.way == "paper"
+    verbs = {
+        "submit": by_hand and item.state == "ordered",
+        "upload": by_hand and item.state in ("ordered", "submitted"),
+        "deployed": item.state in ("issued", "deployed") and not item.rehearsal,
+        "cancel": item.state in ("ordered", "submitted"),
+    }
+    return page.render(
+        "ssl_order.html",
+        heading=", ".join(item.names[:3]),
+        word=word,
+        tag=tag,
+        facts=[(name, shown(value)) for name, value in facts if value],
+        csr=found.csr,
+        certificates=found.certificates,
+        address=f"{_ORDERS}/{item.order}",
+        verbs={verb: allowed and page.may(f"ssl_certificate.order.{verb}") for verb, allowed in verbs.items()},
+    )
+
+
+async def order_verb(page: Page, order: str, verb: str) -> Answer:
+    if verb not in _VERBS:
+        raise NotFound("path", verb)
+    fields = {"submit": ("reference",), "upload": ("certificates",), "deployed": ("place",), "cancel": ()}[verb]
+    values = {name: page.form.get(name, "") for name in fields}
+    if verb == "upload":  # of a pair
+        pair = ("encryption_certificates", "enveloped_key")
+        values |= {name: page.form[name].strip() for name in pair if page.form.get(name, "").strip()}
+    await page.run(f"ssl_certificate.order.{verb}", order=order, **values)
+    return page.go(f"{_ORDERS}/{order}")
+
+
+async def acme(page: Page) -> Answer:
+    return await _acme(page, None)
+
+
+async def _acme(page: Page, made: Any) -> Answer:
+    """`made`: an external account key whose MAC key is shown this once."""
+    keys = await page.run("ssl_certificate.external_key.list", limit=100)
+    accounts = await page.run("ssl_certificate.account.list", limit=100)
+    ordered = await page.run("ssl_certificate.account.orders", **cursor_of(page))
+    applications = await page.offered("tenant.application.list")
+    named = {item.application: item.name for item in applications.items} if applications is not None else {}
+    return page.render(
+        "acme.html",
+        made=made,
+        keys=[(key, named.get(key.application, key.application)) for key in keys.items],
+        accounts=[
+            (account, named.get(account.application, account.application), *_word(page, _STATES, account.status))
+            for account in accounts.items
+        ],
+        orders=[(item, *_word(page, _STATES, item.status)) for item in ordered.items],
+        applications=named,
+        next=next_page(_ACME, ordered.next_cursor),
+    )
+
+
+async def acme_key(page: Page) -> Answer:
+    made = await page.run(
+        "ssl_certificate.external_key.create",
+        application=page.form.get("application", ""),
+        name=page.form.get("name", ""),
+    )
+    return await _acme(page, made)
+
+
+async def acme_verb(page: Page, kind: str, item: str) -> Answer:
+    if kind == "keys":
+        await page.run("ssl_certificate.external_key.revoke", external_key=item)
+    elif kind == "accounts":
+        await page.run("ssl_certificate.account.end", acme_account=item)
+    else:
+        raise NotFound("path", kind)
+    return page.go(_ACME)
