@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,9 @@ def test_a_signed_file_is_verified_and_kept(
         text = visit.page.inner_text("main")
         assert ("签名有效" in text) is valid, text
         assert all(word in text for word in words), text
+        if folder := os.environ.get("MIYUN_SCREENSHOTS"):  # a page that a form made is not loaded again
+            shot = f"verified-{name}-{'good' if valid else 'bad'}.png"
+            visit.page.screenshot(path=Path(folder) / shot, full_page=True)
 
     visit.go("/console/evidence")
     assert "尚无证据" in visit.page.inner_text("main")
