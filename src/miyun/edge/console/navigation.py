@@ -39,6 +39,7 @@ GROUPS = (
             Link("/console/onboarding", "应用接入", "Onboarding", "tenant.application.list"),
             Link("/console/keys", "密钥", "Keys", "kms.key.list"),
             Link("/console/certificates", "证书", "Certificates", "certificate.list"),
+            Link("/console/authorities", "认证机构", "Authorities"),
             Link("/console/trust", "信任列表", "Trust lists", "certificate.trust.list.list"),
             Link("/console/verify", "验证签名", "Verify a signature", "signature.cms.verify"),
             Link("/console/evidence", "签名证据", "Signature evidence", "signature.evidence.list"),

@@ -20,6 +20,7 @@ from miyun.delivery.messages import MAX_SCAN
 from miyun.edge.console.page import HEADERS, Page
 from miyun.edge.console.pages import (
     audit,
+    certificates,
     filings,
     logins,
     performance,
@@ -78,7 +79,13 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.GET, "/console/keys/{key:str}", services.key, False),
     (HttpMethod.POST, "/console/keys/{key:str}/applications", services.key_application, False),
     (HttpMethod.POST, "/console/keys/{key:str}/{verb:str}", services.key_verb, False),
-    (HttpMethod.GET, "/console/certificates", services.certificates, False),
+    (HttpMethod.GET, "/console/certificates", certificates.certificates, False),
+    (HttpMethod.GET, "/console/certificates/export", certificates.export, False),
+    (HttpMethod.GET, "/console/certificates/{serial:str}", certificates.certificate, False),
+    (HttpMethod.GET, "/console/certificates/{serial:str}/file/{form:str}", certificates.certificate_file, False),
+    (HttpMethod.POST, "/console/certificates/{serial:str}/{verb:str}", certificates.certificate_verb, False),
+    (HttpMethod.GET, "/console/authorities", certificates.authorities, False),
+    (HttpMethod.POST, "/console/authorities/{ca:str}", certificates.authority_configure, False),
     (HttpMethod.GET, "/console/filings", filings.filings, False),
     (HttpMethod.POST, "/console/filings", filings.apply, False),
     (HttpMethod.POST, "/console/renewals", filings.renew, False),

@@ -1,4 +1,4 @@
-"""Catalogue, onboarding, keys, certificates."""
+"""Catalogue, onboarding, keys."""
 
 from __future__ import annotations
 
@@ -184,27 +184,3 @@ async def key_verb(page: Page, key: str, verb: str) -> Answer:
         raise PermissionDenied(permission=verb)
     await page.run(f"kms.key.{verb}", key=key)
     return page.go(f"/console/keys/{key}")
-
-
-async def certificates(page: Page) -> Answer:
-    listed = await page.run("certificate.list", **cursor_of(page))
-    t = page.text
-    rows = [
-        Row((c.subject, c.serial, c.template, word(page, c.state), shown(c.not_after)), "", tag_of(c.state), 3)
-        for c in listed.items
-    ]
-    return page.render(
-        "table.html",
-        heading=t("证书", "Certificates"),
-        caption=t("由本平台证书服务签发", "Issued by this platform"),
-        columns=(
-            t("主体", "Subject"),
-            t("序列号", "Serial"),
-            t("模板", "Template"),
-            t("状态", "State"),
-            t("到期", "Expires"),
-        ),
-        rows=rows,
-        empty=t("尚无证书", "No certificates yet"),
-        next=next_page("/console/certificates", listed.next_cursor),
-    )
