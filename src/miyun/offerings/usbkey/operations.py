@@ -256,6 +256,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=approve,
         roles=_DECIDERS,
         duty=Duty.KEYS,
+        step_up=True,
         quota_free=True,
         idempotent=True,
         example={"approval": _ASKED},
