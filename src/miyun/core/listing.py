@@ -137,6 +137,11 @@ def export(
     return Download(_chunks(pages, columns, lines, locale), _CONTENT[form], f"{name}.{form}")
 
 
+def csv_of(rows: Sequence[Row], columns: Sequence[Column[Row]], locale: Locale) -> bytes:
+    """A list that is short enough to be made at once."""
+    return _csv_lines(rows, columns, locale, True)
+
+
 async def _chunks(
     pages: Callable[[str | None], Awaitable[Page[Row]]],
     columns: Sequence[Column[Row]],

@@ -18,7 +18,8 @@ from miyun.wire.x509 import certificates_pem, parse_certificate
 async def evidence(
     service: CertificateService, *, tenant: str, instance: str, start: datetime, end: datetime
 ) -> list[Evidence]:
-    """A register of the tenant's certificates, every authority's certificate, and the newest revocation lists."""
+    """Registers of the tenant's certificates, of who applied and who reviewed, of key recoveries; every authority's
+    certificate, and the newest revocation lists."""
     authorities = service.authorities.all()
     files = [
         Evidence(
@@ -26,6 +27,18 @@ async def evidence(
             _register(service, tenant, start, end),
             "text/csv",
             Text("签发证书登记表", "Register of certificates"),
+        ),
+        Evidence(
+            "applications.csv",
+            await service.applications.register(tenant, start, end),
+            "text/csv",
+            Text("证书申请与审核登记表", "Register of applications and reviews"),
+        ),
+        Evidence(
+            "recoveries.csv",
+            await service.recoveries.register(tenant, start, end),
+            "text/csv",
+            Text("密钥恢复登记表", "Register of key recoveries"),
         ),
         Evidence(
             "authorities.pem",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Final
 
 from miyun.core import listing
@@ -67,6 +68,11 @@ class Applications:
             fulfilment=self.fulfilment,
         )
         self.files = Files(desk=self.desk, store=store, outside=outside, authorities=authorities, centre=centre)
+
+    async def register(self, tenant: str, start: datetime, end: datetime) -> bytes:
+        """What was decided in a period, as CSV."""
+        found = await asyncio.to_thread(self._store.finished_between, tenant, start, end)
+        return listing.csv_of([view(item) for item in found], _COLUMNS, "zh")
 
     async def page(self, call: Call, request: m.ListRequest) -> m.ApplicationPage:
         sort = SORTING.sort(request.sort)

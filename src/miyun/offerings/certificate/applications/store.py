@@ -164,6 +164,13 @@ class ApplicationStore:
             rows = connection.execute(page_of(query, sort, place, columns=_SORTED, key=table.c.id, limit=limit)).all()
         return [_application(row) for row in rows]
 
+    def finished_between(self, tenant: str, start: datetime, end: datetime) -> list[Application]:
+        table = application_table
+        query = select(table).where(table.c.tenant == tenant, table.c.finished_at >= start, table.c.finished_at < end)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(table.c.finished_at, table.c.id)).all()
+        return [_application(row) for row in rows]
+
     # the life of one
 
     def move(

@@ -176,6 +176,11 @@ class Recoveries:
 
     # look
 
+    async def register(self, tenant: str, start: datetime, end: datetime) -> bytes:
+        """What was asked for in a period, as CSV."""
+        found = await asyncio.to_thread(self._store.requested_between, tenant, start, end)
+        return listing.csv_of([view(item) for item in found], _COLUMNS, "zh")
+
     async def get(self, call: Call, request: m.RecoveryRequest) -> m.RecoveryView:
         return view(await self._own(call, request.recovery))
 

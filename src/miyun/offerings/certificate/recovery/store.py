@@ -91,6 +91,13 @@ class RecoveryStore:
             ).all()
         return [_recovery(row) for row in rows]
 
+    def requested_between(self, tenant: str, start: datetime, end: datetime) -> list[Recovery]:
+        table = recovery_table
+        query = select(table).where(table.c.tenant == tenant, table.c.requested_at >= start, table.c.requested_at < end)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(table.c.requested_at, table.c.id)).all()
+        return [_recovery(row) for row in rows]
+
     def consent(self, item: Recovery, consent: Consent, person: str, at: datetime) -> bool:
         """False when it was given already, or by somebody who has another part in it: the row itself is asked, so that
         two at once cannot be one person."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.rooms import Rooms
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.operation import Role
 from miyun.gm import sm2
+from miyun.offerings.certificate.evidence import evidence
 from miyun.offerings.certificate.recovery import operations
 from miyun.offerings.certificate.recovery.errors import AnotherPersonNeeded, RecoveryStateConflict, UnfitReceiver
 from miyun.wire.x509 import load_certificates, parse_certificate
@@ -157,5 +159,30 @@ def test_a_rejected_one_stays_rejected_and_lists_tell(archive: Archive) -> None:
         with pytest.raises(NotFound):
             await archive.recovery("get", "sec", tenant="ten_b", recovery=asked.recovery)
         assert (await archive.recovery("escrowed", "sec", tenant="ten_b")).items == []
+
+    asyncio.run(scene())
+
+
+def test_the_dossier_tells_who_applied_who_reviewed_and_who_agreed(archive: Archive) -> None:
+    async def scene() -> None:
+        escrow, receiver, _, _ = await archive.settle()
+        asked = await archive.recovery("request", "sec", escrow=escrow, receiver=receiver, reason="钥匙损坏")
+        await archive.agreed(asked.recovery)
+        now = archive.rooms.clock.now()
+        files = {
+            item.path: item.content.decode("utf-8-sig")
+            for item in await evidence(
+                archive.rooms.certificate,
+                tenant="ten_a",
+                instance="ins_1",
+                start=now - timedelta(days=1),
+                end=now + timedelta(days=1),
+            )
+            if item.path.endswith(".csv")
+        }
+        _, first, second = files["applications.csv"].splitlines()
+        assert all("dev" in line and "sec" in line and "issued" in line for line in (first, second))
+        [_, line] = files["recoveries.csv"].splitlines()
+        assert all(word in line for word in (asked.recovery, "钥匙损坏", "sys", "sec2", "approved"))
 
     asyncio.run(scene())
