@@ -8,10 +8,13 @@ from functools import cache
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry, serialize_json
 from tests.fuzz.target import Target
+from tests.outside_ca import OutsideAuthority, new_key
 
+from miyun.core.i18n import Text
 from miyun.core.outbound import OutboundFailed, parse_url
 from miyun.offerings.ssl_certificate.acme.account import authentication
-from miyun.offerings.ssl_certificate.errors import AcmeRefused
+from miyun.offerings.ssl_certificate.errors import AcmeRefused, CertificateDoesNotFit
+from miyun.offerings.ssl_certificate.outside.checks import read_chain
 from miyun.wire import acme, jose
 from miyun.wire.errors import DecodeError
 
@@ -57,12 +60,24 @@ def _read_order(data: bytes) -> None:
         acme.read_identifier(identifier)
 
 
+@cache
+def _chain() -> str:
+    return OutsideAuthority().issue(new_key(), "www.example.cn")
+
+
 _REFUSED = (DecodeError, AcmeRefused, jose.WrongSignature)
 
 TARGETS = [
     Target("JWS", _verify, lambda: list(_jws()), _REFUSED),
     Target("JWK", _read_key, _jwks, _REFUSED),
     Target("ACME order", _read_order, _payloads),
+    Target(
+        "uploaded chain",
+        lambda data: read_chain(data.decode("latin-1"), Text("证书", "the certificate")),
+        lambda: [_chain().encode()],
+        (CertificateDoesNotFit,),
+        prefixes_refused=False,  # a shorter chain is one
+    ),
     Target(
         "certificate identifier",
         lambda data: acme.parse_certificate_id(data.decode("latin-1")),

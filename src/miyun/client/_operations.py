@@ -1035,6 +1035,10 @@ class _SslCertificateEndpoint(_Group):
         """Look at an endpoint now. 立即检查端点。"""
         return self._client.call('ssl_certificate.endpoint.check', endpoint=endpoint, charge_to=charge_to)
 
+    def export(self, *, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the watched endpoints. 导出端点清单。"""
+        return self._client.call('ssl_certificate.endpoint.export', format=format, charge_to=charge_to)
+
     def get(self, *, endpoint: str, charge_to: str | None = None) -> Any:
         """See an endpoint with its history. 查看端点及其历史。"""
         return self._client.call('ssl_certificate.endpoint.get', endpoint=endpoint, charge_to=charge_to)
@@ -1829,6 +1833,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'ssl_certificate.ca.open_account': Operation('ssl_certificate.ca.open_account', 'POST', '/ssl_certificate/cas/{ca}/account', ('ca',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.endpoint.add': Operation('ssl_certificate.endpoint.add', 'POST', '/ssl_certificate/endpoints', (), (), 'json', 'json', 'application/json', True),
     'ssl_certificate.endpoint.check': Operation('ssl_certificate.endpoint.check', 'POST', '/ssl_certificate/endpoints/{endpoint}/check', ('endpoint',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.endpoint.export': Operation('ssl_certificate.endpoint.export', 'GET', '/ssl_certificate/endpoints/export', (), ('format',), 'json', 'stream', 'application/json', False),
     'ssl_certificate.endpoint.get': Operation('ssl_certificate.endpoint.get', 'GET', '/ssl_certificate/endpoints/{endpoint}', ('endpoint',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.endpoint.list': Operation('ssl_certificate.endpoint.list', 'GET', '/ssl_certificate/endpoints', (), ('outcome', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'ssl_certificate.endpoint.rehearse': Operation('ssl_certificate.endpoint.rehearse', 'POST', '/ssl_certificate/endpoints/{endpoint}/rehearse', ('endpoint',), (), 'json', 'json', 'application/json', False),

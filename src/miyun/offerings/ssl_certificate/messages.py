@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from miyun.core.listing import Cursor
+from miyun.core.listing import Cursor, Format
 from miyun.core.operation import Struct
 from miyun.offerings.ssl_certificate.model import Account, AcmeOrder, ExternalKey
 
@@ -66,6 +66,10 @@ class AcmeRenewalRequest(Struct):
 class Page(Struct):
     limit: Limit = 50
     cursor: Cursor | None = None
+
+
+class Export(Struct):
+    format: Format = "csv"
 
 
 class CreateExternalKey(Struct):

@@ -64,6 +64,7 @@ _KEYS: tuple[Operation, ...] = (
         example={"external_key": "eab_…"},
         tenant_fields=("external_key",),
         quota_free=True,
+        step_up=True,
     ),
     Operation(
         id="ssl_certificate.account.list",

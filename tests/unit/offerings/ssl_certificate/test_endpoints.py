@@ -22,6 +22,7 @@ from miyun.core.errors import AlreadyExists, InvalidArgument, NotFound
 from miyun.offerings.ssl_certificate.endpoint import handshake
 from miyun.offerings.ssl_certificate.endpoint import messages as m
 from miyun.offerings.ssl_certificate.endpoint.model import Outcome, Seen, alarm_of
+from miyun.offerings.ssl_certificate.messages import Export
 
 NAME = "www.example.cn"
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -203,3 +204,15 @@ def test_a_server_that_says_nothing_does_not_hold_the_others(watch: Watch, monke
     endpoint = watch("add", m.AddEndpoint(host=NAME, port=silent.getsockname()[1])).endpoint
     assert watch.look(endpoint).summary.outcome == "unreachable"
     silent.close()
+
+
+def test_the_list_is_taken_away_as_a_file(watch: Watch) -> None:
+    watch("add", m.AddEndpoint(host=NAME, note="=1+1"))
+
+    async def export() -> str:
+        call = call_of(TENANT, watch.desk.clock)
+        download = await watch.desk.endpoints.export(call, Export())
+        return b"".join([chunk async for chunk in download.chunks]).decode()
+
+    text = asyncio.run(export())
+    assert NAME in text and "域名或地址" in text and "'=1+1" in text  # no formula for a spreadsheet

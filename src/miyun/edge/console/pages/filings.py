@@ -31,6 +31,7 @@ _PAIRS: Final = {
     "own": ("双证书（自备加密密钥）", "a pair with an encryption key of the applicant's"),
 }
 _EXPORTS: Final = {
+    "endpoints": "ssl_certificate.endpoint.export",
     "expiring": "certificate.expiring.export",
     "filings": "certificate.application.export",
     "recoveries": "certificate.recovery.export",

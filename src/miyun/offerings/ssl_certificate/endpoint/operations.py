@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from miyun.core.i18n import Text
-from miyun.core.operation import Duty, Operation, Role
+from miyun.core.operation import Download, Duty, Operation, Role
 from miyun.offerings.ssl_certificate.endpoint import messages as m
 from miyun.offerings.ssl_certificate.endpoint.service import Endpoints
+from miyun.offerings.ssl_certificate.messages import Export
 from miyun.offerings.ssl_certificate.outside.messages import OrderView
 from miyun.offerings.ssl_certificate.outside.operations import ORDERS
 from miyun.offerings.ssl_certificate.service import part
@@ -51,6 +52,20 @@ ENDPOINT_OPERATIONS: tuple[Operation, ...] = (
         roles=_READERS,
         duty=Duty.READ,
         example={},
+        quota_free=True,
+    ),
+    Operation(
+        id="ssl_certificate.endpoint.export",
+        summary=Text("导出端点清单", "Export the watched endpoints"),
+        method="GET",
+        path="/ssl_certificate/endpoints/export",
+        request=Export,
+        response=Download,
+        handler=part("endpoints", Endpoints.export),
+        roles=_READERS,
+        duty=Duty.READ,
+        reply="stream",
+        example={"format": "csv"},
         quota_free=True,
     ),
     Operation(

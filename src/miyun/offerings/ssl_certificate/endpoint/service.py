@@ -7,13 +7,14 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
 
+from miyun.core import listing
 from miyun.core.clock import Clock
 from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.listing import Sorting
-from miyun.core.operation import Call
+from miyun.core.operation import Call, Download
 from miyun.core.outbound import AddressPolicy, OutboundFailed, Resolver, is_address, parse_url
 from miyun.core.ports import CertificateIssuer
 from miyun.gm import intl
@@ -29,6 +30,7 @@ from miyun.offerings.ssl_certificate.endpoint.model import (
     Seen,
     alarm_of,
 )
+from miyun.offerings.ssl_certificate.messages import Export
 from miyun.offerings.ssl_certificate.outside import messages as orders
 from miyun.offerings.ssl_certificate.outside.service import Outside
 from miyun.offerings.ssl_certificate.store.endpoints import EndpointStore
@@ -40,6 +42,19 @@ from miyun.wire.spki import KeyAlgorithm
 from miyun.wire.x509 import parse_certificate, subject_alt_name
 
 SORTING: Final = Sorting({"id": str, "host": str}, default="-id", key=str)
+_COLUMNS: Final[tuple[listing.Column[m.EndpointView], ...]] = (
+    listing.Column("host", Text("域名或地址", "Host"), lambda item: item.host),
+    listing.Column("port", Text("端口", "Port"), lambda item: item.port),
+    listing.Column("outcome", Text("状态", "State"), lambda item: item.outcome),
+    listing.Column("reason", Text("说明", "Reason"), lambda item: item.reason),
+    listing.Column("not_after", Text("证书到期", "Certificate ends"), lambda item: item.not_after),
+    listing.Column("days_left", Text("剩余天数", "Days left"), lambda item: item.days_left),
+    listing.Column("subject", Text("主体", "Subject"), lambda item: item.subject),
+    listing.Column("issuer", Text("签发者", "Issuer"), lambda item: item.issuer),
+    listing.Column("serial", Text("序列号", "Serial number"), lambda item: item.serial),
+    listing.Column("checked_at", Text("检查时间", "Looked at"), lambda item: item.checked_at),
+    listing.Column("note", Text("备注", "Note"), lambda item: item.note),
+)
 _AT_ONCE: Final = 16
 _HISTORY: Final = 50
 _SWEPT: Final = 500
@@ -100,6 +115,13 @@ class Endpoints:
             last = items[-1]
             cursor = SORTING.cursor(sort, last.host if sort.field == "host" else last.id, last.id)
         return m.EndpointList(items=[m.EndpointView.of(item, call.now) for item in items], next_cursor=cursor)
+
+    async def export(self, call: Call, request: Export) -> Download:
+        async def pages(cursor: str | None) -> listing.Page[m.EndpointView]:
+            found = await self.list_all(call, m.ListEndpoints(limit=500, cursor=cursor))
+            return listing.Page(found.items, found.next_cursor)
+
+        return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="endpoints")
 
     async def get(self, call: Call, request: m.EndpointRef) -> m.EndpointDetail:
         endpoint = await self._get(call, request.endpoint)
