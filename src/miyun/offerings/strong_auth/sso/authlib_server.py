@@ -7,18 +7,13 @@ and what it would write is gathered in `Exchange`: the service then signs in the
 from __future__ import annotations
 
 import hmac
-import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from authlib.oauth2 import AuthorizationServer, OAuth2Request, ResourceProtector
 from authlib.oauth2.rfc6749 import ClientMixin, InvalidRequestError, TokenMixin
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, RefreshTokenGrant
-from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc6750 import BearerTokenGenerator, BearerTokenValidator
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
@@ -28,9 +23,10 @@ from authlib.oidc.core import OpenIDCode
 from authlib.oidc.rpinitiated import EndSessionEndpoint
 
 from miyun.core.challenge import to_text
-from miyun.offerings.strong_auth.model import Account, Session
+from miyun.offerings.strong_auth.model import Account
 from miyun.offerings.strong_auth.sessions import new_token, stored
 from miyun.offerings.strong_auth.sso import jws
+from miyun.offerings.strong_auth.sso.exchange import Answer, Exchange
 from miyun.offerings.strong_auth.sso.model import (
     ACCESS_LIFETIME,
     ACR,
@@ -41,50 +37,9 @@ from miyun.offerings.strong_auth.sso.model import (
     ClientState,
     Grant,
     Protocol,
-    SigningKey,
     Token,
     TokenKind,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a protocol's endpoint answers: to a client over HTTP, or to the browser (`location`)."""
-
-    status: int
-    body: Any
-    headers: tuple[tuple[str, str], ...]
-
-    @property
-    def location(self) -> str:
-        return next((value for name, value in self.headers if name == "Location"), "")
-
-    @property
-    def content(self) -> bytes:
-        return self.body.encode() if isinstance(self.body, str) else json.dumps(self.body).encode()
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request: what is known before Authlib judges it, and what it decides."""
-
-    tenant: str
-    issuer: str
-    now: datetime
-    find_client: Callable[[str], Client | None]
-    # looked up before: the code's or token's grant, its session and account while they hold
-    grant: Grant | None = None
-    token: Token | None = None
-    session: Session | None = None
-    account: Account | None = None
-    keys: list[SigningKey] = field(default_factory=list)  # that may have signed an id_token_hint
-    # decided
-    code: str = ""
-    claims: dict[str, Any] | None = None  # of the ID token that is to be signed
-    issued: dict[str, Any] | None = None
-    client: Client | None = None
-    revoke: bool = False
-    reused: bool = False
 
 
 class RegisteredClient(ClientMixin):
@@ -167,30 +122,6 @@ class IssuedToken(TokenMixin):
         return grant is None or grant.revoked_at is not None or not self.exchange.account or bool(self.token.used_at)
 
 
-class HttpRequest(OAuth2Request):
-    """Raises ValueError for a query or form of more than 64 fields."""
-
-    def __init__(self, method: str, uri: str, query: str, form: str, headers: Mapping[str, str]) -> None:
-        super().__init__(method, uri, headers=headers)
-        self._args, self._form = _pairs(query), _pairs(form)
-        self.payload = _Payload(self._args + self._form)
-
-    @property
-    def args(self) -> dict[str, str]:
-        return dict(self._args)
-
-    @property
-    def form(self) -> dict[str, str]:
-        return dict(self._form)
-
-
-class _Payload(BasicOAuth2Payload):
-    def __init__(self, pairs: list[tuple[str, str]]) -> None:
-        super().__init__(dict(pairs))
-        for name in self._datalist:
-            self._datalist[name] = [value for given, value in pairs if given == name]
-
-
 class Server(AuthorizationServer):
     """Authlib's rules over one exchange."""
 
@@ -228,15 +159,6 @@ class Server(AuthorizationServer):
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         pass
-
-
-@contextmanager
-def readable(refusal: Callable[[str], Exception]) -> Iterator[None]:
-    """Authlib quotes what it was sent in its errors and trips over characters that have no place there."""
-    try:
-        yield
-    except ValueError:
-        raise refusal("the request cannot be read") from None
 
 
 @dataclass(slots=True)
@@ -439,10 +361,6 @@ def person(account: Account | None, scope: str) -> dict[str, Any]:
             "x5t#SM3": to_text(bytes.fromhex(account.fingerprint)),
         }
     return claims
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    return parse_qsl(text, keep_blank_values=True, max_num_fields=64)
 
 
 def with_parameters(url: str, **parameters: str) -> str:

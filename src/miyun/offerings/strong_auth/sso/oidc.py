@@ -16,18 +16,9 @@ from miyun.core.operation import Call, Reply
 from miyun.offerings.strong_auth.model import Session
 from miyun.offerings.strong_auth.sessions import Sessions, stored
 from miyun.offerings.strong_auth.sso import messages as m
-from miyun.offerings.strong_auth.sso.authlib_server import (
-    Answer,
-    Exchange,
-    HttpRequest,
-    RegisteredClient,
-    Server,
-    final,
-    person,
-    protect,
-    readable,
-)
+from miyun.offerings.strong_auth.sso.authlib_server import RegisteredClient, Server, final, person, protect
 from miyun.offerings.strong_auth.sso.errors import ClientRefused, SignOnRefused
+from miyun.offerings.strong_auth.sso.exchange import Answer, Exchange, HttpRequest, readable
 from miyun.offerings.strong_auth.sso.keys import SigningKeys
 from miyun.offerings.strong_auth.sso.model import (
     ACCESS_LIFETIME,
