@@ -22,5 +22,5 @@ OFFERING = Offering(
     service_levels=(ServiceLevel("availability", Text("可用性", "Availability"), Decimal("99.9"), Text("%", "%")),),
     operations=OPERATIONS,
     evidence=evidence,
-    sample={"operation": "ssl_certificate.acme.directory", "request": {}},
+    sample={"operation": "ssl_certificate.order.list", "request": {}},
 )
