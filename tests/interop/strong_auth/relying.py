@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from idpyoidc.client.defaults import DEFAULT_OIDC_SERVICES
+from idpyoidc.client.defaults import DEFAULT_KEY_DEFS, DEFAULT_OIDC_SERVICES
 from idpyoidc.client.rp_handler import RPHandler
 
 
@@ -53,6 +53,7 @@ class WebApplication:
                 }
             },
             services=services,
+            key_conf={"key_defs": DEFAULT_KEY_DEFS},  # in memory: by default it writes them to the working directory
             httpc_params={"verify": str(authority), "proxies": {"http": "", "https": ""}},
         )
 
