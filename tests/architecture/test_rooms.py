@@ -88,3 +88,10 @@ def test_use_by_applications_is_metered() -> None:
     allowed = {"strong_auth.challenge", "strong_auth.session.check", "strong_auth.session.end"}
     plumbing = ("onboarding.", "ssl_certificate.acme.")
     assert unmetered <= allowed | {i for i in unmetered if i.startswith(plumbing)}
+
+
+def test_the_first_call_of_an_onboarded_application_is_one_it_may_make() -> None:
+    for offering in map(declaration, OPEN):
+        if offering.sample is not None and "operation" in offering.sample:
+            operation = next(item for item in offering.operations if item.id == offering.sample["operation"])
+            assert Role.APPLICATION in operation.roles and operation.scope == "tenant", operation.id

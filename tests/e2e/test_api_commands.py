@@ -45,6 +45,8 @@ def test_a_machine_of_shares_is_provisioned_locked_by_a_crash_and_unlocked(tmp_p
         assert made.returncode == 0, made.stderr
         files = [Path(line) for line in made.stdout.split()]
         assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 3
+        held = run("ca", "ceremony", "--out", str(tmp_path / "roots"))
+        assert held.returncode == 0, held.stderr
         platform.wait_ready()
 
         platform.kill("vsm-platform")

@@ -25,6 +25,7 @@ def test_a_key_is_registered_approved_used_to_sign_in_and_asked_again(scene: Sce
     sign_in_with_password(scene, Role.TENANT_SECURITY)
     page.goto(f"{url}/console/person-keys")
     scene.shot("person_keys_empty_zh")
+    page.click("[data-again]")
     scene.sign_in()
     page.get_by_text("待核准").wait_for()
     scene.shot("person_keys_waiting_zh")

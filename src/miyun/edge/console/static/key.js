@@ -60,7 +60,7 @@
       });
     });
     form.querySelector("[data-again]").addEventListener("click", read);
-    read();
+    if (words.waits) { choice.addEventListener("focus", read, { once: true }); } else { read(); }
   }
   document.addEventListener("DOMContentLoaded", function () {
     document.querySelectorAll("form.key").forEach(prepare);
