@@ -160,6 +160,8 @@ def addresses(tenant: Tenant, known: dict[str, str]) -> list[str]:
     for method, path in PATHS:
         if method != "GET" or path == "/console/preferences" or path.startswith("/console/login"):
             continue
+        if path.endswith(("/export", "/file")):  # a download, no page
+            continue
         for name, value in known.items():
             path = path.replace(f"{{{name}}}", value)
         if "{" not in path:

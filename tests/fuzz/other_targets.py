@@ -6,7 +6,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.fuzz import acme_targets, signature_targets
+from tests.fuzz import acme_targets, login_targets, signature_targets
 from tests.fuzz.target import Target
 
 from miyun.core.ledger import chain, record
@@ -143,5 +143,6 @@ TARGETS = [
     Target("record", _read_line, _lines, (ValueError,), prefixes_refused=False),  # what is no line is skipped
     Target("anchor", _read_anchor, _anchors, (ValueError,), prefixes_refused=False),  # the last LF may be missing
     *acme_targets.TARGETS,
+    *login_targets.TARGETS,
     *signature_targets.TARGETS,
 ]

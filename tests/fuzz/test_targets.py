@@ -37,11 +37,13 @@ ELSEWHERE = {
     "miyun.hsm.soft.shares.split": "",  # makes shares
     "miyun.offerings.certificate.applications.requests.read_request": "tests/unit/offerings/certificate/applications/"
     "test_requests.py",
+    "miyun.offerings.certificate.applications.requests.read_requests": "tests/unit/offerings/certificate/test_batch.py",
     "miyun.offerings.certificate.protocol.decode": "tests/faults/platform/test_wrong_input.py",
     "miyun.offerings.certificate.protocol.decode_got": "tests/interop/certificate/test_openssl_ocsp.py",
     "miyun.offerings.certificate.protocol.decode_posted": "tests/interop/certificate/test_openssl_ocsp.py",
     "miyun.offerings.encryption.streaming.read_header": "tests/properties/encryption/test_segments.py",
     "miyun.offerings.signature.archive.offline.read_files": "tests/unit/offerings/signature/test_evidence.py",
+    "miyun.offerings.strong_auth.protocol": "tests/properties/strong_auth/test_requests.py",
     "miyun.offerings.timestamp.protocol.decode": "tests/properties/timestamp/test_requests.py",
     "miyun.offerings.timestamp.reading.read_request": "tests/properties/timestamp/test_requests.py",
 }

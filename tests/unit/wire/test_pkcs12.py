@@ -82,6 +82,7 @@ def test_what_is_not_authentic_or_too_costly_is_refused(spoiled: Callable[[], by
 @pytest.mark.parametrize(
     "encoded",
     [INFO[:-1], INFO + b"\0", der.sequence(der.integer(0)), sm2_private_key(D, sm2.public_key(D))[:40]],
+    ids=["cut", "longer", "an integer", "half of SM2"],  # not the key itself: every worker draws another
 )
 def test_a_private_key_that_is_none_is_refused(encoded: bytes) -> None:
     with pytest.raises(DecodeError):
