@@ -19,7 +19,17 @@ OFFERING = Offering(
     ),
     category="crypto",
     state="available",
-    standards=("GM/T 0034", "GM/T 0015", "GB/T 20518", "RFC 5280", "RFC 2986", "RFC 6960"),
+    standards=(
+        "GM/T 0034",
+        "GM/T 0015",
+        "GB/T 20518",
+        "GM/T 0092",
+        "GM/T 0093",
+        "GB/T 35276",
+        "RFC 5280",
+        "RFC 2986",
+        "RFC 6960",
+    ),
     plans=(Plan("certificate-standard", Text("标准版", "Standard"), Text("年", "year")),),
     meters=(ISSUED,),
     operations=(

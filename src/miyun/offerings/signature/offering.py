@@ -14,7 +14,7 @@ OFFERING = Offering(
     ),
     category="crypto",
     state="available",
-    standards=("GM/T 0029", "GB/T 32918", "GB/T 35275", "RFC 5652"),
+    standards=("GM/T 0029", "GB/T 32918", "GB/T 35275", "RFC 5652", "RFC 4998"),
     plans=(Plan("signature-standard", Text("标准版", "Standard"), Text("年", "year")),),
     meters=(CALLS,),
     includes=("kms.*", "certificate.*"),

@@ -15,7 +15,7 @@ OFFERING = Offering(
     ),
     category="identity",
     state="available",
-    standards=("GM/T 0067-2019", "GB/T 20518"),
+    standards=("GM/T 0067-2019", "GB/T 20518", "RFC 6749", "RFC 7636"),
     plans=(Plan("strong-auth-standard", Text("标准版", "Standard"), Text("年", "year")),),
     meters=(LOGINS,),
     includes=("certificate.*",),

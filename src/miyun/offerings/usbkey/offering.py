@@ -14,7 +14,7 @@ OFFERING = Offering(
     ),
     category="identity",
     state="available",
-    standards=("GM/T 0016", "GM/T 0017"),
+    standards=("GM/T 0016", "GM/T 0017", "GM/T 0020", "GB/T 43694"),
     plans=(Plan("usbkey-standard", Text("标准版", "Standard"), Text("年", "year")),),
     meters=(KEYS,),
     includes=("certificate.*",),
