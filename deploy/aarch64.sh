@@ -52,9 +52,9 @@ if [ ! -e "$extension" ] || [ -n "$(find native -newer "$extension" -print -quit
   mkdir -p "$base/objects"
   options=(-std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -fstack-protector-strong -D_GNU_SOURCE -Inative
     "-I$root/usr/include/python$python" "-I$root/usr/include")
-  find native -name '*.c' ! -name 'ipp*' -printf '%f\n' |
+  find native -maxdepth 1 -name '*.c' ! -name 'ipp*' -printf '%f\n' |
     xargs -P "$(nproc)" -I{} aarch64-linux-gnu-gcc "${options[@]}" -c native/{} -o "$base/objects/{}.o"
-  find native -name '*.c' ! -name 'ipp*' -printf "$base/objects/%f.o\n" |
+  find native -maxdepth 1 -name '*.c' ! -name 'ipp*' -printf "$base/objects/%f.o\n" |
     xargs aarch64-linux-gnu-gcc -shared -pthread -o "$extension.partial"
   mv "$extension.partial" "$extension"
 fi

@@ -473,7 +473,8 @@ def outside_authority() -> tuple[str, bytes]:
 
 def usbkey(owner: Belongings, operation_id: str) -> str:
     """In the state in which the operation takes it."""
-    system, serial = owner.client(Role.TENANT_SYSTEM), secrets.token_hex(6)
+    system, security = owner.client(Role.TENANT_SYSTEM), owner.client(Role.TENANT_SECURITY)
+    serial = secrets.token_hex(6)
     [made] = system.call("usbkey.key.register", items=[{"serial": serial}])["items"]
     made_id = str(made["usbkey"])
     steps = {"usbkey.key.hand_out": 3, "usbkey.key.lose": 3, "usbkey.key.take_back": 3}
@@ -482,9 +483,9 @@ def usbkey(owner: Belongings, operation_id: str) -> str:
         {"usbkey.key.certify": 1, "usbkey.approval.ask": 1, "usbkey.key.personalise": 2}.get(operation_id, 0),
     )
     if needed > 0:
-        system.call("usbkey.key.initialise", usbkey=made_id)
+        security.call("usbkey.key.initialise", usbkey=made_id)
     if needed > 1:
-        system.call("usbkey.key.certify", usbkey=made_id, **certified(made_id))
+        security.call("usbkey.key.certify", usbkey=made_id, **certified(made_id))
     if needed > 2:
         system.call("usbkey.key.personalise", usbkey=made_id)
     return made_id

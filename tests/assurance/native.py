@@ -49,7 +49,7 @@ class Recipe:
 _ASK = """
 import json, setuptools
 from distutils.core import run_setup
-(e,) = run_setup("setup.py", stop_after="init").ext_modules
+e = next(e for e in run_setup("setup.py", stop_after="init").ext_modules if e.name == "miyun.gm._native")
 macros = [f"-D{name}={value}" for name, value in e.define_macros]
 print(json.dumps([e.sources, e.include_dirs, e.extra_compile_args + macros, e.extra_objects, e.extra_link_args]))
 """

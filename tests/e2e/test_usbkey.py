@@ -68,6 +68,7 @@ class Scene:
         said = self.miyun(
             "usbkey", "personalise", usbkey, "--auth-key", str(self.folder / "authkey"),
             "--pin-file", str(self.folder / "pin"), "--subject", "CN=李四,O=某局",
+            role=Role.TENANT_SECURITY,
         )  # fmt: skip
         assert "李四" in said
         return usbkey

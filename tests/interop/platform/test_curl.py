@@ -121,7 +121,7 @@ def test_every_command_of_the_wizard_works_as_it_stands(platform: RunningPlatfor
     with platform.session(platform.person(Role.TENANT_SYSTEM, tenant)) as client:
         started = client.call("onboarding.start", name="交易平台")
         steps = {step["service"]: step for step in started["steps"]}
-        assert set(steps) == {"strong_auth", "signature", "encryption", "timestamp"}
+        assert set(steps) == {"strong_auth", "signature", "encryption", "timestamp", "ssl_certificate"}
         waiting = client.call("onboarding.check", application=started["application"])
         assert not waiting["passed"]
         for service, step in steps.items():
