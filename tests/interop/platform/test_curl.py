@@ -139,4 +139,4 @@ def test_every_command_of_the_wizard_works_as_it_stands(platform: RunningPlatfor
         assert checked["passed"], checked
         guide = client.call("onboarding.guide", application=started["application"])
         assert all(step["credential"] is None for step in guide["steps"])  # shown once
-        assert client.call("onboarding.count")["counted"] == 4
+        assert client.call("onboarding.count")["counted"] == 5
