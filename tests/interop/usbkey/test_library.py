@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,15 @@ def test_both_ends_number_functions_and_answers_alike() -> None:
     assert names == [function.name for function in Function]
     answers = re.findall(r"#define SAR_(\w+) (0x[0-9A-F]+)", (NATIVE / "skf.h").read_text())
     assert {name: int(value, 16) for name, value in answers} == {code.name: int(code) for code in Sar}
+
+
+def test_without_a_key_the_list_says_so(tmp_path: Path) -> None:
+    environ = {**os.environ, "MIYUN_TOKENS": str(tmp_path), "MIYUN_LANG": "en"}
+    listed = subprocess.run(
+        [sys.executable, "-m", "miyun.edge.cli", "usbkey", "list"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "No key is plugged in" in listed.stdout

@@ -48,7 +48,10 @@ def listing(library: Path | None) -> None:
     from miyun.hsm.skf import connected, token_names
 
     with _library(library) as loaded:
-        for name in token_names(loaded):
+        names = token_names(loaded)
+        if not names:
+            click.echo(say("没有插入密码钥匙。", "No key is plugged in."))
+        for name in names:
             with connected(loaded, name) as token:
                 info = token.info()
             click.echo(f"{name:<24}{info.serial:<34}{info.label}")
