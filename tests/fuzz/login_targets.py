@@ -9,20 +9,21 @@ from tests.fuzz.target import Target
 from tests.unit.wire.authority import pki
 
 from miyun.core.certificates import read_certificate
-from miyun.core.challenge import from_text, to_text
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.gm import sm2
 from miyun.offerings.certificate.protocol import decode_list, decode_published
 from miyun.offerings.strong_auth.sso import jws
 from miyun.offerings.strong_auth.sso.model import SigningKey
+from miyun.wire import base64url
+from miyun.wire.errors import DecodeError
 from miyun.wire.spki import sm2_spki
 
 _KEYS = [SigningKey("ten_a", "SM2SM3", "k", "key_k", sm2_spki(sm2.public_key(bytes(31) + b"\7")), datetime.now(UTC))]
 
 
 def _tokens() -> list[bytes]:
-    head = to_text(msgspec.json.encode({"alg": "SM2SM3", "kid": "k"}))
-    return [f"{head}.{to_text(b'{}')}.{to_text(bytes(64))}".encode()]
+    head = base64url.encode(msgspec.json.encode({"alg": "SM2SM3", "kid": "k"}))
+    return [f"{head}.{base64url.encode(b'{}')}.{base64url.encode(bytes(64))}".encode()]
 
 
 def _text(data: bytes) -> str:
@@ -38,10 +39,10 @@ TARGETS = [
         prefixes_refused=False,  # the last line feed may be missing
     ),
     Target(
-        "challenge",
-        lambda data: from_text(_text(data)),
-        lambda: [to_text(bytes(range(64))).encode()],
-        (ValueError,),
+        "base64url",
+        lambda data: base64url.decode(_text(data)),
+        lambda: [base64url.encode(bytes(range(64))).encode()],
+        (DecodeError,),
         prefixes_refused=False,
     ),
     Target("ID token", lambda data: jws.read(_text(data), _KEYS), _tokens, (), prefixes_refused=False),

@@ -3,7 +3,6 @@ table. The platform knows them again by a MAC, and each is good once, for one br
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.machine import machine_errors
+from miyun.wire import base64url
 
 CHALLENGE_LIFETIME: Final = timedelta(seconds=120)
 _TIME: Final = "%Y%m%dT%H%M%S%z"
@@ -55,13 +55,13 @@ class Challenges:
         `browser`: the cookie that binds it to one."""
         expires = (now + CHALLENGE_LIFETIME).replace(microsecond=0)
         text = "\n".join((self._head, *bound, new_id("chl"), _holder(browser), expires.strftime(_TIME)))
-        return f"{to_text(text.encode())}.{to_text(await self._mac(text))}", text
+        return f"{base64url.encode(text.encode())}.{base64url.encode(await self._mac(text))}", text
 
     async def check(self, token: str, bound: Sequence[str], browser: str, now: datetime) -> Signed:
         """Raises ChallengeInvalid."""
         try:
             first, second = token.split(".")
-            text, given = from_text(first).decode(), from_text(second)
+            text, given = base64url.decode(first).decode(), base64url.decode(second)
             head, *lines, name, holder, until = text.split("\n")
             expires = datetime.strptime(until, _TIME)
         except ValueError:
@@ -80,18 +80,6 @@ class Challenges:
             with machine_errors():
                 self._key = await self._machine.derive("session", self._head.encode())
         return mac(self._key, text.encode())
-
-
-def to_text(octets: bytes) -> str:
-    """base64url without padding."""
-    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
-
-
-def from_text(text: str) -> bytes:
-    """Raises ValueError."""
-    if "=" in text or not text.isascii():
-        raise ValueError("not base64url")
-    return base64.b64decode(text.translate({45: 43, 95: 47}) + "=" * (-len(text) % 4), validate=True)
 
 
 def _holder(browser: str) -> str:

@@ -7,8 +7,6 @@ that come or go in the meantime make no row appear twice or be left out.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -22,6 +20,7 @@ from miyun.core.clock import SHANGHAI
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Locale, Text
 from miyun.core.operation import Download
+from miyun.wire import base64url
 
 Row = TypeVar("Row")
 Format = Literal["csv", "jsonl"]
@@ -81,7 +80,7 @@ class Sorting:
     def cursor(self, sort: Sort, value: str | int | datetime, key: str | int) -> str:
         """Where the next page begins, opaque, and good for this sort only."""
         packed = msgspec.msgpack.encode((str(sort), value, key))
-        return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+        return base64url.encode(packed)
 
     def place(self, sort: Sort, cursor: str | None) -> Place | None:
         """Raises InvalidArgument for what `cursor` never made, or made for another sort."""
@@ -89,9 +88,8 @@ class Sorting:
             return None
         kind: Any = tuple.__class_getitem__((str, self._fields[sort.field], self._key))
         try:
-            packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            made_for, value, key = msgspec.msgpack.decode(packed, type=kind)
-        except (binascii.Error, ValueError, msgspec.DecodeError):
+            made_for, value, key = msgspec.msgpack.decode(base64url.decode(cursor), type=kind)
+        except (ValueError, msgspec.DecodeError):
             made_for, value, key = None, None, None
         if made_for != str(sort) or (isinstance(value, datetime) and value.tzinfo is None) or _too_large(value, key):
             raise InvalidArgument(

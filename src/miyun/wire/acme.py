@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from miyun.wire import der, jose
+from miyun.wire import base64url, der
 from miyun.wire.errors import DecodeError
 from miyun.wire.x509 import Certificate
 
@@ -141,7 +141,7 @@ def key_authorization(token: str, thumbprint: str) -> str:
 
 def dns_value(authorization: str) -> str:
     """Of the TXT record for dns-01 (8.4)."""
-    return jose.encode(hashlib.sha256(authorization.encode()).digest())
+    return base64url.encode(hashlib.sha256(authorization.encode()).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class CertificateId:
 
     def __str__(self) -> str:
         encoded = der.integer(self.serial)
-        return f"{jose.encode(self.authority)}.{jose.encode(encoded[2:])}"
+        return f"{base64url.encode(self.authority)}.{base64url.encode(encoded[2:])}"
 
     @staticmethod
     def of(certificate: Certificate) -> CertificateId:
@@ -167,12 +167,12 @@ class CertificateId:
 def parse_certificate_id(text: str) -> CertificateId:
     """Raises DecodeError."""
     authority, separator, serial = text.partition(".")
-    content = jose.decode(serial, "serial")
+    content = base64url.decode(serial, "serial")
     if not separator or not authority or not 0 < len(content) <= 21 or content[0] >= 0x80:
         raise DecodeError("not two parts of base64url", field="certificate identifier")
     if len(content) > 1 and content[0] == 0 and content[1] < 0x80:
         raise DecodeError("the serial number has a needless zero", field="certificate identifier")
-    return CertificateId(jose.decode(authority, "authority"), int.from_bytes(content, "big"))
+    return CertificateId(base64url.decode(authority, "authority"), int.from_bytes(content, "big"))
 
 
 def problem(kind: str, detail: str, status: int, identifier: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey, import_key
 from joserfc.jws import FlattenedJSONSerialization, JWSRegistry, deserialize_json
 
+from miyun.wire import base64url
 from miyun.wire.errors import DecodeError
 
 ALGORITHMS: Final = ("ES256", "ES384", "ES512", "RS256", "EdDSA")
@@ -26,7 +24,6 @@ ALGORITHMS: Final = ("ES256", "ES384", "ES512", "RS256", "EdDSA")
 
 _OF_CURVE: Final = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
 _MEMBERS: Final = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
 _LARGEST: Final = 128 * 1024
 
 
@@ -36,23 +33,6 @@ class WeakKey(DecodeError):
 
 class WrongSignature(Exception):
     """It is not by that key."""
-
-
-def encode(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def decode(text: object, field: str) -> bytes:
-    """Without padding, and in the one way of writing it. Raises DecodeError."""
-    if not isinstance(text, str) or not _BASE64URL.fullmatch(text):
-        raise DecodeError("not base64url", field=field)
-    try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
-        raise DecodeError("not base64url", field=field) from None
-    if encode(data) != text:
-        raise DecodeError("not base64url in its one form", field=field)
-    return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +72,7 @@ def parse_jwk(value: object) -> PublicJwk:
     if value["kty"] != "RSA" and value["crv"] not in _OF_CURVE:
         raise WeakKey(f"crv must be one of {', '.join(_OF_CURVE)}", field="jwk")
     for name in set(names) - {"crv", "kty"}:
-        decode(members[name], f"jwk.{name}")
+        base64url.decode(members[name], f"jwk.{name}")
     try:
         key = import_key(members)  # type: ignore[arg-type]
         public = key.public_key
@@ -155,7 +135,7 @@ class Jws:
         }
         try:
             deserialize_json(parts, key, algorithms=[algorithm], registry=_registry(algorithm))
-        except (JoseError, ValueError, TypeError, binascii.Error):
+        except (JoseError, ValueError, TypeError):
             raise WrongSignature from None
 
 
@@ -174,26 +154,26 @@ def parse_jws(body: bytes | Mapping[str, Any]) -> Jws:
             parts = msgspec.json.decode(body, type=_Flattened)
         else:
             parts = msgspec.convert(body, _Flattened)
-        header = msgspec.json.decode(decode(parts.protected, "protected"), type=dict[str, Any])
+        header = msgspec.json.decode(base64url.decode(parts.protected, "protected"), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise DecodeError("not a flattened JWS with protected header, payload and signature", field="JWS") from None
     if not isinstance(header.get("alg"), str):
         raise DecodeError("lacks alg", field="protected")
     if "crit" in header or "b64" in header:
         raise DecodeError("holds an extension that is not understood", field="protected")
-    payload = decode(parts.payload, "payload")
-    decode(parts.signature, "signature")
+    payload = base64url.decode(parts.payload, "payload")
+    base64url.decode(parts.signature, "signature")
     return Jws(header, payload, parts.protected, parts.payload, parts.signature)
 
 
 def to_be_signed(header: Mapping[str, Any], payload: bytes) -> bytes:
-    return f"{encode(msgspec.json.encode(header))}.{encode(payload)}".encode()
+    return f"{base64url.encode(msgspec.json.encode(header))}.{base64url.encode(payload)}".encode()
 
 
 def flattened(signing_input: bytes, signature: bytes) -> bytes:
     """The JWS of `to_be_signed` and its signature (r‖s for ECDSA)."""
     protected, _, payload = signing_input.decode().partition(".")
-    return msgspec.json.encode({"protected": protected, "payload": payload, "signature": encode(signature)})
+    return msgspec.json.encode({"protected": protected, "payload": payload, "signature": base64url.encode(signature)})
 
 
 def sign(header: Mapping[str, Any], payload: bytes, signer: Callable[[bytes], bytes]) -> bytes:

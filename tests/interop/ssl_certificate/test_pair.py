@@ -18,7 +18,7 @@ from miyun.core.outbound import AddressPolicy, fetch
 from miyun.gm import intl, sm2, sm4
 from miyun.offerings.ssl_certificate.errors import OutsideCaRefused
 from miyun.offerings.ssl_certificate.outside.client import AccountKey, AcmeClient
-from miyun.wire import acme, cms, jose
+from miyun.wire import acme, base64url, cms, jose
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.name import Name
 from miyun.wire.pkcs10 import CertificationRequestInfo
@@ -75,7 +75,7 @@ def test_a_pair_and_its_encryption_key_are_issued(
     async def obtain() -> tuple[bytes, bytes, bytes]:
         client = client_of(acme)
         kid, mac_key = new_external_key()
-        await client.register([], (kid, jose.decode(mac_key, "mac_key")))
+        await client.register([], (kid, base64url.decode(mac_key, "mac_key")))
         address, order = await ready(client, names, name, "sm2-dual")
         await client.finalize(order, csr(secret, name))
         whole = await client.fetch_other(address)
@@ -106,7 +106,7 @@ def test_an_sm2_profile_takes_no_other_key(
     async def obtain() -> None:
         client = client_of(acme)
         kid, mac_key = new_external_key()
-        await client.register([], (kid, jose.decode(mac_key, "mac_key")))
+        await client.register([], (kid, base64url.decode(mac_key, "mac_key")))
         _, order = await ready(client, names, name, "tls-server")
         await client.finalize(order, csr(sm2.generate_private_key(), name))
 
@@ -120,7 +120,7 @@ def test_a_message_is_good_once(acme: RunningPlatform, new_external_key: Callabl
     """Also of a request that is not recorded, and by every worker."""
     client = client_of(acme)
     kid, mac_key = new_external_key()
-    account = asyncio.run(client.register([], (kid, jose.decode(mac_key, "mac_key"))))
+    account = asyncio.run(client.register([], (kid, base64url.decode(mac_key, "mac_key"))))
     with acme.http() as http:
         nonce = http.head("/acme/new-nonce").headers["replay-nonce"]
         address = f"{account}/orders"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 
 from miyun.core.digest import digest
@@ -10,6 +9,7 @@ from miyun.gm import rand
 from miyun.offerings.strong_auth.certificates import Certificates
 from miyun.offerings.strong_auth.model import SESSION_IDLE, SESSION_LIFETIME, Account, AccountState, Session
 from miyun.offerings.strong_auth.store import StrongAuthStore
+from miyun.wire import base64url
 from miyun.wire.x509 import parse_certificate
 
 _SEEN_AGAIN = 60  # seconds until a session in use is written again
@@ -41,7 +41,7 @@ class Sessions:
 
 def new_token() -> str:
     """43 characters, 256 bits."""
-    return base64.urlsafe_b64encode(rand.token(32)).rstrip(b"=").decode()
+    return base64url.encode(rand.token(32))
 
 
 def stored(token: str) -> str:

@@ -33,7 +33,7 @@ from miyun.offerings.ssl_certificate.protocol import ROUTES
 from miyun.offerings.ssl_certificate.service import SslCertificateService
 from miyun.offerings.ssl_certificate.store.endpoints import EndpointStore
 from miyun.offerings.ssl_certificate.store.outside import OutsideStore
-from miyun.wire import jose
+from miyun.wire import base64url
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.name import Name
 from miyun.wire.pkcs10 import CertificationRequestInfo
@@ -217,7 +217,7 @@ class Desk:
         )
         request = CreateExternalKey(application=tenant.replace("ten", "app"), name="网站")
         made = asyncio.run(self.service.acme.accounts.create_key(call, request))
-        return made.external_key, jose.decode(made.mac_key, "mac_key")
+        return made.external_key, base64url.decode(made.mac_key, "mac_key")
 
     def holder(self, tenant: str = TENANT) -> Holder:
         holder = Holder(self)
@@ -230,10 +230,10 @@ class Desk:
 
 def sign(key: ECKey | RSAKey | OctKey, algorithm: str, header: dict[str, Any], payload: bytes) -> dict[str, Any]:
     """A flattened JWS, whatever its header says."""
-    protected = jose.encode(json.dumps({"alg": algorithm, **header}).encode())
-    signed = f"{protected}.{jose.encode(payload)}".encode()
+    protected = base64url.encode(json.dumps({"alg": algorithm, **header}).encode())
+    signed = f"{protected}.{base64url.encode(payload)}".encode()
     signature = JWSRegistry.algorithms[algorithm].sign(signed, key)
-    return {"protected": protected, "payload": jose.encode(payload), "signature": jose.encode(signature)}
+    return {"protected": protected, "payload": base64url.encode(payload), "signature": base64url.encode(signature)}
 
 
 class Holder:
@@ -284,7 +284,7 @@ class Holder:
             challenge = next(c for c in authorization["challenges"] if c["type"] == "dns-01")
             value = hashlib.sha256(f"{challenge['token']}.{self.key.thumbprint()}".encode()).digest()
             name = f"_acme-challenge.{authorization['identifier']['value']}"
-            self.desk.zone.records.setdefault(name, []).append(jose.encode(value))
+            self.desk.zone.records.setdefault(name, []).append(base64url.encode(value))
             assert self.post(challenge["url"], {}).json["status"] == "processing"
         self.desk.validate()
 
@@ -303,6 +303,6 @@ def csr(*names: str, common_name: str = "", secret: bytes = b"", broken: bool = 
     extensions = (subject_alt_name(dns=names),) if names else ()
     info = CertificationRequestInfo(subject, intl.public_key(secret), extensions)
     signer = intl.ecdsa_p256_generate() if broken else secret
-    return jose.encode(
+    return base64url.encode(
         info.sign(SignatureAlgorithm.ECDSA_SHA256, lambda message: intl.ecdsa_p256_sign(signer, message))
     )

@@ -20,7 +20,7 @@ from tests.unit.offerings.ssl_certificate.desk import BASE, OTHER_TENANT, Answer
 from miyun.gm import intl
 from miyun.offerings.ssl_certificate.errors import AcmeRateLimited
 from miyun.offerings.ssl_certificate.model import KEEP_ORDERS, OrderStatus
-from miyun.wire import jose
+from miyun.wire import base64url
 from miyun.wire.acme import CertificateId, dns_value, parse_certificate_id
 from miyun.wire.x509 import Certificate, load_certificates
 
@@ -32,7 +32,7 @@ def certificate_of(holder: Holder, order: Answer) -> Certificate:
 
 
 def revocation(certificate: Certificate, **more: object) -> dict[str, object]:
-    return {"certificate": jose.encode(certificate.der), **more}
+    return {"certificate": base64url.encode(certificate.der), **more}
 
 
 def test_what_is_proven_is_issued(desk: Desk, holder: Holder) -> None:
@@ -245,7 +245,7 @@ class TestRevocation:
 
     def test_of_what_is_none_of_ours(self, desk: Desk, holder: Holder) -> None:
         [anchor, *_] = asyncio.run(desk.rooms.issuer.intermediates())
-        assert holder.post(self.ADDRESS, {"certificate": jose.encode(anchor)}).error == "unauthorized"
+        assert holder.post(self.ADDRESS, {"certificate": base64url.encode(anchor)}).error == "unauthorized"
         assert holder.post(self.ADDRESS, {"certificate": "AAAA"}).error == "malformed"
 
 

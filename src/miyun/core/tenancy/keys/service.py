@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from miyun.core.certificates import has_signed, read_certificate
-from miyun.core.challenge import ChallengeInvalid, Challenges, Deriver, Signed, from_text, to_text
+from miyun.core.challenge import ChallengeInvalid, Challenges, Deriver, Signed
 from miyun.core.digest import digest
 from miyun.core.errors import AlreadyExists, FailedPrecondition, NotFound
 from miyun.core.i18n import Text
@@ -40,6 +40,7 @@ from miyun.core.tenancy.people import TOPIC_PERSON, check_roles, page, view
 from miyun.core.tenancy.sessions import TOPIC_KEY_POLICY, csrf_token, session_id
 from miyun.core.tenancy.store import TenancyStore
 from miyun.core.trust import Level, TrustDirectory
+from miyun.wire import base64url
 from miyun.wire.x509 import Certificate, Purpose, parse_certificate
 
 _TIME: Final = "%Y%m%dT%H%M%S%z"
@@ -203,7 +204,7 @@ class PersonKeys:
         refusal = StepUpRequired(operation.id, fresh, _WRONG)
         try:
             first, second = proof.split(".")
-            message, signature = from_text(first), from_text(second)
+            message, signature = base64url.decode(first), base64url.decode(second)
             *lines, name, at = message.decode().split("\n")
             age = now - datetime.strptime(at, _TIME)
         except ValueError:
@@ -252,4 +253,4 @@ def _purpose(call: Call) -> tuple[str, ...]:
 
 def proof_of(message: str, signature: bytes) -> str:
     """What a signed confirmation is sent as."""
-    return f"{to_text(message.encode())}.{to_text(signature)}"
+    return f"{base64url.encode(message.encode())}.{base64url.encode(signature)}"

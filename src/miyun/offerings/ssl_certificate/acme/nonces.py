@@ -17,7 +17,7 @@ from miyun.core.machine import machine_errors
 from miyun.gm import rand
 from miyun.offerings.ssl_certificate.errors import AcmeRefused
 from miyun.offerings.ssl_certificate.model import NONCE_LIFETIME
-from miyun.wire import jose
+from miyun.wire import base64url
 from miyun.wire.errors import DecodeError
 
 _HEAD = 16  # 4 octets of time, 12 of randomness
@@ -38,12 +38,12 @@ class Nonces:
     async def issue(self, now: datetime) -> str:
         """Raises MachineLocked, Unavailable before the first was issued or checked in this process."""
         head = struct.pack(">I", int(now.timestamp()) & 0xFFFFFFFF) + rand.token(_HEAD - 4)
-        return jose.encode(head + mac(await self._mac_key(), head)[: _SIZE - _HEAD])
+        return base64url.encode(head + mac(await self._mac_key(), head)[: _SIZE - _HEAD])
 
     async def check(self, nonce: object, now: datetime) -> datetime:
         """Until when it has to be remembered. Raises AcmeRefused (badNonce)."""
         try:
-            data = jose.decode(nonce, "nonce")
+            data = base64url.decode(nonce, "nonce")
         except DecodeError:
             data = b""
         head, tag = data[:_HEAD], data[_HEAD:]

@@ -17,7 +17,7 @@ from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
 from miyun.core.outbound import Fetched
 from miyun.offerings.ssl_certificate.errors import OutsideCaRefused
-from miyun.wire import acme, jose
+from miyun.wire import acme, base64url, jose
 from miyun.wire.errors import DecodeError
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class AcmeClient:
         await self._post(challenge.url, {})
 
     async def finalize(self, order: acme.Order, csr: bytes) -> acme.Order:
-        return self._read(await self._post(order.finalize, {"csr": jose.encode(csr)}), acme.Order)
+        return self._read(await self._post(order.finalize, {"csr": base64url.encode(csr)}), acme.Order)
 
     async def download(self, address: str) -> bytes:
         return (await self._post(address, None, accept=acme.CHAIN_TYPE)).body

@@ -32,7 +32,7 @@ from miyun.offerings.ssl_certificate.outside.model import (
 )
 from miyun.offerings.ssl_certificate.store.outside import OutsideStore
 from miyun.offerings.ssl_certificate.store.rows import NEWEST, page
-from miyun.wire import jose, pem, pkcs10
+from miyun.wire import base64url, jose, pem, pkcs10
 from miyun.wire.cms import parse_enveloped_key
 from miyun.wire.errors import DecodeError
 from miyun.wire.x509 import Certificate
@@ -68,7 +68,7 @@ class Outside:
         external = None
         if request.kid is not None and request.mac_key is not None:
             try:
-                external = (request.kid, jose.decode(request.mac_key.rstrip("="), "mac_key"))
+                external = (request.kid, base64url.decode(request.mac_key.rstrip("="), "mac_key"))
             except DecodeError:
                 raise InvalidArgument("mac_key", Text("应为 base64url", "it must be base64url")) from None
         if await asyncio.to_thread(self.store.account_at, tenant, ca.name) is not None:

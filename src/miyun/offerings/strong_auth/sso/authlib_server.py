@@ -22,7 +22,6 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import OpenIDCode
 from authlib.oidc.rpinitiated import EndSessionEndpoint
 
-from miyun.core.challenge import to_text
 from miyun.offerings.strong_auth.model import Account
 from miyun.offerings.strong_auth.sessions import new_token, stored
 from miyun.offerings.strong_auth.sso import jws
@@ -40,6 +39,7 @@ from miyun.offerings.strong_auth.sso.model import (
     Token,
     TokenKind,
 )
+from miyun.wire import base64url
 
 
 class RegisteredClient(ClientMixin):
@@ -358,7 +358,7 @@ def person(account: Account | None, scope: str) -> dict[str, Any]:
             "subject": account.subject,
             "issuer": account.issuer,
             "serial": account.serial,
-            "x5t#SM3": to_text(bytes.fromhex(account.fingerprint)),
+            "x5t#SM3": base64url.encode(bytes.fromhex(account.fingerprint)),
         }
     return claims
 

@@ -11,12 +11,11 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from miyun.core.challenge import from_text, to_text
 from miyun.core.ports import KeyDirectory, KeyRef
 from miyun.gm import sm3
 from miyun.gm.errors import InvalidSignature
 from miyun.offerings.strong_auth.sso.model import ALGORITHMS, SigningKey
-from miyun.wire import spki
+from miyun.wire import base64url, spki
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.errors import DecodeError
 
@@ -32,9 +31,9 @@ _CURVES = {"ES256": "P-256", "SM2SM3": "SM2"}
 async def sign(keys: KeyDirectory, key: SigningKey, claims: dict[str, Any], *, kind: str = "JWT") -> str:
     algorithm = ALGORITHMS[key.algorithm]
     header = {"alg": algorithm.name, "kid": key.kid, "typ": kind}
-    text = f"{to_text(msgspec.json.encode(header))}.{to_text(msgspec.json.encode(claims))}"
+    text = f"{base64url.encode(msgspec.json.encode(header))}.{base64url.encode(msgspec.json.encode(claims))}"
     [value] = await keys.sign(KeyRef(key.tenant, key.key), [text.encode()], scheme=algorithm.scheme)
-    return f"{text}.{to_text(value if key.algorithm == 'RS256' else _fixed(value))}"
+    return f"{text}.{base64url.encode(value if key.algorithm == 'RS256' else _fixed(value))}"
 
 
 def read(token: str, keys: Sequence[SigningKey]) -> dict[str, Any] | None:
@@ -43,12 +42,12 @@ def read(token: str, keys: Sequence[SigningKey]) -> dict[str, Any] | None:
         if len(token) > MAX_SIZE:
             return None
         head, body, value = token.split(".")
-        header = msgspec.json.decode(from_text(head), type=dict[str, Any])
+        header = msgspec.json.decode(base64url.decode(head), type=dict[str, Any])
         key = next(k for k in keys if k.kid == header.get("kid") and k.algorithm == header.get("alg"))
-        raw = from_text(value)
+        raw = base64url.decode(value)
         signature = raw if key.algorithm == "RS256" else _der(raw)
         spki.verify(key.public, _CHECKS[key.algorithm], f"{head}.{body}".encode(), signature)
-        return msgspec.json.decode(from_text(body), type=dict[str, Any])
+        return msgspec.json.decode(base64url.decode(body), type=dict[str, Any])
     except (ValueError, binascii.Error, StopIteration, InvalidSignature, DecodeError, msgspec.DecodeError):
         return None
 
@@ -56,7 +55,7 @@ def read(token: str, keys: Sequence[SigningKey]) -> dict[str, Any] | None:
 def half_hash(algorithm: str, text: str) -> str:
     """`at_hash` (OpenID Connect Core 3.1.3.6): the left half of the hash that the token's algorithm uses."""
     whole = sm3.digest(text.encode()) if algorithm == "SM2SM3" else hashlib.sha256(text.encode()).digest()
-    return to_text(whole[:16])
+    return base64url.encode(whole[:16])
 
 
 def jwk(key: SigningKey) -> dict[str, str]:
@@ -66,16 +65,21 @@ def jwk(key: SigningKey) -> dict[str, str]:
         numbers = load_der_public_key(key.public).public_numbers()  # type: ignore[union-attr]
         return common | {"kty": "RSA", "n": _number(numbers.n), "e": _number(numbers.e)}  # type: ignore[union-attr]
     point = spki.parse_spki(key.public).point or b""
-    return common | {"kty": "EC", "crv": _CURVES[key.algorithm], "x": to_text(point[1:33]), "y": to_text(point[33:])}
+    return common | {
+        "kty": "EC",
+        "crv": _CURVES[key.algorithm],
+        "x": base64url.encode(point[1:33]),
+        "y": base64url.encode(point[33:]),
+    }
 
 
 def thumbprint(public: bytes) -> str:
     """The key's name: SM3 over its SubjectPublicKeyInfo."""
-    return to_text(sm3.digest(public))
+    return base64url.encode(sm3.digest(public))
 
 
 def _number(value: int) -> str:
-    return to_text(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+    return base64url.encode(value.to_bytes((value.bit_length() + 7) // 8, "big"))
 
 
 def _fixed(der: bytes) -> bytes:

@@ -19,7 +19,7 @@ from miyun.offerings.ssl_certificate.errors import AcmeAccountMissing, AcmeRefus
 from miyun.offerings.ssl_certificate.model import Account, AccountStatus, ExternalKey
 from miyun.offerings.ssl_certificate.store.accounts import AccountStore
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
-from miyun.wire import acme, jose
+from miyun.wire import acme, base64url, jose
 from miyun.wire.acme import NewAccount, Revocation
 from miyun.wire.errors import DecodeError
 from miyun.wire.x509 import parse_certificate
@@ -103,7 +103,7 @@ class AcmeAuthentication:
     async def _owner(self, jws: jose.Jws, key: jose.PublicJwk) -> Account:
         """Of a certificate whose own key signed its revocation."""
         try:
-            certificate = parse_certificate(jose.decode(_payload(jws, Revocation).certificate, "certificate"))
+            certificate = parse_certificate(base64url.decode(_payload(jws, Revocation).certificate, "certificate"))
         except DecodeError as error:
             raise malformed(error) from None
         found = await asyncio.to_thread(self._orders.certificate_of_print, certificate.fingerprint.hex())

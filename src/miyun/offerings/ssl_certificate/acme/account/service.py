@@ -29,7 +29,7 @@ from miyun.offerings.ssl_certificate.model import Account, AccountStatus, Counte
 from miyun.offerings.ssl_certificate.store.accounts import AccountStore
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
 from miyun.offerings.ssl_certificate.store.rows import NEWEST, page
-from miyun.wire import acme, jose
+from miyun.wire import acme, base64url, jose
 from miyun.wire.acme import Change, KeyChange, NewAccount
 from miyun.wire.errors import DecodeError
 
@@ -86,7 +86,7 @@ class Accounts:
         call.resource["external_key"] = key.id
         return m.ExternalKeyMade(
             external_key=key.id,
-            mac_key=jose.encode(secret),
+            mac_key=base64url.encode(secret),
             directory=f"{self._base_url}/acme/directory",
             expires_at=key.expires_at,
         )

@@ -17,7 +17,7 @@ from miyun.offerings.ssl_certificate.acme.account.service import Accounts
 from miyun.offerings.ssl_certificate.acme.order.documents import JSON, moment
 from miyun.offerings.ssl_certificate.errors import AcmeNotFound, AcmeRefused, AcmeUnauthorized
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
-from miyun.wire import acme, jose
+from miyun.wire import acme, base64url
 from miyun.wire.acme import Revocation
 from miyun.wire.errors import DecodeError
 from miyun.wire.x509 import parse_certificate
@@ -64,7 +64,7 @@ class Certificates:
         account = await self._accounts.of(call)
         try:
             payload = acme.read_payload(request.body, Revocation)
-            certificate = parse_certificate(jose.decode(payload.certificate, "certificate"))
+            certificate = parse_certificate(base64url.decode(payload.certificate, "certificate"))
         except DecodeError as error:
             raise malformed(error) from None
         found = await asyncio.to_thread(self._store.certificate_of_print, certificate.fingerprint.hex())

@@ -38,7 +38,7 @@ from miyun.offerings.ssl_certificate.model import (
 )
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
 from miyun.offerings.ssl_certificate.store.rows import NEWEST, page
-from miyun.wire import acme, jose, oid, pkcs10
+from miyun.wire import acme, base64url, jose, oid, pkcs10
 from miyun.wire.acme import DNS_01, HTTP_01, Change, Finalize, Identifier, NewOrder
 from miyun.wire.errors import DecodeError
 from miyun.wire.x509.extension import read_general_names
@@ -215,7 +215,7 @@ class Orders:
                 name=name.removeprefix("*."),
                 wildcard=name.startswith("*."),
                 status=AuthorizationStatus.PENDING,
-                token=jose.encode(rand.token(TOKEN_OCTETS)),
+                token=base64url.encode(rand.token(TOKEN_OCTETS)),
                 expires_at=expires_at,
             )
             authorizations.append(item)
@@ -244,7 +244,7 @@ class Orders:
     def _csr(self, order: AcmeOrder, account: Account, payload: Finalize) -> pkcs10.CertificationRequest:
         """Raises AcmeRefused (badCSR, badPublicKey)."""
         try:
-            csr = pkcs10.parse_csr(jose.decode(payload.csr, "csr"))
+            csr = pkcs10.parse_csr(base64url.decode(payload.csr, "csr"))
             csr.verify()
             asked = csr_names(csr)
         except DecodeError as error:
