@@ -95,3 +95,12 @@ def test_the_first_call_of_an_onboarded_application_is_one_it_may_make() -> None
         if offering.sample is not None and "operation" in offering.sample:
             operation = next(item for item in offering.operations if item.id == offering.sample["operation"])
             assert Role.APPLICATION in operation.roles and operation.scope == "tenant", operation.id
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_who_makes_certificates_or_gives_out_keys_signs_for_it(operation: Operation) -> None:
+    """A stolen session of somebody with a key is not enough to approve, to certify or to collect a secret."""
+    verb = operation.id.rpartition(".")[2]
+    certifies = operation.id.startswith("certificate.") and verb == "issue"
+    if certifies or verb in ("approve", "authorise", "collect"):
+        assert operation.step_up, "whoever has a key signs for this very request"

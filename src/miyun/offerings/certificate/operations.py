@@ -37,6 +37,7 @@ T3mrew0=
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="certificate.issue",
+        step_up=True,
         summary=Text("签发证书（可同时签发加密证书）", "Issue a certificate, with an encryption twin if asked"),
         description=Text(
             "申请须由其私钥自签名。给出加密公钥时签发双证书。",
@@ -55,6 +56,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="certificate.batch.issue",
+        step_up=True,
         summary=Text("批量签发证书", "Issue many certificates at once"),
         description=Text(
             "每项各自成败并给出结果；一次最多 1000 项。给出 public_key 而非 csr 时，由调用者对持有私钥负责。",

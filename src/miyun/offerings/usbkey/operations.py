@@ -280,6 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="usbkey.approval.collect",
+        step_up=True,
         summary=Text("领取解锁应答（仅提出者，一次）", "Collect the answer that unlocks: by whoever asked, once"),
         method="POST",
         path="/usbkey-approvals/{approval}/collect",

@@ -132,6 +132,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="certificate.application.approve",
+        step_up=True,
         summary=Text("审核通过", "Approve an application"),
         description=Text("申请人本人不可审核。", "Nobody approves what they applied for."),
         method="POST",

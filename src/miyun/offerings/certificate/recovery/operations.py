@@ -137,6 +137,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="certificate.recovery.collect",
+        step_up=True,
         summary=Text("领取恢复的密钥（仅一次）", "Collect the recovered key, once"),
         method="POST",
         path="/certificates/recoveries/{recovery}/collect",
