@@ -475,6 +475,10 @@ class _Contract(_Group):
     def item(self) -> _ContractItem:
         return _ContractItem(self._client)
 
+    def coverage(self, *, charge_to: str | None = None) -> Any:
+        """Services that may be used now. 可用的服务。"""
+        return self._client.call('contract.coverage', charge_to=charge_to)
+
     def document(self, *, contract: str, charge_to: str | None = None) -> Any:
         """The contract as imported and confirmed. 合同内容（导入并确认的）。"""
         return self._client.call('contract.document', contract=contract, charge_to=charge_to)
@@ -1725,6 +1729,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.trust.list.list': Operation('certificate.trust.list.list', 'GET', '/certificates/trust/lists', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.trust.list.remove': Operation('certificate.trust.list.remove', 'POST', '/certificates/trust/lists/{trust_list}/remove', ('trust_list',), (), 'json', 'json', 'application/json', False),
     'certificate.verify': Operation('certificate.verify', 'POST', '/certificates/verify', (), (), 'json', 'json', 'application/json', False),
+    'contract.coverage': Operation('contract.coverage', 'GET', '/coverage', (), (), 'json', 'json', 'application/json', False),
     'contract.document': Operation('contract.document', 'GET', '/contracts/{contract}/document', ('contract',), (), 'json', 'json', 'application/json', False),
     'contract.exit.close': Operation('contract.exit.close', 'POST', '/platform/contracts/{contract}/exit/close', ('contract',), (), 'json', 'json', 'application/json', False),
     'contract.get': Operation('contract.get', 'GET', '/contracts/{contract}', ('contract',), (), 'json', 'json', 'application/json', False),

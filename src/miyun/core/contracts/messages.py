@@ -71,6 +71,18 @@ class InstanceList(Struct):
     items: list[InstanceView]
 
 
+class Covered(Struct):
+    """`open`: in term. `leaving`: only what a client needs in order to leave: reading, decrypting, exporting."""
+
+    offering: str
+    open: bool
+    leaving: bool
+
+
+class Coverage(Struct):
+    items: list[Covered]
+
+
 class MeterUse(Struct):
     """`limit`, `left`: None when the contract names no hourly capacity. `warning`: 0, 70 or 90 percent of the clock
     hour's capacity reached. Totals are of the whole term so far."""

@@ -123,6 +123,19 @@ OPERATIONS: Final = (
         example={},
     ),
     Operation(
+        id="contract.coverage",
+        summary=Text("可用的服务", "Services that may be used now"),
+        method="GET",
+        path="/coverage",
+        request=Empty,
+        response=m.Coverage,
+        handler=ContractService.coverage,
+        roles=VIEWERS,
+        duty=Duty.READ,
+        recorded=False,  # every page of the console asks it
+        example={},
+    ),
+    Operation(
         id="contract.exit.close",
         summary=Text("关闭退出期", "Close the exit"),
         method="POST",

@@ -173,6 +173,21 @@ class ContractService:
             ]
         )
 
+    async def coverage(self, call: Call, request: m.Empty) -> m.Coverage:
+        """What the tenant may use now."""
+        usable = await asyncio.to_thread(self._store.usable, tenant=call.require_tenant())
+        now = call.now
+        return m.Coverage(
+            items=[
+                m.Covered(
+                    offering=offering,
+                    open=any(u.open_for(now, quota_free=False) for u in usable if u.offering == offering),
+                    leaving=any(u.open_for(now, quota_free=True) for u in usable if u.offering == offering),
+                )
+                for offering in sorted({u.offering for u in usable})
+            ]
+        )
+
     async def overview(self, call: Call, request: m.ContractName) -> m.Overview:
         contract = await self._contract(request.contract, call.require_tenant())
         return await self.overview_of(contract, call.now)

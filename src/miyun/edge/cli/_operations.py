@@ -103,6 +103,7 @@ OPERATIONS: Mapping[str, Described] = {
     'certificate.trust.list.list': Described('certificate.trust.list.list', '列出信任列表', 'List trust lists', (('limit', 'int', False), ('cursor', 'str', False)), 'json', 'json', False, False),
     'certificate.trust.list.remove': Described('certificate.trust.list.remove', '删除信任列表', 'Remove a trust list', (('trust_list', 'str', True),), 'json', 'json', False, False),
     'certificate.verify': Described('certificate.verify', '验证证书并说明原因', 'Verify a certificate and say why not', (('certificate', 'str', True), ('intermediates', 'str', False), ('at', 'str', False), ('purpose', 'str', False)), 'json', 'json', False, False),
+    'contract.coverage': Described('contract.coverage', '可用的服务', 'Services that may be used now', (), 'json', 'json', False, False),
     'contract.document': Described('contract.document', '合同内容（导入并确认的）', 'The contract as imported and confirmed', (('contract', 'str', True),), 'json', 'json', False, False),
     'contract.exit.close': Described('contract.exit.close', '关闭退出期', 'Close the exit', (('contract', 'str', True), ('paper', 'str', True)), 'json', 'json', False, False),
     'contract.get': Described('contract.get', '查看合同', 'Look at a contract', (('contract', 'str', True),), 'json', 'json', False, False),

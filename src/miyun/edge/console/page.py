@@ -18,17 +18,17 @@ from litestar.response import Redirect, Response
 
 from miyun.core.access import Anonymous, Credential, SessionCredential
 from miyun.core.clock import SHANGHAI
-from miyun.core.errors import InvalidArgument, MiyunError, Unauthenticated
+from miyun.core.errors import InvalidArgument, MiyunError, NotEntitled, PermissionDenied, Unauthenticated
 from miyun.core.i18n import Locale, Text, locale_of
 from miyun.core.ids import new_id
-from miyun.core.operation import Role
+from miyun.core.operation import Operation, Role
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
 from miyun.core.tenancy.keys.errors import StepUpRequired
 from miyun.core.tenancy.keys.service import proof_of
 from miyun.core.tenancy.model import ROLE_NAMES
 from miyun.core.tenancy.sessions import csrf_token
-from miyun.edge.console.navigation import GROUPS, Group
+from miyun.edge.console.navigation import groups_of, services_of
 from miyun.edge.http.arrival import SESSION_COOKIE, peer
 
 TENANT_COOKIE: Final = "miyun-tenant"
@@ -111,6 +111,8 @@ class Page:
         self.token = cookies.get(SESSION_COOKIE)
         self.entered = cookies.get(TENANT_COOKIE) or None
         self.me: Me | None = None
+        self.open: frozenset[str] = frozenset()  # services that the reader's tenant may use now
+        self._leaving: frozenset[str] = frozenset()  # and those of which only what leaving needs is open
 
     @property
     def path(self) -> str:
@@ -145,6 +147,18 @@ class Page:
             answer.must_change_password,
             tuple(answer.grants),
         )
+        if not self.me.must_change_password and self.in_tenant:
+            try:
+                covered = (await self.run("contract.coverage")).items
+            except PermissionDenied:  # an authorisation that ended, a key that is missing: the pages tell
+                covered = []
+            self.open = frozenset(item.offering for item in covered if item.open)
+            self._leaving = frozenset(item.offering for item in covered if item.leaving)
+
+    @property
+    def in_tenant(self) -> bool:
+        """A tenant's own people, and supplier's staff who have entered one."""
+        return self.me is not None and bool(self.me.tenant or self.entered)
 
     async def run(self, operation_id: str, /, **values: Any) -> Any:
         """The operation's answer. Raises MiyunError; a field that cannot be read is named."""
@@ -177,14 +191,22 @@ class Page:
 
     async def offered(self, operation_id: str, /, **values: Any) -> Any | None:
         """As `run`, but None when this person may not call it: a page shows what its reader may see."""
-        operation = self._pipeline.registry.operations.get(operation_id)
-        if operation is None or self.me is None or self.me.role not in operation.roles:
-            return None
-        return await self.run(operation_id, **values)
+        return await self.run(operation_id, **values) if self.may(operation_id) else None
 
     def may(self, operation_id: str) -> bool:
+        """Whether the reader's role has it and, where a service is needed for it, their contract covers it."""
         operation = self._pipeline.registry.operations.get(operation_id)
-        return operation is not None and self.me is not None and self.me.role in operation.roles
+        if operation is None or self.me is None or self.me.role not in operation.roles:
+            return False
+        return self._covers(operation)
+
+    def _covers(self, operation: Operation) -> bool:
+        if operation.scope != "tenant":
+            return True
+        if operation.offering in self.registry.core_prefixes:
+            return self.in_tenant
+        services = self._leaving if operation.quota_free else self.open
+        return any(self.registry.allows(service, operation) for service in services)
 
     @property
     def registry(self) -> Registry:
@@ -217,12 +239,14 @@ class Page:
             me=self.me,
             entered=self.entered,
             csrf=csrf_token(self.token) if self.token else "",
-            navigation=self._navigation(),
+            navigation=groups_of(self.may) if self.me else (),
+            unbought=services_of(self._elsewhere) if self.in_tenant and self.open else (),
             here=self.path,
             rehearsal=self._rehearsing(self.me.tenant or self.entered if self.me else None),
             role_name=self.role_name,
             moment=lambda at: local_time(at) if at else "—",
             may=self.may,
+            open_services=self.open,
             registry=self._pipeline.registry,
             **values,
         )
@@ -230,7 +254,23 @@ class Page:
         return Response(content.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers)
 
     def refuse(self, error: MiyunError) -> Response[bytes]:
-        return self.render("error.html", error.status, error=error, request_id=self.id)
+        if isinstance(error, NotEntitled) and (offering := self.registry.offerings.get(str(error.values["service"]))):
+            return self.render("service.html", error.status, offering=offering, instances=[])
+        denied = self.registry.operations.get(str(error.values.get("permission", "")))
+        return self.render(
+            "error.html",
+            error.status,
+            error=error,
+            request_id=self.id,
+            denied=denied.summary if denied and type(error) is PermissionDenied else None,
+            holders=[self.role_name(role) for role in ROLE_NAMES if denied and role in denied.roles],
+        )
+
+    def _elsewhere(self, operation_id: str) -> str:
+        """The service that the reader's contract lacks for what their role may do; none, if it is not for that."""
+        operation = self.registry.operation(operation_id)
+        lacks = self.me is not None and self.me.role in operation.roles and not self._covers(operation)
+        return operation.offering if lacks else ""
 
     def confirm(self, error: StepUpRequired) -> Response[bytes]:
         """Asks the reader to sign for what they want to do; the form that comes back is the same one, signed."""
@@ -259,9 +299,3 @@ class Page:
 
     def go(self, path: str) -> Redirect:
         return Redirect(path, status_code=303)
-
-    def _navigation(self) -> list[Group]:
-        if self.me is None:
-            return []
-        shown = [Group(g.zh, g.en, tuple(k for k in g.links if not k.needs or self.may(k.needs))) for g in GROUPS]
-        return [group for group in shown if group.links]

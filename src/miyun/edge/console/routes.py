@@ -70,6 +70,7 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.POST, "/console/dossier", performance.dossier_build, False),
     (HttpMethod.GET, "/console/dossier/{contract:str}/{path:path}", performance.dossier_file, False),
     (HttpMethod.GET, "/console/catalogue", services.catalogue, False),
+    (HttpMethod.GET, "/console/services/{service:str}", services.service, False),
     (HttpMethod.GET, "/console/onboarding", services.onboarding, False),
     (HttpMethod.POST, "/console/onboarding", services.onboarding_start, False),
     (HttpMethod.GET, "/console/onboarding/{application:str}", services.onboarding_guide, False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from miyun.core.errors import PermissionDenied
+from miyun.core.errors import NotFound, PermissionDenied
 from miyun.edge.console.page import Page
 from miyun.edge.console.pages.listing import Answer, Row, cursor_of, names_of, next_page, shown, tag_of, word
 
@@ -38,11 +38,21 @@ class Verb:
 async def catalogue(page: Page) -> Answer:
     registry = page.registry
     bought: set[str] = set()
-    instances = await page.offered("contract.instance.list") if page.me and page.me.tenant else None
+    instances = await page.offered("contract.instance.list")
     if instances is not None:
         bought = {i.offering for i in instances.items}
     offerings = list(registry.offerings.values())
     return page.render("catalogue.html", offerings=offerings, categories=_CATEGORIES, bought=bought)
+
+
+async def service(page: Page, service: str) -> Answer:
+    """What a service is, whether the reader's contract buys it, and how it would."""
+    offering = page.registry.offerings.get(service)
+    if offering is None:
+        raise NotFound("service", service)
+    listed = await page.offered("contract.instance.list")
+    instances = [item for item in listed.items if item.offering == service] if listed is not None else []
+    return page.render("service.html", offering=offering, instances=instances)
 
 
 async def onboarding(page: Page) -> Answer:
