@@ -41,7 +41,7 @@ from miyun.core.operation import Role
 from miyun.core.pipeline import Arrival
 from miyun.core.settings import Settings, load
 from miyun.delivery import importing
-from miyun.delivery.contract import check
+from miyun.delivery.contract.checker import check
 from miyun.delivery.contract.render import to_json
 from miyun.edge import assembly
 from miyun.edge.supervisor.child import is_alive, started_ticks

@@ -17,7 +17,6 @@ from miyun.core.errors import NotFound
 from miyun.core.operation import Call, Reply
 from miyun.core.ports import EvidenceSigner, Stamper
 from miyun.delivery import messages as m
-from miyun.delivery.acceptance.build import build_dossier
 from miyun.delivery.acceptance.manifest import DossierUnreadable, Manifest, load
 from miyun.delivery.performance import Gatherer
 from miyun.delivery.service_levels import DEFAULT_AVAILABILITY, availability_target, probe
@@ -71,6 +70,8 @@ class DeliveryService:
 
     async def build_for(self, contract: Contract, progress: Callable[[str], None] = lambda _path: None) -> Manifest:
         """Also called by `miyun acceptance build`."""
+        from miyun.delivery.acceptance.build import build_dossier  # with all that writes papers
+
         facts = await self._gatherer.facts(contract)
         return await build_dossier(
             facts, self.folder(contract.id), signer=self._signer, stamper=self._stamper, progress=progress

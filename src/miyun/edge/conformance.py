@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 import miyun
 from miyun.gm import selftest
 from miyun.gm.errors import SelfTestFailed
@@ -52,6 +50,8 @@ def own_probe(url: str, authority: Path) -> Callable[[], Awaitable[tuple[bool, i
     """Asks the platform's own address as a client would, through listener and worker: (ok, milliseconds, code)."""
 
     async def ask() -> tuple[bool, int, str]:
+        import httpx  # only the jobs process asks
+
         started = time.monotonic()
         try:
             context = await asyncio.to_thread(ssl.create_default_context, cafile=str(authority))

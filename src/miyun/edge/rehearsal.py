@@ -27,7 +27,7 @@ from miyun.core.pipeline import Arrival
 from miyun.core.settings import Settings, load, prepare
 from miyun.delivery import importing
 from miyun.delivery.acceptance.verify import verify_dossier
-from miyun.delivery.contract import check
+from miyun.delivery.contract.checker import check
 from miyun.delivery.contract.render import to_json
 from miyun.edge.assembly import Platform, assemble
 from miyun.edge.first_logins import keep_first_logins

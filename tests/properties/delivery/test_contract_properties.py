@@ -11,9 +11,9 @@ import cn2an
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from miyun.delivery.contract import UnreadableDocument, check_document
 from miyun.delivery.contract.amounts import find_capitals, find_figures, money, parse_capitals, to_capitals
-from miyun.delivery.contract.document import read_bytes
+from miyun.delivery.contract.checker import check_document
+from miyun.delivery.contract.document import UnreadableDocument, read_bytes
 from miyun.delivery.contract.render import to_json, to_text
 from miyun.delivery.contract.supplement import amendments
 from miyun.delivery.contract.text import find_dates

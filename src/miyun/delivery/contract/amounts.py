@@ -10,8 +10,6 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-import cn2an
-
 from miyun.delivery.contract.text import half_width
 
 FEN = Decimal("0.01")
@@ -186,6 +184,8 @@ def _sum(body: str, marks: set[str]) -> Decimal:
 
 def _disputed(body: str, amount: Decimal) -> bool:
     """Whether an independent reader (cn2an) reads another sum; what it cannot read it does not dispute."""
+    import cn2an  # takes its time, and only contracts need it
+
     # cn2an wants every place written: 零元, 零角.
     body = body.removesuffix("整")
     if "元" not in body:
@@ -320,6 +320,8 @@ def chinese_integer(text: str) -> int | None:
         return int(text) if len(text) <= 12 else None
     if not _CHINESE_NUMERAL.fullmatch(text):
         return None
+    import cn2an
+
     try:
         value = cn2an.cn2an(text, "smart")
     except (ValueError, TypeError, KeyError, IndexError):

@@ -14,7 +14,7 @@ from miyun.edge.cli.local import home_option, json_option, with_platform
 from miyun.edge.cli.say import Exit, Problem, language, say
 
 if TYPE_CHECKING:
-    from miyun.delivery.contract import CheckResult
+    from miyun.delivery.contract.checker import CheckResult
     from miyun.edge.assembly import Platform
 
 UNREADABLE = 2
@@ -146,7 +146,8 @@ async def import_contract(platform: Platform, result: CheckResult, *, rehearsal:
 
 
 def read(file: Path, annexes: tuple[Path, ...]) -> CheckResult:
-    from miyun.delivery.contract import UnreadableDocument, check
+    from miyun.delivery.contract.checker import check
+    from miyun.delivery.contract.document import UnreadableDocument
 
     try:
         return check(file, annexes)

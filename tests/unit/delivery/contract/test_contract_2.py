@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from miyun.delivery.contract import check
+from miyun.delivery.contract.checker import check
 from miyun.delivery.contract.render import check_json
 
 

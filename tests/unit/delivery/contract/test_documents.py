@@ -12,7 +12,9 @@ import pytest
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 
-from miyun.delivery.contract import UnreadableDocument, check, document
+from miyun.delivery.contract import document
+from miyun.delivery.contract.checker import check
+from miyun.delivery.contract.document import UnreadableDocument
 from miyun.delivery.contract.render import check_json, to_json
 
 EXAMPLE = Path(__file__).parents[4] / "examples" / "contracts" / "contract.txt"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from miyun.delivery.contract import Severity, check
+from miyun.delivery.contract.checker import check
+from miyun.delivery.contract.finding import Severity
 from miyun.delivery.contract.render import check_json, to_text
 
 LAYOUTS = ["articles", "decimal_pipes", "chapters_aligned", "working_days"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from miyun.delivery.contract import Contract, check
-from miyun.delivery.contract.model import DayKind, Deadline, Duty, Side
+from miyun.delivery.contract.checker import check
+from miyun.delivery.contract.model import Contract, DayKind, Deadline, Duty, Side
 from miyun.delivery.obligations import Rehearsal, State, penalty_evidence, respond_by, schedule
 from miyun.delivery.working_days import add_working_days, is_working_day
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from miyun.delivery.contract import check
+from miyun.delivery.contract.checker import check
 
 SEEDS = [
     # layout, words, spoiled words, kind, clause, severity

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import docx
 
-from miyun.delivery.contract import check
+from miyun.delivery.contract.checker import check
 from miyun.delivery.contract.supplement import amendments, draft_supplement
 
 

@@ -11,7 +11,7 @@ from miyun.offerings.signature.archive.examining import Examined
 from miyun.offerings.signature.judging import Judge, JudgedSigner, Policy, Proof, policy_of
 from miyun.offerings.signature.model import REASONS, Signer
 from miyun.offerings.signature.pdf import messages as m
-from miyun.offerings.signature.pdf.model import MAX_PDF, Appearance, Found, PdfFormat, PdfRefused
+from miyun.offerings.signature.pdf.model import MAX_PDF, Appearance, Found, PdfFormat, PdfRefused, Placed
 from miyun.offerings.signature.signers import Signers
 from miyun.offerings.signature.signing import Signing, finish, prepare
 from miyun.offerings.signature.verification import Finding
@@ -48,21 +48,26 @@ class PdfService:
     async def _sign(
         self, signer: Signer, form: PdfFormat, request: m.SignPdf, application: str | None, at: datetime
     ) -> tuple[bytes, str]:
-        from miyun.offerings.signature.pdf import placing
-
         _sized(request.pdf)
         certificate, suite = signer.certificate, signer.suite
         appearance = _appearance(request.visible, signer) if request.visible else None
-        placed = await asyncio.to_thread(
-            placing.place,
-            request.pdf,
-            form,
-            at=at,
-            name=signer.subject.get("CN", str(certificate.subject)),
-            reason=request.reason,
-            location=request.location,
-            appearance=appearance,
-        )
+
+        def place() -> Placed:
+            from miyun.offerings.signature.pdf import (
+                placing,  # pyHanko takes a second, which the worker goes on serving
+            )
+
+            return placing.place(
+                request.pdf,
+                form,
+                at=at,
+                name=signer.subject.get("CN", str(certificate.subject)),
+                reason=request.reason,
+                location=request.location,
+                appearance=appearance,
+            )
+
+        placed = await asyncio.to_thread(place)
         digest = await asyncio.to_thread(lambda: suite.digest.digest(placed.signed))
         message = prepare(
             certificate,
@@ -155,10 +160,13 @@ def _about_the_file(found: Found) -> tuple[Finding, ...]:
 
 
 async def _signatures(pdf: bytes) -> list[Found]:
-    from miyun.offerings.signature.pdf import reading
+    def read() -> list[Found]:
+        from miyun.offerings.signature.pdf import reading
+
+        return reading.signatures(pdf)
 
     _sized(pdf)
-    return await asyncio.to_thread(reading.signatures, pdf)
+    return await asyncio.to_thread(read)
 
 
 def _sized(pdf: bytes) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-
-import dns.asyncresolver
-import dns.exception
-import dns.name
-import dns.rdatatype
-import dns.resolver
+from typing import TYPE_CHECKING
 
 from miyun.core.outbound import AddressPolicy, resolve
 from miyun.core.settings import host_and_port
 from miyun.offerings.ssl_certificate.acme.order.validation import DnsFailed
+
+if TYPE_CHECKING:  # imported where it asks: most workers never do
+    import dns.asyncresolver
 
 _SECONDS = 5.0
 _ALIASES = 8
@@ -38,6 +36,9 @@ class DnsRecords:
 
     async def _ask(self, name: str) -> list[str] | str:
         """The records, or the name that this one is an alias of."""
+        import dns.asyncresolver
+        import dns.exception
+
         try:
             resolver = self._configured() if self._servers else await self._of_zone(name)
             answer = await resolver.resolve(name, "TXT", lifetime=_SECONDS, raise_on_no_answer=False)
@@ -54,6 +55,8 @@ class DnsRecords:
         """A `core.outbound.Resolver`: by the configured servers, or as the machine resolves. Raises OSError."""
         if not self._servers:
             return await resolve(host, port)
+        import dns.exception
+
         try:
             found = await self._configured().resolve_name(host, lifetime=_SECONDS)
         except (dns.exception.DNSException, OSError) as error:
@@ -61,11 +64,15 @@ class DnsRecords:
         return list(found.addresses())
 
     def _configured(self) -> dns.asyncresolver.Resolver:
+        import dns.asyncresolver
+
         resolver = dns.asyncresolver.Resolver(configure=False)
         resolver.nameservers = [dns.nameserver.Do53Nameserver(host, port) for host, port in self._servers]
         return resolver
 
     async def _of_zone(self, name: str) -> dns.asyncresolver.Resolver:
+        import dns.asyncresolver
+
         machine = dns.asyncresolver.Resolver()
         zone = await dns.asyncresolver.zone_for_name(name, resolver=machine)
         allowed: list[str] = []
