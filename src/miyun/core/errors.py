@@ -5,7 +5,7 @@ MiyunError
 │  └─ UnknownField, BadEncoding, ...
 ├─ TooLarge             413
 ├─ Unauthenticated      401   ├─ CredentialExpired, ReplayedRequest
-├─ PermissionDenied     403   └─ NotEntitled, KeyMissing
+├─ PermissionDenied     403   └─ NotEntitled, PasswordUnchanged, KeyMissing
 ├─ NotFound             404   also answers for what belongs to another tenant: existence is not revealed
 ├─ Conflict             409   ├─ InDoubt (idempotency key whose outcome is unknown), AlreadyExists
 ├─ FailedPrecondition   409   wrong state for the operation
@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 from miyun.core.i18n import Text
 
 _REGISTRY: dict[str, type[MiyunError]] = {}
+_PERMITTED = Text("具备该权限的人员", "someone who holds this permission")
 
 
 class MiyunError(Exception):
@@ -109,9 +110,22 @@ class ReplayedRequest(Unauthenticated):
 
 
 class PermissionDenied(MiyunError):
+    """`who` may, where that is known: an administrator who meets the separation of duties has to find the other one."""
+
     status = 403
     text = Text("无权执行“{permission}”。", "Not permitted: '{permission}'.")
-    remedy = Text("请由具备该权限的人员办理。", "Ask someone who holds this permission.")
+    remedy = Text("请由{who_zh}办理。", "Ask {who_en}.")
+
+    def __init__(self, permission: str = "", *, who: Text = _PERMITTED, field: str | None = None, **more: Any) -> None:
+        super().__init__(permission=permission, who_zh=who.zh, who_en=who.en, field=field, **more)
+
+
+class PasswordUnchanged(PermissionDenied):
+    text = Text("首次登录须先修改密码。", "The first password has to be changed first.")
+    remedy = Text("请先修改密码（account.change_password）。", "Change the password (account.change_password).")
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(permission, field="password")
 
 
 class KeyMissing(PermissionDenied):
@@ -119,7 +133,7 @@ class KeyMissing(PermissionDenied):
     remedy = Text("请登记密钥，并由另一位管理员核准。", "Register your key and have another administrator approve it.")
 
     def __init__(self, permission: str) -> None:
-        super().__init__(permission=permission, field="key")
+        super().__init__(permission, field="key")
 
 
 class NotEntitled(MiyunError):

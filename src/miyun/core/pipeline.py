@@ -30,16 +30,18 @@ from miyun.core.errors import (
     KeyMissing,
     MiyunError,
     Overloaded,
+    PasswordUnchanged,
     PermissionDenied,
     QuotaExceeded,
     Unauthenticated,
     Unavailable,
 )
-from miyun.core.i18n import Locale
+from miyun.core.i18n import Locale, Text
 from miyun.core.ledger.port import Admission, Entry, Ledger, QuotaAsk, Receipt, Settled, Ticket
 from miyun.core.ledger.record import hour_of
 from miyun.core.operation import Call, Operation, Principal, Role
 from miyun.core.registry import Registry
+from miyun.core.tenancy.model import ROLE_NAMES
 from miyun.core.turns import Turns
 
 log = logging.getLogger("miyun.pipeline")
@@ -385,9 +387,14 @@ def authorise(operation: Operation, authenticated: Authenticated) -> None:
     if Role.PUBLIC in operation.roles:
         return
     if authenticated.must_change_password and operation.id not in _WITH_FIRST_PASSWORD:
-        raise PermissionDenied(permission=operation.id, field="password")
+        raise PasswordUnchanged(operation.id)
     if authenticated.must_register_key and operation.id not in _WITHOUT_KEY:
         raise KeyMissing(operation.id)
     held = principal.roles or frozenset((principal.role,))
     if held.isdisjoint(operation.roles):
-        raise PermissionDenied(permission=operation.id)
+        raise PermissionDenied(operation.id, who=_holders(operation))
+
+
+def _holders(operation: Operation) -> Text:
+    names = [ROLE_NAMES[role] for role in Role if role in operation.roles and role in ROLE_NAMES]
+    return Text("、".join(name.zh for name in names), ", ".join(name.en for name in names))

@@ -80,7 +80,7 @@ class PerformanceService:
         if not allowed:
             raise InvalidArgument("step", Text("该事项没有这一步骤", "this item has no such step"))
         if side not in allowed:
-            raise PermissionDenied(permission=call_name(step, allowed))
+            raise PermissionDenied(call_name(step, allowed))
         media_type = media_type_of(request.scan)
         if media_type is None:
             reason = Text(
@@ -125,7 +125,7 @@ class PerformanceService:
         if found.state is not State.PENDING:
             raise Conflict(_SETTLED, field="record")
         if side == found.side or call.principal.id == found.principal:
-            raise PermissionDenied(permission="performance.confirm")
+            raise PermissionDenied("performance.confirm")
         return await self._act(call, contract, found, "confirmed", Act(side, *_who(call)))
 
     async def _withdraw(self, call: Call, contract: Contract, request: m.WithdrawRequest) -> m.RecordView:
@@ -135,7 +135,7 @@ class PerformanceService:
         if found.state is State.WITHDRAWN:
             raise Conflict(_SETTLED, field="record")
         if side != found.side and found.state is not State.PENDING:
-            raise PermissionDenied(permission="performance.withdraw")
+            raise PermissionDenied("performance.withdraw")
         call.detail["reason"] = request.reason
         return await self._act(call, contract, found, "withdrawn", Act(side, *_who(call), reason=request.reason))
 

@@ -16,6 +16,7 @@ from miyun.core.errors import (
     InvalidArgument,
     NotEntitled,
     Overloaded,
+    PasswordUnchanged,
     PermissionDenied,
     QuotaExceeded,
     ReplayedRequest,
@@ -171,8 +172,9 @@ def test_a_pool_operation_runs_the_same_way() -> None:
 def test_a_role_that_is_not_listed_is_refused_before_entitlement_is_looked_at() -> None:
     bench = Bench(operation(roles=frozenset({Role.TENANT_SECURITY})))
     bench.gate.entitled = AssertionError("must not be asked")
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(PermissionDenied) as refused:
         bench.run()
+    assert "tenant security administrator" in refused.value.advice.en and "租户安全管理员" in refused.value.advice.zh
     assert not bench.room.calls
     entry = bench.ledger.entries[0][0]
     assert (entry.outcome, entry.tenant) == ("refused", "ten_1")  # the tenant sees who tried
@@ -181,7 +183,7 @@ def test_a_role_that_is_not_listed_is_refused_before_entitlement_is_looked_at() 
 def test_who_must_change_the_password_may_do_nothing_else() -> None:
     bench = Bench(operation())
     bench.gate.must_change = True
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(PasswordUnchanged):
         bench.run()
 
 

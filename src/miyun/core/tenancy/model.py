@@ -42,6 +42,7 @@ ROLE_NAMES: Final = {
     Role.TENANT_SECURITY: Text("租户安全管理员", "tenant security administrator"),
     Role.TENANT_AUDIT: Text("租户审计管理员", "tenant audit administrator"),
     Role.TENANT_DEVELOPER: Text("租户应用开发", "tenant developer"),
+    Role.APPLICATION: Text("应用", "application"),
 }
 
 

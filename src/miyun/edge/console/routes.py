@@ -12,7 +12,7 @@ from litestar.datastructures import UploadFile
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
-from miyun.core.errors import InternalError, KeyMissing, MiyunError, PermissionDenied, Unauthenticated
+from miyun.core.errors import InternalError, KeyMissing, MiyunError, PasswordUnchanged, Unauthenticated
 from miyun.core.pipeline import Pipeline
 from miyun.core.settings import LoginSettings
 from miyun.core.tenancy.keys.errors import StepUpRequired
@@ -188,7 +188,7 @@ def _handler(
                 return page.go("/console/login")
             if isinstance(error, KeyMissing) and page.path != "/console/person-keys":
                 return page.go("/console/person-keys")
-            if isinstance(error, PermissionDenied) and page.me and page.me.must_change_password:
+            if isinstance(error, PasswordUnchanged):
                 return page.go("/console/password")
             return page.refuse(error)
         except Exception:

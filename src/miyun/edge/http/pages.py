@@ -95,7 +95,7 @@ def is_local(address: str) -> bool:
 
 
 async def _refused() -> tuple[int, Mapping[str, str], bytes]:
-    status, headers, content = problem.render(PermissionDenied(permission="metrics"), "en", "")
+    status, headers, content = problem.render(PermissionDenied("metrics"), "en", "")
     return status, headers, content
 
 

@@ -45,7 +45,7 @@ async def test_a_new_platform_has_three_administrators_who_must_change_their_pas
     session = SessionCredential(answer.token, cookie=False)
     assert (await house.run("account.me", session)).must_change_password
     refused = await error_of(house.run("account.person.list", session))
-    assert refused.code == "PermissionDenied" and refused.field == "password"
+    assert refused.code == "PasswordUnchanged" and refused.field == "password"
     await house.run("account.change_password", session, current=passwords["audit"], new=OWN_PASSWORD)
     assert (await house.run("account.me", session)).roles == [Role.PLATFORM_AUDIT]
 

@@ -191,6 +191,6 @@ async def _applications(page: Page) -> list[Any]:
 
 async def key_verb(page: Page, key: str, verb: str) -> Answer:
     if verb not in {v.name for v in _KEY_VERBS}:
-        raise PermissionDenied(permission=verb)
+        raise PermissionDenied(verb)
     await page.run(f"kms.key.{verb}", key=key)
     return page.go(f"/console/keys/{key}")

@@ -108,5 +108,5 @@ async def change(page: Page, trust_list: str, verb: str) -> Answer:
         await page.run("certificate.trust.list.remove", trust_list=trust_list)
         return page.go(_HERE)
     else:
-        raise PermissionDenied(permission=verb)
+        raise PermissionDenied(verb)
     return page.go(f"{_HERE}/{trust_list}")
