@@ -29,7 +29,7 @@ from miyun.edge.assembly import Platform
 from miyun.gm import sm2
 from miyun.offerings.ssl_certificate.model import Account, AccountStatus
 from miyun.offerings.ssl_certificate.store.accounts import AccountStore
-from miyun.offerings.usbkey.service import proof_message
+from miyun.offerings.usbkey.certification import proof_message
 from miyun.wire import spki
 from miyun.wire.x509 import parse_certificate
 
@@ -477,16 +477,23 @@ def usbkey(owner: Belongings, operation_id: str) -> str:
     serial = secrets.token_hex(6)
     [made] = system.call("usbkey.key.register", items=[{"serial": serial}])["items"]
     made_id = str(made["usbkey"])
-    steps = {"usbkey.key.hand_out": 3, "usbkey.key.lose": 3, "usbkey.key.take_back": 3}
-    needed = steps.get(
-        operation_id,
-        {"usbkey.key.certify": 1, "usbkey.approval.ask": 1, "usbkey.key.personalise": 2}.get(operation_id, 0),
-    )
+    needed = {
+        "usbkey.key.certify": 1,
+        "usbkey.approval.ask": 1,
+        "usbkey.key.fetch": 2,
+        "usbkey.key.personalise": 3,
+        "usbkey.key.renew": 4,
+        "usbkey.key.hand_out": 4,
+        "usbkey.key.lose": 4,
+        "usbkey.key.take_back": 4,
+    }.get(operation_id, 0)
     if needed > 0:
         security.call("usbkey.key.initialise", usbkey=made_id)
     if needed > 1:
         security.call("usbkey.key.certify", usbkey=made_id, **certified(made_id))
     if needed > 2:
+        security.call("usbkey.key.fetch", usbkey=made_id)
+    if needed > 3:
         system.call("usbkey.key.personalise", usbkey=made_id)
     return made_id
 
@@ -496,7 +503,13 @@ def certified(usbkey_id: str) -> dict[str, Any]:
     private = sm2.generate_private_key()
     point = sm2.public_key(private)
     proof = sm2.sign(private, proof_message(usbkey_id, point))
-    return {"public_key": text(point), "proof": text(proof), "subject": {"CN": "张三", "O": "某局"}}
+    return {
+        "public_key": text(point),
+        "proof": text(proof),
+        "subject": {"CN": "张三", "O": "某局"},
+        "template": "device",  # nobody reviews it
+        "days": 20,  # it may be renewed at once
+    }
 
 
 def usbkey_approval(owner: Belongings, operation_id: str) -> str:

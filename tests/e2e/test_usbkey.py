@@ -70,6 +70,12 @@ class Scene:
             "--pin-file", str(self.folder / "pin"), "--subject", "CN=李四,O=某局",
             role=Role.TENANT_SECURITY,
         )  # fmt: skip
+        filed = self.ask("usbkey.key.get", usbkey=usbkey)["key"]["application"]
+        assert filed in said
+        second = self.platform.person(Role.TENANT_SECURITY, self.tenant, who="second")
+        with self.platform.session(second) as reviewer:
+            assert reviewer.call("certificate.application.approve", application=filed)["state"] == "issued"
+        said = self.miyun("usbkey", "write", usbkey, "--pin-file", str(self.folder / "pin"), role=Role.TENANT_SECURITY)
         assert "李四" in said
         return usbkey
 

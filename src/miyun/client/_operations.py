@@ -1522,12 +1522,16 @@ class _UsbkeyKey(_Group):
         return self._client.call('usbkey.key.batch', action=action, usbkeys=usbkeys, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def certify(self, *, usbkey: str, public_key: bytes | str, proof: bytes | str, subject: Mapping[str, Any], template: str | None = None, names: Sequence[Any] | None = None, days: int | None = None, charge_to: str | None = None) -> Any:
-        """Issue the pair of certificates of a key. 为钥匙签发双证书。"""
+        """Apply for the pair of certificates of a key. 为钥匙申请双证书。"""
         return self._client.call('usbkey.key.certify', usbkey=usbkey, public_key=public_key, proof=proof, subject=subject, template=template, names=names, days=days, charge_to=charge_to)
 
     def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
         """Export the register of keys. 导出钥匙台账。"""
         return self._client.call('usbkey.key.export', format=format, state=state, charge_to=charge_to)
+
+    def fetch(self, *, usbkey: str, charge_to: str | None = None) -> Any:
+        """Fetch a key's certificates, once they are issued. 取已签发的证书以写入钥匙。"""
+        return self._client.call('usbkey.key.fetch', usbkey=usbkey, charge_to=charge_to)
 
     def get(self, *, usbkey: str, charge_to: str | None = None) -> Any:
         """Look at a key and its life. 查看钥匙及其历程。"""
@@ -1556,6 +1560,10 @@ class _UsbkeyKey(_Group):
     def register(self, *, items: Sequence[Any], charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Register keys in stock. 批量入库。"""
         return self._client.call('usbkey.key.register', items=items, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def renew(self, *, usbkey: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Apply to renew a key's certificates, keeping its keys. 为钥匙申请更新证书（密钥不变）。"""
+        return self._client.call('usbkey.key.renew', usbkey=usbkey, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def take_back(self, *, usbkey: str, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Take back: its certificates are revoked. 收回（吊销其证书）。"""
@@ -1927,6 +1935,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'usbkey.key.batch': Operation('usbkey.key.batch', 'POST', '/usbkeys/batch', (), (), 'json', 'json', 'application/json', True),
     'usbkey.key.certify': Operation('usbkey.key.certify', 'POST', '/usbkeys/{usbkey}/certificates', ('usbkey',), (), 'json', 'json', 'application/json', False),
     'usbkey.key.export': Operation('usbkey.key.export', 'GET', '/usbkeys/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
+    'usbkey.key.fetch': Operation('usbkey.key.fetch', 'POST', '/usbkeys/{usbkey}/certificates/fetch', ('usbkey',), (), 'json', 'json', 'application/json', False),
     'usbkey.key.get': Operation('usbkey.key.get', 'GET', '/usbkeys/{usbkey}', ('usbkey',), (), 'json', 'json', 'application/json', False),
     'usbkey.key.hand_out': Operation('usbkey.key.hand_out', 'POST', '/usbkeys/{usbkey}/hand-out', ('usbkey',), (), 'json', 'json', 'application/json', True),
     'usbkey.key.initialise': Operation('usbkey.key.initialise', 'POST', '/usbkeys/{usbkey}/initialise', ('usbkey',), (), 'json', 'json', 'application/json', False),
@@ -1934,5 +1943,6 @@ OPERATIONS: Mapping[str, Operation] = {
     'usbkey.key.lose': Operation('usbkey.key.lose', 'POST', '/usbkeys/{usbkey}/lost', ('usbkey',), (), 'json', 'json', 'application/json', True),
     'usbkey.key.personalise': Operation('usbkey.key.personalise', 'POST', '/usbkeys/{usbkey}/personalise', ('usbkey',), (), 'json', 'json', 'application/json', True),
     'usbkey.key.register': Operation('usbkey.key.register', 'POST', '/usbkeys', (), (), 'json', 'json', 'application/json', True),
+    'usbkey.key.renew': Operation('usbkey.key.renew', 'POST', '/usbkeys/{usbkey}/renewal', ('usbkey',), (), 'json', 'json', 'application/json', True),
     'usbkey.key.take_back': Operation('usbkey.key.take_back', 'POST', '/usbkeys/{usbkey}/returned', ('usbkey',), (), 'json', 'json', 'application/json', True),
 }

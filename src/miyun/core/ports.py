@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from miyun.core.operation import Call
 from miyun.core.trust import Level as Level
 from miyun.core.trust import TrustDirectory as TrustDirectory
 from miyun.core.trust import TrustReason as TrustReason
@@ -137,6 +138,47 @@ class CertificateIssuer(Protocol):
         ...
 
     async def chain_of(self, serial: int) -> IssuedCertificate: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FiledPair:
+    """How an application for a pair of certificates stands. `state` is one of the certificate room's; `reviewer` None:
+    nobody reviewed it (yet), or its template asks for no second person; `pair` once they are issued."""
+
+    application: str
+    state: Literal["pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired"]
+    reviewer: str | None
+    reason: str
+    pair: IssuedPair | None = None
+
+
+class PairDesk(Protocol):
+    """Implemented by `certificate`: pairs (双证书) for keys that another room looks after. The caller applies, and a
+    second person reviews where the template asks for one; the key-management centre makes the encryption keys."""
+
+    async def apply(
+        self,
+        call: Call,
+        *,
+        template: str,
+        subject: Mapping[str, str],
+        spki: bytes,
+        names: Sequence[str] = (),
+        days: int | None = None,
+        note: str,
+    ) -> FiledPair:
+        """The caller answers for it that the holder has the private key of `spki`."""
+        ...
+
+    async def renew(self, call: Call, *, serial: int, note: str) -> FiledPair:
+        """The same keys for another term; `serial` is the signing certificate's."""
+        ...
+
+    async def filed(self, call: Call, application: str) -> FiledPair: ...
+    async def abandon(self, call: Call, application: str, reason: str) -> None:
+        """Nobody is to have these: an open application ends, and what was issued for it is revoked. `reason` as of
+        `CertificateIssuer.revoke`. Idempotent."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,7 +270,13 @@ async def assemble(
         url=settings.url,
     )
     usbkey = UsbKeyService(
-        store=UsbKeyStore(database), keys=kms.directory, issuer=issuer, uses=strong_auth, ledger=ledger, clock=clock
+        store=UsbKeyStore(database),
+        keys=kms.directory,
+        issuer=issuer,
+        desk=certificate.applications.pairs,
+        uses=strong_auth,
+        ledger=ledger,
+        clock=clock,
     )
     encryption = EncryptionService(keys=kms.directory, ledger=ledger, spool=settings.folder("data"))
     signatures = SignatureStore(database)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from miyun.hsm.skf import Library, Token, TokenError, connected
+from miyun.offerings.usbkey.certification import proof_message
 from miyun.offerings.usbkey.model import APPLICATION
-from miyun.offerings.usbkey.service import proof_message
 from miyun.wire.skf import Sar
 from miyun.wire.skf_unlock import Command, CommandCode
 
@@ -34,6 +34,14 @@ class NotAuthentic(Exception):
     """Neither the given device authentication key nor the platform's opens the key."""
 
 
+class NotIssued(Exception):
+    """The certificates are not there yet, or were refused: `filed` says how the application stands."""
+
+    def __init__(self, filed: Mapping[str, Any]) -> None:
+        super().__init__(f"{filed['application']} is {filed['state']}")
+        self.filed = filed
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which of the platform's keys, as which of the library's names; `authentication_key` is what it came with."""
@@ -48,9 +56,10 @@ class Wanted:
 
 
 def personalise(library: Library, ask: Ask, wanted: Wanted) -> dict[str, Any]:
-    """Initialises, makes the signing key, writes both certificates. Can be repeated after whatever went wrong.
+    """Initialises, makes the signing key, applies for its certificates. Can be repeated after whatever went wrong.
 
-    Answers the key as the platform sees it then. Raises TokenError, WrongKey, NotAuthentic and what `ask` raises."""
+    Answers how the application stands: `write` follows when it is issued. Raises TokenError, WrongKey, NotAuthentic and
+    what `ask` raises."""
     with connected(library, wanted.token) as token:
         info = token.info()
         _check_serial(ask, wanted.usbkey, info.serial)
@@ -65,7 +74,7 @@ def personalise(library: Library, ask: Ask, wanted: Wanted) -> dict[str, Any]:
             application.verify_pin(wanted.user_pin)
             with closing(application.create_container(wanted.usbkey)) as container:
                 point = container.generate()
-                issued = ask(
+                filed: dict[str, Any] = ask(
                     "usbkey.key.certify",
                     usbkey=wanted.usbkey,
                     public_key=_base64(point),
@@ -74,6 +83,22 @@ def personalise(library: Library, ask: Ask, wanted: Wanted) -> dict[str, Any]:
                     template=wanted.template,
                     **({} if wanted.days is None else {"days": wanted.days}),
                 )
+    return filed
+
+
+def write(library: Library, ask: Ask, usbkey: str, token_name: str, user_pin: str) -> dict[str, Any]:
+    """Writes the certificates that were issued for the key, new ones or renewed ones. Can be repeated.
+
+    Answers the key as the platform sees it then. Raises NotIssued, TokenError, WrongKey and what `ask` raises."""
+    with connected(library, token_name) as token:
+        info = token.info()
+        _check_serial(ask, usbkey, info.serial)
+        with closing(token.open_application(APPLICATION)) as application:
+            application.verify_pin(user_pin)
+            issued = ask("usbkey.key.fetch", usbkey=usbkey)
+            if not issued["signing_certificate"]:
+                raise NotIssued(issued["filed"])
+            with closing(application.open_container(usbkey)) as container:
                 container.import_certificate(base64.b64decode(issued["signing_certificate"]))
                 container.import_key_pair(base64.b64decode(issued["enveloped_key"]))
                 container.import_certificate(base64.b64decode(issued["encryption_certificate"]), signing=False)
@@ -84,7 +109,7 @@ def personalise(library: Library, ask: Ask, wanted: Wanted) -> dict[str, Any]:
         library=library.path.name[:64],
         works=True,
     )
-    answer: dict[str, Any] = ask("usbkey.key.personalise", usbkey=wanted.usbkey)
+    answer: dict[str, Any] = ask("usbkey.key.personalise", usbkey=usbkey)
     return answer
 
 

@@ -299,8 +299,9 @@ OPERATIONS: Mapping[str, Described] = {
     'usbkey.compatibility.report': Described('usbkey.compatibility.report', '登记兼容性结果', "Report how a maker's key works", (('maker', 'str', True), ('system', 'str', True), ('works', 'bool', True), ('model', 'str', False), ('library', 'str', False), ('note', 'str', False)), 'json', 'json', True, False),
     'usbkey.key.affected': Described('usbkey.key.affected', '遗失影响面：证书、账号、会话', 'Who is affected: certificates, accounts, sessions', (('usbkey', 'str', True),), 'json', 'json', False, False),
     'usbkey.key.batch': Described('usbkey.key.batch', '批量挂失或收回', 'Report many keys lost, or take them back', (('action', 'str', True), ('usbkeys', 'list', True), ('note', 'str', False)), 'json', 'json', True, False),
-    'usbkey.key.certify': Described('usbkey.key.certify', '为钥匙签发双证书', 'Issue the pair of certificates of a key', (('usbkey', 'str', True), ('public_key', 'bytes', True), ('proof', 'bytes', True), ('subject', 'json', True), ('template', 'str', False), ('names', 'list', False), ('days', 'int', False)), 'json', 'json', False, False),
+    'usbkey.key.certify': Described('usbkey.key.certify', '为钥匙申请双证书', 'Apply for the pair of certificates of a key', (('usbkey', 'str', True), ('public_key', 'bytes', True), ('proof', 'bytes', True), ('subject', 'json', True), ('template', 'str', False), ('names', 'list', False), ('days', 'int', False)), 'json', 'json', False, False),
     'usbkey.key.export': Described('usbkey.key.export', '导出钥匙台账', 'Export the register of keys', (('format', 'str', False), ('state', 'str', False)), 'json', 'stream', False, False),
+    'usbkey.key.fetch': Described('usbkey.key.fetch', '取已签发的证书以写入钥匙', "Fetch a key's certificates, once they are issued", (('usbkey', 'str', True),), 'json', 'json', False, False),
     'usbkey.key.get': Described('usbkey.key.get', '查看钥匙及其历程', 'Look at a key and its life', (('usbkey', 'str', True),), 'json', 'json', False, False),
     'usbkey.key.hand_out': Described('usbkey.key.hand_out', '发放', 'Hand out', (('usbkey', 'str', True), ('holder', 'str', True), ('note', 'str', False)), 'json', 'json', True, False),
     'usbkey.key.initialise': Described('usbkey.key.initialise', '初始化（取管理员 PIN 与设备认证密钥）', "Initialise: its administrator's PIN and device key", (('usbkey', 'str', True),), 'json', 'json', False, False),
@@ -308,5 +309,6 @@ OPERATIONS: Mapping[str, Described] = {
     'usbkey.key.lose': Described('usbkey.key.lose', '挂失（吊销其证书）', 'Report lost: its certificates are revoked', (('usbkey', 'str', True), ('note', 'str', False)), 'json', 'json', True, False),
     'usbkey.key.personalise': Described('usbkey.key.personalise', '确认证书已写入', 'Say that the certificates are written', (('usbkey', 'str', True), ('note', 'str', False)), 'json', 'json', True, False),
     'usbkey.key.register': Described('usbkey.key.register', '批量入库', 'Register keys in stock', (('items', 'json', True),), 'json', 'json', True, False),
+    'usbkey.key.renew': Described('usbkey.key.renew', '为钥匙申请更新证书（密钥不变）', "Apply to renew a key's certificates, keeping its keys", (('usbkey', 'str', True),), 'json', 'json', True, False),
     'usbkey.key.take_back': Described('usbkey.key.take_back', '收回（吊销其证书）', 'Take back: its certificates are revoked', (('usbkey', 'str', True), ('note', 'str', False)), 'json', 'json', True, False),
 }

@@ -59,9 +59,10 @@ def listing(library: Path | None) -> None:
 
 @usbkey.command(
     help=say(
-        "初始化一把已入库的钥匙，在其中生成签名密钥，签发并写入双证书。中断后可重新执行。",
-        "Set up a key from stock: its signing key is made in it, a pair of certificates issued and written. "
-        "It can be repeated after whatever went wrong.",
+        "初始化一把已入库的钥匙，在其中生成签名密钥，申请双证书；经另一人审核后以 miyun usbkey write 写入。"
+        "中断后可重新执行。",
+        "Set up a key from stock: its signing key is made in it, a pair of certificates applied for. Somebody else "
+        "reviews; then `miyun usbkey write` writes them. It can be repeated after whatever went wrong.",
     )
 )
 @click.argument("usbkey_id", metavar="USBKEY")
@@ -96,23 +97,80 @@ def personalise(
     key, parts = _authentication_key(auth_key), _subject(subject)
     with _library(library) as loaded, _platform(profile) as ask:
         token = _one_token(loaded, name)
-        wanted = work.Wanted(usbkey_id, token, key, _pin(pin_file), parts, template, days)
-        try:
-            made = work.personalise(loaded, ask, wanted)
-        except work.WrongKey as error:
-            raise Problem(
-                say(
-                    f"插入的是序列号 {error.found} 的钥匙，应为 {error.wanted}",
-                    f"the key that is plugged in has the serial number {error.found}, not {error.wanted}",
-                ),
-                Exit.FAILED,
-            ) from None
-        except work.NotAuthentic:
-            raise Problem(
-                say("设备认证密钥不对，请核对 --auth-key", "the device authentication key is wrong: check --auth-key"),
-                Exit.DENIED,
-            ) from None
+        pin = _pin(pin_file)
+        with _right_key():
+            filed = work.personalise(loaded, ask, work.Wanted(usbkey_id, token, key, pin, parts, template, days))
+            if filed["state"] == "issued":
+                made = work.write(loaded, ask, usbkey_id, token, pin)
+    if filed["single_person"]:
+        click.secho(
+            say(
+                "注意：该模板无须审核，本证书仅经您一人办理。",
+                "Note: this template asks for no review; nobody but you has looked at this certificate.",
+            ),
+            fg="red",
+            err=True,
+        )
+    if filed["state"] == "issued":
+        click.echo(say(f"已写入 {made['subject']}", f"written: {made['subject']}"))
+    else:
+        click.echo(
+            say(
+                f"已申请 {filed['application']}，待另一名安全管理员审核；签发后执行：miyun usbkey write {usbkey_id}",
+                f"applied for: {filed['application']}. Another security administrator reviews it; then run: "
+                f"miyun usbkey write {usbkey_id}",
+            )
+        )
+
+
+@usbkey.command(
+    help=say(
+        "将已审核签发（或更新）的证书写入钥匙。可重复执行。",
+        "Write the certificates that were reviewed and issued, or renewed, into the key. It can be repeated.",
+    )
+)
+@click.argument("usbkey_id", metavar="USBKEY")
+@click.option("--pin-file", type=click.Path(path_type=Path), help=say("用户 PIN 的文件", "file of the user PIN"))
+@token_option
+@library_option
+@profile_option
+def write(usbkey_id: str, pin_file: Path | None, name: str | None, library: Path | None, profile: str) -> None:
+    from miyun.edge import personalise as work
+
+    with _library(library) as loaded, _platform(profile) as ask, _right_key():
+        made = work.write(loaded, ask, usbkey_id, _one_token(loaded, name), _pin(pin_file, new=False))
     click.echo(say(f"已写入 {made['subject']}", f"written: {made['subject']}"))
+
+
+@contextmanager
+def _right_key() -> Iterator[None]:
+    """Another key than is meant, one that is not ours, and one without certificates become the command's failure."""
+    from miyun.edge import personalise as work
+
+    try:
+        yield
+    except work.WrongKey as error:
+        raise Problem(
+            say(
+                f"插入的是序列号 {error.found} 的钥匙，应为 {error.wanted}",
+                f"the key that is plugged in has the serial number {error.found}, not {error.wanted}",
+            ),
+            Exit.FAILED,
+        ) from None
+    except work.NotAuthentic:
+        raise Problem(
+            say("设备认证密钥不对，请核对 --auth-key", "the device authentication key is wrong: check --auth-key"),
+            Exit.DENIED,
+        ) from None
+    except work.NotIssued as error:
+        filed = error.filed
+        raise Problem(
+            say(
+                f"申请 {filed['application']} 尚未签发：{filed['state']} {filed['reason']}".rstrip(),
+                f"application {filed['application']} is not issued: {filed['state']} {filed['reason']}".rstrip(),
+            ),
+            Exit.FAILED,
+        ) from None
 
 
 @usbkey.command(help=say("取远程解锁挑战（仅软件钥匙），交管理员提出解锁。", "The challenge for unlocking from afar."))
@@ -219,10 +277,11 @@ def _one_token(library: Library, name: str | None) -> str:
     )
 
 
-def _pin(file: Path | None) -> str:
+def _pin(file: Path | None, *, new: bool = True) -> str:
     if file is not None:
         return file.read_text("ascii").strip()
-    pin: str = click.prompt(say("新用户 PIN", "new user PIN"), hide_input=True, confirmation_prompt=True)
+    text = say("新用户 PIN", "new user PIN") if new else say("用户 PIN", "user PIN")
+    pin: str = click.prompt(text, hide_input=True, confirmation_prompt=new)
     return pin
 
 

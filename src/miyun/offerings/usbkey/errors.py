@@ -34,6 +34,24 @@ class UsbKeyNeedsSecondPerson(PermissionDenied):
         super().__init__(field="approval", permission="usbkey.approval.approve")
 
 
+class UsbKeyHasNoApplication(FailedPrecondition):
+    text = Text("该钥匙没有待写入的证书。", "No certificates of this key are applied for.")
+    remedy = Text("请先以 usbkey.key.certify 或 usbkey.key.renew 申请。", "Apply first: usbkey.key.certify, or .renew.")
+
+    def __init__(self) -> None:
+        super().__init__(field="usbkey", state="none")
+
+
+class UsbKeyCertificatesNotFetched(FailedPrecondition):
+    text = Text("该钥匙的新证书尚未取出写入。", "The key's new certificates were not fetched and written yet.")
+    remedy = Text(
+        "请待审核签发后执行 miyun usbkey write。", "Run miyun usbkey write once they are reviewed and issued."
+    )
+
+    def __init__(self) -> None:
+        super().__init__(field="usbkey", state="not fetched")
+
+
 class UsbKeyProofInvalid(InvalidArgument):
     remedy = Text(
         "请用钥匙中新生成的签名密钥重新签名。", "Sign again with the signing key that was made in the USB key."

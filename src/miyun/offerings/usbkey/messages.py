@@ -96,14 +96,27 @@ class CertifyRequest(Struct, frozen=True):
     days: int | None = None
 
 
-class CertifyAnswer(Struct, frozen=True):
-    """DER, to be written into the key; then `usbkey.key.personalise` says that they are."""
+class FiledAnswer(Struct, frozen=True):
+    """How the application for a key's certificates stands (`certificate.application.*`). `single_person`: its template
+    asks for no review, and nobody but the applicant has looked at it."""
 
     usbkey: str
-    signing_certificate: bytes
-    encryption_certificate: bytes
-    enveloped_key: bytes
-    chain: list[bytes]
+    application: str
+    state: Literal["pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired"]
+    reviewer: str | None
+    reason: str
+    single_person: bool
+
+
+class CertificatesAnswer(Struct, frozen=True):
+    """DER, once they are issued, to be written into the key; then `usbkey.key.personalise` says that they are. The
+    `enveloped_key` opens with the key's signing key only."""
+
+    filed: FiledAnswer
+    signing_certificate: bytes | None = None
+    encryption_certificate: bytes | None = None
+    enveloped_key: bytes | None = None
+    chain: list[bytes] = msgspec.field(default_factory=list)
 
 
 class ListRequest(Struct, frozen=True):
@@ -133,6 +146,7 @@ class KeyView(Struct, frozen=True):
     subject: str
     certificate: str | None
     encryption_certificate: str | None
+    application: str | None
     expires_at: datetime | None
     registered_at: datetime
     changed_at: datetime

@@ -43,6 +43,8 @@ TRANSITIONS: Final[dict[Action, tuple[frozenset[State], State]]] = {
     Action.TAKE_BACK: (frozenset({State.PERSONALISED, State.ISSUED, State.LOST}), State.RETURNED),
     Action.SCRAP: (frozenset({State.STOCK, State.INITIALISED, State.RETURNED, State.LOST}), State.SCRAPPED),
 }
+RENEWABLE: Final = frozenset({State.PERSONALISED, State.ISSUED})
+CERTIFIED: Final = TRANSITIONS[Action.PERSONALISE][0] | RENEWABLE  # certificates may be written in these
 UNLOCKABLE: Final = frozenset({State.INITIALISED, State.PERSONALISED, State.ISSUED})
 
 STATE_TEXTS: Final = {
@@ -109,6 +111,7 @@ class Key:
     signing_serial: int | None = None
     encryption_serial: int | None = None
     signing_fingerprint: str = ""
+    application: str | None = None  # for certificates that are not written yet; of the certificate room
     reminded_at: datetime | None = None
 
     @property
@@ -122,7 +125,7 @@ class Event:
     tenant: str
     key: str
     at: datetime
-    what: str  # of Action, or "register", "unlock"
+    what: str  # of Action, or "register", "apply", "apply_alone", "renew", "written", "unlock"
     person: str
     note: str
 

@@ -40,6 +40,20 @@ async def requests(service: S, call: Call, request: m.ApprovalListRequest) -> m.
     return await service.approvals.page(call, request)
 
 
+async def certify(service: S, call: Call, request: m.CertifyRequest) -> m.FiledAnswer:
+    call.units = 0  # a key is counted when its certificates are fetched
+    return await service.certification.certify(call, request)
+
+
+async def renew(service: S, call: Call, request: m.KeyRequest) -> m.FiledAnswer:
+    call.units = 0
+    return await service.certification.renew(call, request)
+
+
+async def fetch(service: S, call: Call, request: m.KeyRequest) -> m.CertificatesAnswer:
+    return await service.certification.fetch(call, request)
+
+
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         id="usbkey.key.register",
@@ -143,12 +157,17 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         id="usbkey.key.certify",
-        summary=Text("为钥匙签发双证书", "Issue the pair of certificates of a key"),
+        summary=Text("为钥匙申请双证书", "Apply for the pair of certificates of a key"),
+        description=Text(
+            "由另一名安全管理员审核（certificate.application.approve）；模板无须审核的即时签发，并标明仅经一人。",
+            "Another security administrator reviews it (certificate.application.approve). Where the template asks for"
+            " no review it is issued at once, and said to be one person's doing.",
+        ),
         method="POST",
         path="/usbkeys/{usbkey}/certificates",
         request=m.CertifyRequest,
-        response=m.CertifyAnswer,
-        handler=S.certify,
+        response=m.FiledAnswer,
+        handler=certify,
         roles=_KEEPERS,
         duty=Duty.KEYS,
         meter=KEYS,
@@ -158,6 +177,39 @@ OPERATIONS: tuple[Operation, ...] = (
             "proof": "MEUCIQDx",
             "subject": {"CN": "张三", "O": "某单位"},
         },
+        **_ONE,
+    ),
+    Operation(
+        id="usbkey.key.renew",
+        summary=Text("为钥匙申请更新证书（密钥不变）", "Apply to renew a key's certificates, keeping its keys"),
+        method="POST",
+        path="/usbkeys/{usbkey}/renewal",
+        request=m.KeyRequest,
+        response=m.FiledAnswer,
+        handler=renew,
+        roles=_KEEPERS,
+        duty=Duty.KEYS,
+        meter=KEYS,
+        idempotent=True,
+        example={"usbkey": _ID},
+        **_ONE,
+    ),
+    Operation(
+        id="usbkey.key.fetch",
+        summary=Text("取已签发的证书以写入钥匙", "Fetch a key's certificates, once they are issued"),
+        description=Text(
+            "写入之前可重复；此前的证书随即吊销。",
+            "Can be repeated until they are written; earlier ones are revoked.",
+        ),
+        method="POST",
+        path="/usbkeys/{usbkey}/certificates/fetch",
+        request=m.KeyRequest,
+        response=m.CertificatesAnswer,
+        handler=fetch,
+        roles=_KEEPERS,
+        duty=Duty.KEYS,
+        meter=KEYS,
+        example={"usbkey": _ID},
         **_ONE,
     ),
     Operation(

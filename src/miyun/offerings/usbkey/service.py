@@ -13,12 +13,11 @@ from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.operation import Call, Download
-from miyun.core.ports import CertificateIssuer, CertificateUses, KeyDirectory
-from miyun.gm import sm2
-from miyun.gm.errors import GmError
+from miyun.core.ports import CertificateIssuer, CertificateUses, KeyDirectory, PairDesk
 from miyun.offerings.usbkey import messages as m
 from miyun.offerings.usbkey.approvals import Approvals
-from miyun.offerings.usbkey.errors import UsbKeyProofInvalid, UsbKeyStateConflict
+from miyun.offerings.usbkey.certification import Certification
+from miyun.offerings.usbkey.errors import UsbKeyStateConflict
 from miyun.offerings.usbkey.model import (
     APPLICATION,
     NO_END,
@@ -32,10 +31,7 @@ from miyun.offerings.usbkey.model import (
 )
 from miyun.offerings.usbkey.sealing import Sealing
 from miyun.offerings.usbkey.store import FINDING_SORTING, KEY_SORTING, UsbKeyStore
-from miyun.wire.spki import sm2_spki
-from miyun.wire.x509 import parse_certificate
 
-PROOF_LABEL: Final = b"miyun usbkey"
 _COLUMNS: Final[tuple[listing.Column[m.KeyView], ...]] = (
     listing.Column("usbkey", Text("编号", "Id"), lambda item: item.usbkey),
     listing.Column("serial", Text("序列号", "Serial"), lambda item: item.serial),
@@ -59,6 +55,7 @@ class UsbKeyService:
         store: UsbKeyStore,
         keys: KeyDirectory,
         issuer: CertificateIssuer,
+        desk: PairDesk,
         uses: CertificateUses,
         ledger: Ledger,
         clock: Clock,
@@ -69,6 +66,7 @@ class UsbKeyService:
         self._ledger = ledger
         self._clock = clock
         self._sealing = Sealing(store=store, keys=keys)
+        self.certification = Certification(store=store, desk=desk, issuer=issuer, find=self.own, move=self._move)
         self.approvals = Approvals(store=store, sealing=self._sealing, find=self.own, move=self._move)
 
     # --- stock -------------------------------------------------------------------------------------------------------
@@ -115,51 +113,9 @@ class UsbKeyService:
             authentication_key=secrets.authentication_key,
         )
 
-    async def certify(self, call: Call, request: m.CertifyRequest) -> m.CertifyAnswer:
-        """A pair of certificates for the signing key that the USB key made. What it had before is revoked."""
-        key = await self.own(call, request.usbkey)
-        self._check(key, Action.PERSONALISE)
-        _check_proof(key, request)
-        pair = await self._issuer.issue_pair(
-            key.tenant,
-            template=request.template,
-            subject=request.subject,
-            spki=sm2_spki(request.public_key),
-            names=request.names,
-            days=request.days,
-            at=call.now,
-        )
-        signing = parse_certificate(pair.signing.der)
-        kept = await asyncio.to_thread(
-            self._store.set_certificates,
-            key,
-            signing=pair.signing.serial,
-            encryption=pair.encryption.serial,
-            signing_fingerprint=signing.fingerprint.hex(),
-            subject=str(signing.subject)[:1024],
-            expires_at=min(signing.not_after, parse_certificate(pair.encryption.der).not_after),
-            reminded_at=None,
-        )
-        if not kept:  # it was lost or taken back meanwhile: nobody is to have these
-            for issued in (pair.signing, pair.encryption):
-                await self._issuer.revoke(issued.serial, "cessation_of_operation", call.now)
-            raise UsbKeyStateConflict((await self.own(call, key.id)).state)
-        await self._revoke(key, "superseded")
-        call.detail["certificate"] = f"{pair.signing.serial:x}"
-        return m.CertifyAnswer(
-            usbkey=key.id,
-            signing_certificate=pair.signing.der,
-            encryption_certificate=pair.encryption.der,
-            enveloped_key=pair.enveloped_key,
-            chain=list(pair.signing.chain),
-        )
-
     async def personalise(self, call: Call, request: m.NotedRequest) -> m.KeyView:
         """The operator's program has written the certificates."""
-        key = await self.own(call, request.usbkey)
-        if not key.serials:
-            raise UsbKeyStateConflict(key.state)
-        return _view(await self._move(call, key, Action.PERSONALISE, request.note))
+        return _view(await self.certification.written(call, request))
 
     # --- hand out, lose, take back -----------------------------------------------------------------------------------
 
@@ -172,14 +128,14 @@ class UsbKeyService:
         """Its certificates are revoked: whoever found it can do nothing with it."""
         key = await self.own(call, request.usbkey)
         moved = await self._move(call, key, Action.LOSE, request.note)
-        await self._revoke(key, "key_compromise")
+        await self._end_certificates(call, moved, "key_compromise")
         return _view(moved)
 
     async def take_back(self, call: Call, request: m.NotedRequest) -> m.KeyView:
         """Its certificates are revoked: the key that comes back is for somebody else."""
         key = await self.own(call, request.usbkey)
         moved = await self._move(call, key, Action.TAKE_BACK, request.note)
-        await self._revoke(key, "cessation_of_operation")
+        await self._end_certificates(call, moved, "cessation_of_operation")
         return _view(moved)
 
     async def batch(self, call: Call, request: m.BatchRequest) -> m.BatchAnswer:
@@ -308,9 +264,10 @@ class UsbKeyService:
     def _event(self, call: Call, key: Key, what: str, note: str = "") -> Event:
         return Event(new_id("uke"), key.tenant, key.id, call.now, str(what), call.principal.id, note[:500])
 
-    async def _revoke(self, key: Key, reason: str) -> None:
-        for serial in key.serials:
-            await self._issuer.revoke(serial, reason, self._clock.now())
+    async def _end_certificates(self, call: Call, key: Key, reason: str) -> None:
+        """Those that it has, and those that it was to have."""
+        await self.certification.revoke(key, reason, call.now)
+        await self.certification.abandon(call, key, reason)
 
 
 _NO_CERTIFICATES: Final[dict[str, Any]] = {
@@ -318,21 +275,10 @@ _NO_CERTIFICATES: Final[dict[str, Any]] = {
     "encryption_serial": None,
     "signing_fingerprint": "",
     "subject": "",
+    "application": None,
     "expires_at": NO_END,
     "reminded_at": None,
 }
-
-
-def proof_message(usbkey: str, public_key: bytes) -> bytes:
-    """What the key's own signing key signs to be certified."""
-    return b"\0".join((PROOF_LABEL, usbkey.encode(), public_key))
-
-
-def _check_proof(key: Key, request: m.CertifyRequest) -> None:
-    try:
-        sm2.verify(request.public_key, proof_message(key.id, request.public_key), request.proof)
-    except GmError:
-        raise UsbKeyProofInvalid from None
 
 
 def _failed(serial: str, error: MiyunError, usbkey: str | None = None) -> m.Outcome:
@@ -351,6 +297,7 @@ def _view(key: Key) -> m.KeyView:
         subject=key.subject,
         certificate=None if key.signing_serial is None else f"{key.signing_serial:x}",
         encryption_certificate=None if key.encryption_serial is None else f"{key.encryption_serial:x}",
+        application=key.application,
         expires_at=None if key.expires_at == NO_END else key.expires_at,
         registered_at=key.registered_at,
         changed_at=key.changed_at,

@@ -63,6 +63,7 @@ _KEY = Table(
     Column("signing_serial", String(40)),
     Column("encryption_serial", String(40)),
     Column("signing_fingerprint", String(64), nullable=False),
+    Column("application", String(40)),
     Column("registered_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
@@ -194,12 +195,27 @@ class UsbKeyStore:
             connection.execute(insert(_EVENT).values(**_values(event)))
         return True
 
+    def set_application(self, key: Key, application: str | None, event: Event) -> bool:
+        """False when the key changed meanwhile."""
+        with self._database.write() as connection:
+            done = connection.execute(
+                update(_KEY)
+                .where(_KEY.c.tenant == key.tenant, _KEY.c.id == key.id, _KEY.c.state == key.state)
+                .where(_KEY.c.application.is_not_distinct_from(key.application))
+                .values(application=application)
+            )
+            if done.rowcount != 1:
+                return False
+            connection.execute(insert(_EVENT).values(**_values(event)))
+        return True
+
     def set_certificates(self, key: Key, *, signing: int, encryption: int, **values: Any) -> bool:
         """Those that were issued for it; they are written when the key moves on."""
         with self._database.write() as connection:
             done = connection.execute(
                 update(_KEY)
                 .where(_KEY.c.tenant == key.tenant, _KEY.c.id == key.id, _KEY.c.state == key.state)
+                .where(_KEY.c.application.is_not_distinct_from(key.application))
                 .values(signing_serial=f"{signing:x}", encryption_serial=f"{encryption:x}", **values)
             )
         return done.rowcount == 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.applicants import Office
 from tests.rooms import Rooms, rooms_in
 from tests.standin import StandInKeys, call_of
 from tests.token_process import AUTHENTICATION_KEY, TokenProcess
@@ -19,11 +20,25 @@ from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.operation import Call, Role
 from miyun.core.ports import CertificateUse, KeyRef
 from miyun.core.registry import Registry
-from miyun.edge.personalise import NotAuthentic, Wanted, WrongKey, challenge, personalise, unblock, unlock
+from miyun.edge.personalise import (
+    NotAuthentic,
+    NotIssued,
+    Wanted,
+    WrongKey,
+    challenge,
+    personalise,
+    unblock,
+    unlock,
+    write,
+)
 from miyun.gm import rand, sm2, sm4
 from miyun.gm.errors import DecryptionFailed
 from miyun.hsm.skf import Library, TokenError, connected
+from miyun.offerings.certificate.applications.errors import ApplicationStateConflict, SecondPersonNeeded
+from miyun.offerings.certificate.applications.store import ApplicationStore
+from miyun.offerings.usbkey.certification import proof_message
 from miyun.offerings.usbkey.errors import (
+    UsbKeyCertificatesNotFetched,
     UsbKeyNeedsSecondPerson,
     UsbKeyProofInvalid,
     UsbKeyRequestConflict,
@@ -31,7 +46,7 @@ from miyun.offerings.usbkey.errors import (
 )
 from miyun.offerings.usbkey.model import APPLICATION
 from miyun.offerings.usbkey.offering import OFFERING
-from miyun.offerings.usbkey.service import UsbKeyService, proof_message
+from miyun.offerings.usbkey.service import UsbKeyService
 from miyun.offerings.usbkey.store import UsbKeyStore
 from miyun.wire.skf import Sar
 from miyun.wire.x509 import parse_certificate
@@ -88,6 +103,9 @@ class Desk:
         call.principal = replace(call.principal, id=who)
         return call
 
+    def review(self, application: str, who: str = "sec") -> Any:
+        return asyncio.run(Office(self.rooms).approve(application, who=who))
+
     def registered(self, serial: str) -> str:
         [outcome] = self.ask("usbkey.key.register", items=[{"serial": serial}])["items"]
         return str(outcome["usbkey"])
@@ -104,6 +122,7 @@ def desk(tmp_path: Path) -> Desk:
         store=UsbKeyStore(rooms.database),
         keys=keys,  # type: ignore[arg-type]
         issuer=rooms.issuer,
+        desk=rooms.certificate.applications.pairs,
         uses=uses,
         ledger=rooms.ledger,  # type: ignore[arg-type]
         clock=rooms.clock,
@@ -123,11 +142,18 @@ def wanted(usbkey: str, **more: Any) -> Wanted:
     return Wanted(usbkey, "key", **{**values, **more})
 
 
+def set_up(desk: Desk, wanted: Wanted) -> Any:
+    """Applied for by one person, reviewed by another, written."""
+    filed = personalise(Library(), desk.ask, wanted)
+    desk.review(filed["application"])
+    return write(Library(), desk.ask, wanted.usbkey, "key", wanted.user_pin)
+
+
 def test_a_key_is_personalised_handed_out_lost_and_its_certificates_are_revoked(
     desk: Desk, token: TokenProcess
 ) -> None:
     usbkey = desk.registered("T1")
-    view = personalise(Library(), desk.ask, wanted(usbkey))
+    view = set_up(desk, wanted(usbkey))
     assert view["state"] == "personalised" and "张三" in view["subject"]
     with connected(Library(), "key") as connection:
         application = connection.open_application(APPLICATION)
@@ -147,7 +173,7 @@ def test_a_key_is_personalised_handed_out_lost_and_its_certificates_are_revoked(
         assert asyncio.run(desk.rooms.issuer.is_revoked(serial))
     assert desk.ask("usbkey.key.affected", usbkey=usbkey)["revoked"]
     events = [event["what"] for event in desk.ask("usbkey.key.get", usbkey=usbkey)["events"]]
-    assert set(events) == {"lose", "hand_out", "personalise", "initialise", "register"}
+    assert set(events) == {"lose", "hand_out", "personalise", "apply", "initialise", "register"}
 
 
 def test_personalising_again_after_a_crash_goes_through(
@@ -160,12 +186,95 @@ def test_personalising_again_after_a_crash_goes_through(
             raise ConnectionError
         return desk.ask(operation, **values)
 
+    desk.review(personalise(Library(), desk.ask, wanted(usbkey))["application"])
     with pytest.raises(ConnectionError):
-        personalise(Library(), breaks, wanted(usbkey))
+        write(Library(), breaks, usbkey, "key", PIN)
     first = desk.ask("usbkey.key.get", usbkey=usbkey)["key"]["certificate"]
-    assert personalise(Library(), desk.ask, wanted(usbkey))["state"] == "personalised"
+    again = personalise(Library(), desk.ask, wanted(usbkey))
     assert asyncio.run(desk.rooms.issuer.is_revoked(int(first, 16)))
+    desk.review(again["application"])
+    with pytest.raises(ConnectionError):
+        write(Library(), breaks, usbkey, "key", PIN)
+    second = desk.ask("usbkey.key.get", usbkey=usbkey)["key"]["certificate"]
+    made = write(Library(), desk.ask, usbkey, "key", PIN)
+    assert made["state"] == "personalised" and made["certificate"] == second, "written again, not issued again"
     assert desk.ask("usbkey.compatibility.list")["items"][0]["works"]
+
+
+def test_a_keys_certificates_are_reviewed_by_a_second_person(desk: Desk, token: TokenProcess) -> None:
+    usbkey = desk.registered("T1")
+    filed = personalise(Library(), desk.ask, wanted(usbkey))
+    assert filed["state"] == "pending" and not filed["single_person"]
+    with pytest.raises(SecondPersonNeeded):
+        desk.review(filed["application"], who="sys")
+    with pytest.raises(NotIssued):
+        write(Library(), desk.ask, usbkey, "key", PIN)
+    with pytest.raises(UsbKeyCertificatesNotFetched):
+        desk.ask("usbkey.key.personalise", usbkey=usbkey)
+    seen = asyncio.run(desk.rooms.certificate.applications.desk.own(desk.call("sec", "ten_a"), filed["application"]))
+    assert "T1" in seen.note, "the reviewer sees for which key"
+    desk.review(filed["application"])
+    assert write(Library(), desk.ask, usbkey, "key", PIN)["state"] == "personalised"
+
+
+def test_where_nobody_has_to_review_the_key_says_so(desk: Desk, token: TokenProcess) -> None:
+    usbkey = desk.registered("T1")
+    filed = personalise(Library(), desk.ask, wanted(usbkey, template="device"))
+    assert filed["state"] == "issued" and filed["single_person"] and filed["reviewer"] is None
+    assert "apply_alone" in [event["what"] for event in desk.ask("usbkey.key.get", usbkey=usbkey)["events"]]
+    assert write(Library(), desk.ask, usbkey, "key", PIN)["state"] == "personalised"
+
+
+def test_what_is_rejected_is_never_written(desk: Desk, token: TokenProcess) -> None:
+    usbkey = desk.registered("T1")
+    office, application = Office(desk.rooms), personalise(Library(), desk.ask, wanted(usbkey))["application"]
+    asyncio.run(office.ask("reject", office.call("sec"), application=application, reason="不是本单位人员"))
+    with pytest.raises(NotIssued) as refused:
+        write(Library(), desk.ask, usbkey, "key", PIN)
+    assert refused.value.filed["reason"] == "不是本单位人员"
+
+
+@pytest.mark.parametrize("reviewed", [False, True])
+def test_a_key_taken_back_gets_nothing_of_what_was_applied_for(desk: Desk, token: TokenProcess, reviewed: bool) -> None:
+    """Neither what waits for its review nor what was issued and not written yet."""
+    usbkey = desk.registered("T1")
+    set_up(desk, wanted(usbkey, days=40))
+    desk.rooms.clock.advance(days=15)
+    application = desk.ask("usbkey.key.renew", usbkey=usbkey)["application"]
+    if reviewed:
+        desk.review(application)
+    desk.ask("usbkey.key.take_back", usbkey=usbkey)
+    if not reviewed:
+        with pytest.raises(ApplicationStateConflict):
+            desk.review(application)
+    item = asyncio.run(desk.rooms.certificate.applications.desk.own(desk.call("sec", "ten_a"), application))
+    issued = ApplicationStore(desk.rooms.database).certificates_of(item)
+    assert len(issued) == 2 * reviewed and all(one.revoked_at for one in issued)
+    with pytest.raises(UsbKeyStateConflict):
+        desk.ask("usbkey.key.fetch", usbkey=usbkey)
+
+
+def test_certificates_are_renewed_in_the_holders_hands(desk: Desk, token: TokenProcess) -> None:
+    usbkey = desk.registered("T1")
+    before = set_up(desk, wanted(usbkey, days=40))
+    desk.ask("usbkey.key.hand_out", usbkey=usbkey, holder="张三")
+    desk.rooms.clock.advance(days=15)
+    filed = desk.ask("usbkey.key.renew", usbkey=usbkey)
+    assert filed["state"] == "pending"
+    with pytest.raises(SecondPersonNeeded):
+        desk.review(filed["application"], who="sys")
+    desk.review(filed["application"])
+    after = write(Library(), desk.ask, usbkey, "key", PIN)
+    assert after["state"] == "issued" and after["expires_at"] > before["expires_at"]
+    assert asyncio.run(desk.rooms.issuer.is_revoked(int(before["certificate"], 16))), (
+        "one pair to revoke when it is lost"
+    )
+    with connected(Library(), "key") as connection:
+        application = connection.open_application(APPLICATION)
+        application.verify_pin(PIN)
+        container = application.open_container(usbkey)
+        encryption = parse_certificate(container.certificate(signing=False) or b"")
+        assert container.decrypt(sm2.encrypt(encryption.public_key.point or b"", b"old and new")) == b"old and new"
 
 
 def test_another_key_or_one_that_is_not_ours_is_refused(desk: Desk, token: TokenProcess) -> None:
@@ -178,7 +287,7 @@ def test_another_key_or_one_that_is_not_ours_is_refused(desk: Desk, token: Token
 
 def test_a_locked_pin_is_unlocked_from_afar_by_two_people(desk: Desk, token: TokenProcess) -> None:
     usbkey = desk.registered("T1")
-    personalise(Library(), desk.ask, wanted(usbkey))
+    set_up(desk, wanted(usbkey))
     asked_for = challenge(Library(), "key")
     asked = desk.ask(
         "usbkey.approval.ask",
@@ -213,7 +322,7 @@ def test_a_locked_pin_is_unlocked_from_afar_by_two_people(desk: Desk, token: Tok
 
 def test_a_response_to_another_challenge_unlocks_nothing(desk: Desk, token: TokenProcess) -> None:
     usbkey = desk.registered("T1")
-    personalise(Library(), desk.ask, wanted(usbkey))
+    set_up(desk, wanted(usbkey))
     asked = desk.ask(
         "usbkey.approval.ask",
         usbkey=usbkey,
@@ -231,7 +340,7 @@ def test_a_response_to_another_challenge_unlocks_nothing(desk: Desk, token: Toke
 
 def test_the_administrators_pin_unblocks_any_makers_key(desk: Desk, token: TokenProcess) -> None:
     usbkey = desk.registered("T1")
-    personalise(Library(), desk.ask, wanted(usbkey))
+    set_up(desk, wanted(usbkey))
     asked = desk.ask("usbkey.approval.ask", usbkey=usbkey, kind="unlock", reason="现场")
     desk.ask("usbkey.approval.approve", approval=asked["approval"], who="sec")
     pin = desk.ask("usbkey.approval.collect", approval=asked["approval"])["admin_pin"]
@@ -340,14 +449,14 @@ def test_secrets_are_the_same_while_a_key_is_set_up_and_new_when_it_comes_back(d
     usbkey = desk.registered("T1")
     first = desk.ask("usbkey.key.initialise", usbkey=usbkey)
     assert desk.ask("usbkey.key.initialise", usbkey=usbkey) == first
-    personalise(Library(), desk.ask, wanted(usbkey))
+    set_up(desk, wanted(usbkey))
     desk.ask("usbkey.key.take_back", usbkey=usbkey)
     assert desk.ask("usbkey.key.initialise", usbkey=usbkey)["admin_pin"] != first["admin_pin"]
 
 
 def test_who_holds_a_key_whose_certificates_end_is_reminded_once(desk: Desk, token: TokenProcess) -> None:
     usbkey = desk.registered("T1")
-    personalise(Library(), desk.ask, wanted(usbkey, days=40))
+    set_up(desk, wanted(usbkey, days=40))
     desk.ask("usbkey.key.hand_out", usbkey=usbkey, holder="张三")
     asyncio.run(desk.service.remind())
     assert not [entry for entry in desk.rooms.ledger.entries if entry.operation == "usbkey.expiring"]
@@ -360,7 +469,7 @@ def test_who_holds_a_key_whose_certificates_end_is_reminded_once(desk: Desk, tok
 
 def test_many_are_taken_back_at_once_and_each_fails_for_itself(desk: Desk, token: TokenProcess) -> None:
     usbkey, untouched = desk.registered("T1"), desk.registered("T2")
-    personalise(Library(), desk.ask, wanted(usbkey))
+    set_up(desk, wanted(usbkey))
     answer = desk.ask("usbkey.key.batch", action="take_back", usbkeys=[usbkey, untouched, "usb_none"])
     assert [item["error"] for item in answer["items"]] == [None, "UsbKeyStateConflict", "NotFound"]
     assert desk.state(usbkey) == "returned"

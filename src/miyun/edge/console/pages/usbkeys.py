@@ -27,7 +27,12 @@ _STATES: Final = {
 _EVENTS: Final = {
     "register": ("入库", "registered"),
     "initialise": ("初始化", "initialised"),
+    "apply": ("申请证书", "certificates applied for"),
+    "apply_alone": ("证书仅经一人签发", "certificates issued by one person alone"),
+    "renew": ("申请更新证书", "renewal applied for"),
+    "renew_alone": ("证书仅经一人更新", "certificates renewed by one person alone"),
     "personalise": ("写入证书", "certificates written"),
+    "written": ("写入更新的证书", "renewed certificates written"),
     "hand_out": ("发放", "handed out"),
     "lose": ("挂失", "reported lost"),
     "take_back": ("收回", "taken back"),
@@ -50,10 +55,11 @@ _SORTS: Final = (
     ("-changed_at", "状态变化，新的在前", "Changed, newest first"),
 )
 _VERBS: Final = {
-    "issued": ("lose", "take_back"),
-    "personalised": ("hand_out", "lose", "take_back"),
+    "issued": ("renew", "lose", "take_back"),
+    "personalised": ("hand_out", "renew", "lose", "take_back"),
     "lost": ("take_back",),
 }
+_WRITABLE: Final = ("initialised", "personalised", "issued")
 _UNLOCKABLE: Final = ("initialised", "personalised", "issued")
 _SCRAPPABLE: Final = ("stock", "initialised", "returned", "lost")
 
@@ -169,6 +175,7 @@ async def usbkey(page: Page, usbkey: str) -> Answer:
             )
             for one in detail.events
         ],
+        writes=item.application is not None and item.state in _WRITABLE,
         uses=affected.uses,
         revoked=affected.revoked,
         verbs=verbs,
@@ -185,6 +192,8 @@ async def act(page: Page, usbkey: str, verb: str) -> Answer:
             await page.run("usbkey.key.hand_out", usbkey=usbkey, holder=page.form.get("holder", ""), note=note)
         case "lose" | "take_back":
             await page.run(f"usbkey.key.{verb}", usbkey=usbkey, note=note)
+        case "renew":
+            await page.run("usbkey.key.renew", usbkey=usbkey)
         case "unlock" | "scrap":
             reason, challenge = page.form.get("reason", ""), _octets(page.form.get("challenge", ""))
             await page.run("usbkey.approval.ask", usbkey=usbkey, kind=verb, reason=reason, token_challenge=challenge)

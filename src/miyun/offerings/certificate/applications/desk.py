@@ -73,8 +73,8 @@ class Desk:
         csr = read_request(request.csr)
         pair = _pair(request, csr)
         subject = subject_of(request.subject) if request.subject else csr.subject
-        item = self._application(call, Kind.NEW, template, subject, csr.spki_der)
-        return await self._hand_in(
+        item = self.draft(call, Kind.NEW, template, subject, csr.spki_der)
+        return await self.hand_in(
             call,
             template,
             replace(
@@ -102,8 +102,8 @@ class Desk:
                 "csr", Text("不是该证书的密钥；更换密钥请用 rekey", "is of another key: use rekey for a new one")
             )
         template = self._issuance.template(call.tenant, old.template)
-        item = self._application(call, Kind.RENEWAL, template, certificate.subject, certificate.spki_der)
-        return await self._hand_in(
+        item = self.draft(call, Kind.RENEWAL, template, certificate.subject, certificate.spki_der)
+        return await self.hand_in(
             call,
             template,
             replace(
@@ -135,8 +135,8 @@ class Desk:
                 ),
             )
         template = self._issuance.template(call.tenant, old.template)
-        item = self._application(call, Kind.REKEY, template, certificate.subject, csr.spki_der)
-        return await self._hand_in(
+        item = self.draft(call, Kind.REKEY, template, certificate.subject, csr.spki_der)
+        return await self.hand_in(
             call,
             template,
             replace(
@@ -151,6 +151,41 @@ class Desk:
                 revoke_previous=request.revoke_previous,
             ),
         )
+
+    def draft(self, call: Call, kind: Kind, template: Template, subject: Name, spki: bytes) -> Application:
+        return Application(
+            id=new_id("apl"),
+            tenant=call.require_tenant(),
+            instance=call.instance or "",
+            kind=kind,
+            state=State.PENDING,
+            template=template.slug,
+            subject=subject,
+            names=(),
+            days=None,
+            spki=spki,
+            key=key_digest(spki),
+            pair=Pair.NONE,
+            applicant=_caller(call),
+            applicant_role=call.principal.role,
+            applied_at=call.now,
+            expires_at=call.now + LIFETIME,
+        )
+
+    async def hand_in(self, call: Call, template: Template, item: Application) -> m.ApplicationView:
+        """Kept for review; where the template asks for none, issued."""
+        if item.pair is Pair.OWN:
+            check_key(item.encryption_spki or b"", "encryption_public_key")
+        await self.check(item)
+        granted = not template.review and item.outside is None
+        if granted:
+            item = replace(item, state=State.APPROVED)
+        if not await asyncio.to_thread(self._store.add, item, call.now + LEASE if granted else None):
+            raise ApplicationAlreadyOpen
+        call.resource["application"] = item.id
+        if granted:
+            await self._fulfilment.finish(item, call.now)
+        return self._told(call, await self.own(call, item.id))
 
     async def withdraw(self, call: Call, request: m.ApplicationRequest) -> m.ApplicationView:
         """By whoever applied."""
@@ -222,40 +257,6 @@ class Desk:
         return found
 
     # within
-
-    def _application(self, call: Call, kind: Kind, template: Template, subject: Name, spki: bytes) -> Application:
-        return Application(
-            id=new_id("apl"),
-            tenant=call.require_tenant(),
-            instance=call.instance or "",
-            kind=kind,
-            state=State.PENDING,
-            template=template.slug,
-            subject=subject,
-            names=(),
-            days=None,
-            spki=spki,
-            key=key_digest(spki),
-            pair=Pair.NONE,
-            applicant=_caller(call),
-            applicant_role=call.principal.role,
-            applied_at=call.now,
-            expires_at=call.now + LIFETIME,
-        )
-
-    async def _hand_in(self, call: Call, template: Template, item: Application) -> m.ApplicationView:
-        if item.pair is Pair.OWN:
-            check_key(item.encryption_spki or b"", "encryption_public_key")
-        await self.check(item)
-        granted = not template.review and item.outside is None
-        if granted:
-            item = replace(item, state=State.APPROVED)
-        if not await asyncio.to_thread(self._store.add, item, call.now + LEASE if granted else None):
-            raise ApplicationAlreadyOpen
-        call.resource["application"] = item.id
-        if granted:
-            await self._fulfilment.finish(item, call.now)
-        return self._told(call, await self.own(call, item.id))
 
     async def _previous(self, call: Call, serial: str) -> tuple[Certificate, Certificate | None]:
         """The signing certificate that is to be followed by another, and its twin."""

@@ -100,7 +100,7 @@ class Fulfilment:
         await self._record(
             "certificate.issue", item, at, units=len(serials), certificate=certificate, template=item.template
         )
-        await asyncio.to_thread(
+        noted = await asyncio.to_thread(
             self._store.move,
             item,
             State.ISSUED,
@@ -108,6 +108,30 @@ class Fulfilment:
             serial=serials[0],
             encryption_serial=serials[1] if len(serials) > 1 else None,
         )
+        if not noted:
+            await self._revoke_unwanted(item, at)
+
+    async def abandon(self, item: Application, reason: RevocationReason, at: datetime) -> None:
+        """Nobody is to have what was applied for, nor what was issued for it."""
+        for wanted in (State.WITHDRAWN, State.REJECTED):  # open; or approved, and perhaps just being issued
+            if await asyncio.to_thread(self._store.move, item, wanted, at, reason=f"abandoned: {reason.value}"):
+                await self._record("certificate.application.abandon", item, at, reason=reason.value)
+                break
+        await self._revoke_all(item, reason, at)
+
+    async def _revoke_unwanted(self, item: Application, at: datetime) -> None:
+        """It was given up while it was being issued."""
+        found = await asyncio.to_thread(self._store.find, item.tenant, item.id)
+        if found is not None and found.state in (State.WITHDRAWN, State.REJECTED):
+            await self._revoke_all(item, RevocationReason.CESSATION_OF_OPERATION, at)
+
+    async def _revoke_all(self, item: Application, reason: RevocationReason, at: datetime) -> None:
+        for certificate in await asyncio.to_thread(self._store.certificates_of, item):
+            if await self._revocation.revoke(certificate.serial, reason, at):
+                await self._record(
+                    "certificate.revoke", item, at, certificate=serial_text(certificate.serial), reason=reason.value
+                )
+                await self._revocation.try_publish()
 
     async def _issue(self, item: Application, at: datetime) -> list[int]:
         if _by_centre(item):
@@ -146,8 +170,8 @@ class Fulfilment:
                 instance=item.instance,
                 role="system",
                 resource={"application": item.id} | ({"certificate": certificate} if certificate else {}),
-                meter=METER if units else "",
-                units=units,
+                meter=METER if units and item.instance else "",  # another room's keys are counted there
+                units=units if item.instance else 0,
                 detail=detail,
             )
         )

@@ -16,6 +16,7 @@ from miyun.offerings.certificate.applications.desk import Desk, view
 from miyun.offerings.certificate.applications.files import Files
 from miyun.offerings.certificate.applications.fulfilment import Fulfilment
 from miyun.offerings.certificate.applications.model import State
+from miyun.offerings.certificate.applications.pairs import Pairs
 from miyun.offerings.certificate.applications.store import SORTING, ApplicationStore
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.escrow.centre import KeyCentre
@@ -41,7 +42,7 @@ _COLUMNS: Final[tuple[listing.Column[m.ApplicationView], ...]] = (
 
 
 class Applications:
-    """`desk` takes and decides, `files` hands out, `fulfilment` issues what was approved."""
+    """`desk` takes and decides, `files` hands out, `fulfilment` issues what was approved. `pairs`: for other rooms."""
 
     def __init__(
         self,
@@ -64,6 +65,14 @@ class Applications:
             outside=outside,
             authorities=authorities,
             issuance=issuance,
+            centre=centre,
+            fulfilment=self.fulfilment,
+        )
+        self.pairs = Pairs(
+            desk=self.desk,
+            store=store,
+            issuance=issuance,
+            authorities=authorities,
             centre=centre,
             fulfilment=self.fulfilment,
         )

@@ -1080,6 +1080,7 @@ def upgrade() -> None:
         sa.Column("signing_serial", sa.String(length=40), nullable=True),
         sa.Column("encryption_serial", sa.String(length=40), nullable=True),
         sa.Column("signing_fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("application", sa.String(length=40), nullable=True),
         sa.Column("registered_at", UtcDateTime(), nullable=False),
         sa.Column("changed_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
