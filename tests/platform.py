@@ -155,6 +155,7 @@ class RunningPlatform:
         self.port = port or free_port()
         self._environ = {
             "MIYUN_SERVER__PORT": str(self.port),
+            "MIYUN_SERVER__MUTUAL_PORT": str(free_port()),
             "MIYUN_SERVER__WORKERS": str(workers),
             **(environ or {}),
         }

@@ -111,7 +111,11 @@ class Bare:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self._settings = {"MIYUN_SERVER__PORT": str(port), "MIYUN_SERVER__WORKERS": str(workers)}
+        self._settings = {
+            "MIYUN_SERVER__PORT": str(port),
+            "MIYUN_SERVER__MUTUAL_PORT": "0",
+            "MIYUN_SERVER__WORKERS": str(workers),
+        }
         self._environ = {**os.environ, **self._settings, "MIYUN_HOME": self._home.name}
         self._workers = workers
         self._processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -32,7 +32,8 @@ def free_port() -> int:
 def surroundings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """The environment of a fresh installation; whatever happens, its platform is stopped."""
     home = Path(tempfile.mkdtemp(prefix="myup", dir="/tmp"))
-    env = {**os.environ, "MIYUN_HOME": str(home / "var"), "MIYUN_SERVER__PORT": str(free_port())}
+    ports = {"MIYUN_SERVER__PORT": str(free_port()), "MIYUN_SERVER__MUTUAL_PORT": str(free_port())}
+    env = {**os.environ, "MIYUN_HOME": str(home / "var"), **ports}
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
         if request.param == "postgresql":

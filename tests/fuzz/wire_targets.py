@@ -15,7 +15,13 @@ from miyun.wire.ber import ber_to_der
 from miyun.wire.cms import cfca_key
 from miyun.wire.errors import DecodeError
 from miyun.wire.name import Name
+from miyun.wire.proxy import Origin, decode, encode, size_of
 from miyun.wire.x509.distribution import IssuingDistributionPoint
+
+
+def _proxy_header(data: bytes) -> Origin:
+    size_of(data)
+    return decode(data)
 
 
 def _certificate() -> list[bytes]:
@@ -195,6 +201,7 @@ VERDICTS = (DecodeError, InvalidSignature, x509.ChainError, tsp.TimeStampMismatc
 """What those that also verify may say."""
 
 TARGETS = [
+    Target("PROXY header", _proxy_header, lambda: [encode(Origin("203.0.113.7", 1, b"x")), encode(Origin("::1", 2))]),
     Target("ber", ber_to_der, _message),
     Target("CFCA's key", cfca_key.parse_cfca_key, lambda: [cfca_key.encode_cfca_key(bytes(192))]),
     Target("certificate", _lazy_extensions, _certificate),

@@ -140,6 +140,7 @@ class Call:
     binding: str | None = None
     body: AsyncIterator[bytes] | None = None
     peer: str = ""  # the client's address; "" when the call does not come over the network
+    certificate: bytes | None = None  # DER, not judged yet, whose key the client holds; b"": none; None: not asked
     idle: bool = False  # set by a handler of nobody in particular when nothing came of it: only counted
     resource: dict[str, str] = field(default_factory=dict)  # {"key": "key_..."}; goes into the ledger
     detail: dict[str, Any] = field(default_factory=dict)  # small, never secret; goes into the ledger

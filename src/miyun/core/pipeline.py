@@ -68,6 +68,7 @@ class Arrival(msgspec.Struct, frozen=True):
     body: AsyncIterator[bytes] | None = None
     proof: str | None = None  # a person's signature for this very request
     peer: str = ""  # the client's address; "" when the call does not come over the network
+    certificate: bytes | None = None  # as Call.certificate
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -174,6 +175,7 @@ class Pipeline:
             binding=entitled.binding if entitled else None,
             body=arrival.body,
             peer=arrival.peer,
+            certificate=arrival.certificate,
         )
         if operation.step_up and self._step_up is not None:
             signed = await self._step_up.step_up(principal, operation, request, arrival.proof, now)

@@ -34,7 +34,8 @@ class ProtocolRoute:
     `decode(body, path parameters)` makes the operation's request; both may raise MiyunError. With `whole`, `decode` is
     given a `WireRequest` alone, and Authorization header and cookies are the standard's: the platform looks for no
     caller. `encode` renders the result, `error` a refusal in the standard's own form (None: a problem document).
-    `headers(service)` are those that every answer carries, refusals too.
+    `headers(service)` are those that every answer carries, refusals too. `mutual`: also at the address where clients
+    are asked for certificates.
     """
 
     method: Literal["GET", "HEAD", "POST"]
@@ -47,3 +48,4 @@ class ProtocolRoute:
     whole: bool = False
     credential: Callable[[str, bytes], Credential] | None = None
     headers: Callable[[Any], Awaitable[Mapping[str, str]]] | None = None
+    mutual: bool = False

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -33,10 +34,12 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Server(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8600
+    mutual_port: int = 8601  # where clients are asked for a certificate (mutual TLS); 0: nowhere
     workers: int = 2
     max_connections: int = 2048
     metrics_token: str = ""  # bearer token for /metrics from elsewhere; empty: only this machine reads it
     public_url: str = ""  # what certificates and pages name; default https://host:port
+    mutual_public_url: str = ""  # the same of the address with mutual TLS; its host has to be the same
 
 
 class DatabaseSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -102,6 +105,15 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def url(self) -> str:
         return self.server.public_url or f"https://{self.server.host}:{self.server.port}"
 
+    @property
+    def mutual_url(self) -> str:
+        """Empty where no address asks for certificates."""
+        if not self.server.mutual_port:
+            return ""
+        host = urlsplit(self.url).hostname or ""
+        host = f"[{host}]" if ":" in host else host
+        return self.server.mutual_public_url or f"https://{host}:{self.server.mutual_port}"
+
     def folder(self, name: str) -> Path:
         """One of data, journal, run, log, secrets under `home`."""
         return self.home / name
@@ -156,6 +168,7 @@ def load(home: Path | str | None = None, environ: Mapping[str, str] | None = Non
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         raise InvalidSettings(file.name + " / environment", to_error(error).message) from error
+    _check_server(settings)
     _check_time(settings.time)
     _check_login(settings.login)
     _check_outbound(settings.outbound)
@@ -177,6 +190,19 @@ def host_and_port(text: str, default: int) -> tuple[str, int]:
     if not host or not 0 < number < 65536 or any(character.isspace() for character in host):
         raise ValueError(text)
     return host, number
+
+
+def _check_server(settings: Settings) -> None:
+    """Raises InvalidSettings. A login begins at one of the two addresses and ends at the other: the browser's cookies
+    go to both because their host is one."""
+    server = settings.server
+    if server.mutual_port and server.mutual_port == server.port:
+        reason = Text("不能与 server.port 相同", "it cannot be server.port")
+        raise InvalidSettings("server.mutual_port", reason)
+    host, mutual = urlsplit(settings.url), urlsplit(settings.mutual_url)
+    if settings.mutual_url and (mutual.scheme, mutual.hostname) != ("https", host.hostname):
+        reason = Text(f"应为 https://{host.hostname}:端口", f"it should be https://{host.hostname}:port")
+        raise InvalidSettings("server.mutual_public_url", reason)
 
 
 def _check_time(time: TimeSettings) -> None:

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 import uvicorn
 
+from miyun.edge.http import arrival
 from miyun.edge.http.__main__ import unix_socket
 from miyun.edge.http.bounds import MAX_HEAD, BoundedHttp
-from miyun.edge.listener.splice import preamble
+from miyun.wire.proxy import SIGNATURE, Origin, encode
 
+CLIENT = encode(Origin("203.0.113.7", 4711))
+CERTIFICATE = b"0\x82a certificate" * 200
 GOOD = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -53,21 +56,31 @@ def test_no_later_request_of_a_connection_has_an_endless_head(endless: bytes) ->
 
 
 @pytest.mark.parametrize(
-    ("sent", "client"),
+    ("sent", "client", "certificate"),
     [
-        (preamble(("203.0.113.7", 4711)) + GOOD, ("203.0.113.7", 4711)),
-        (preamble(("2001:db8::7", 4711, 0, 0)) + GOOD, ("2001:db8::7", 4711)),
-        (GOOD, None),  # not by the listener: the platform's own user, on the worker's socket
-        # what a client claims comes after the listener's line, and is no HTTP
-        (preamble(("203.0.113.7", 4711)) + preamble(("127.0.0.1", 1)) + GOOD, "refused"),
-        (GOOD[:-2] + b"x-forwarded-for: 127.0.0.1\r\nforwarded: for=127.0.0.1\r\n\r\n", None),
+        ([CLIENT + GOOD], ("203.0.113.7", 4711), None),
+        ([encode(Origin("2001:db8::7", 4711)) + GOOD], ("2001:db8::7", 4711), None),
+        ([encode(Origin("203.0.113.7", 4711, b"")) + GOOD], ("203.0.113.7", 4711), b""),
+        ([encode(Origin("203.0.113.7", 4711, CERTIFICATE)) + GOOD], ("203.0.113.7", 4711), CERTIFICATE),
+        # the header comes in pieces
+        ([CLIENT[:5], CLIENT[5:17], CLIENT[17:] + GOOD[:3], GOOD[3:]], ("203.0.113.7", 4711), None),
+        ([GOOD], None, None),  # not by the listener: the platform's own user, on the worker's socket
+        # what a client claims comes after the listener's header, and is no HTTP
+        ([CLIENT + encode(Origin("127.0.0.1", 1, CERTIFICATE)) + GOOD], "refused", None),
+        ([CLIENT + b"PROXY TCP4 127.0.0.1 0.0.0.0 1 0\r\n" + GOOD], "refused", None),
+        # nor is any header believed
+        (
+            [CLIENT + GOOD[:-2] + b"x-forwarded-for: 127.0.0.1\r\nclient-cert: :MIIB:\r\n\r\n"],
+            ("203.0.113.7", 4711),
+            None,
+        ),
     ],
 )
-def test_the_client_is_who_the_listener_says(sent: bytes, client: Any) -> None:
+def test_the_client_is_who_the_listener_says(sent: list[bytes], client: Any, certificate: bytes | None) -> None:
     seen: list[Any] = []
 
     async def remember(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope["client"])
+        seen.append((scope["client"], arrival.certificate(scope)))
         await ok(scope, receive, send)
 
     async def scenario(path: Path) -> None:
@@ -79,7 +92,9 @@ def test_the_client_is_who_the_listener_says(sent: bytes, client: Any) -> None:
         while not server.started:
             await asyncio.sleep(0.01)
         reader, writer = await asyncio.open_unix_connection(str(path))
-        writer.write(sent)
+        for piece in sent:
+            writer.write(piece)
+            await asyncio.sleep(0.01)
         head = await reader.readuntil(b"\r\n\r\n")
         assert (b"400 Bad Request" in head) is (client == "refused")
         if client != "refused":
@@ -91,4 +106,22 @@ def test_the_client_is_who_the_listener_says(sent: bytes, client: Any) -> None:
 
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         asyncio.run(scenario(Path(folder) / "web.sock"))
-    assert seen == ([] if client == "refused" else [client, client])
+    assert seen == ([] if client == "refused" else [(client, certificate)] * 2)
+
+
+def test_a_broken_header_of_the_listener_ends_the_connection() -> None:
+    async def scenario(path: Path) -> None:
+        config = uvicorn.Config(ok, http=BoundedHttp, ws="none", lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[unix_socket(path)]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(SIGNATURE + b"\x21\x11\x00\x02ab" + GOOD)
+        assert await reader.read() == b""
+        writer.close()
+        server.should_exit = True
+        await serving
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        asyncio.run(scenario(Path(folder) / "web.sock"))

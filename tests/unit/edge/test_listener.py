@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import ssl
 import tempfile
@@ -20,6 +19,7 @@ from miyun.core import settings as settings_module
 from miyun.edge.listener.__main__ import context
 from miyun.edge.listener.certificate import ListenerFiles, ensure, names
 from miyun.edge.listener.splice import Exchange, Limits
+from miyun.wire.proxy import HEAD, Origin, decode, encode, size_of
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -64,8 +64,17 @@ async def listener(
             worker.close()
 
 
+async def origin(reader: asyncio.StreamReader) -> Origin:
+    """What the listener says of a connection, before anything that its client does."""
+    head = await reader.readexactly(HEAD)
+    size = size_of(head)
+    assert size is not None
+    return decode(head + await reader.readexactly(size - HEAD))
+
+
 def says(text: bytes) -> Answer:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await origin(reader)
         while True:
             try:
                 await reader.readuntil(b"\r\n\r\n")
@@ -163,6 +172,7 @@ def test_a_client_that_does_not_read_stops_the_worker_from_filling_memory(settin
 
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
+        await origin(reader)
         await reader.readuntil(b"\r\n\r\n")
         block = bytes(64 * 1024)
         for _ in range(total // len(block)):
@@ -270,19 +280,22 @@ def _foreign_certificate() -> tuple[bytes, bytes]:
 def test_a_worker_is_told_the_clients_address_before_anything_the_client_says(
     settings: settings_module.Settings,
 ) -> None:
+    origins: list[Origin] = []
     heads: list[bytes] = []
+    claimed = encode(Origin("192.0.2.1", 1, b"a certificate"))
 
     async def remember(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        origins.append(await origin(reader))
+        heads.append(await reader.read(65536))
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         await writer.drain()
         writer.close()
 
     async def scenario() -> None:
         async with listener(settings, [remember]) as (port, tls, _):
-            await ask(port, tls, b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n\r\n")
+            await ask(port, tls, claimed + b"GET / HTTP/1.1\r\n\r\n")
 
     asyncio.run(scenario())
-    first, rest = heads[0].split(b"\r\n", 1)
-    assert re.fullmatch(rb"PROXY TCP4 127\.0\.0\.1 0\.0\.0\.0 \d+ 0", first)
-    assert rest.startswith(b"PROXY TCP4 192.0.2.1")  # the client's own, where the worker expects HTTP
+    [told] = origins
+    assert told.address == "127.0.0.1" and told.port > 0 and told.certificate is None
+    assert heads[0].startswith(claimed)  # the client's own, where the worker expects HTTP

@@ -29,7 +29,7 @@ from miyun.core.tenancy.keys.service import proof_of
 from miyun.core.tenancy.model import ROLE_NAMES
 from miyun.core.tenancy.sessions import csrf_token
 from miyun.edge.console.navigation import groups_of, services_of
-from miyun.edge.http.arrival import SESSION_COOKIE, peer
+from miyun.edge.http.arrival import SESSION_COOKIE, certificate, peer
 
 TENANT_COOKIE: Final = "miyun-tenant"
 _SIGNED: Final = frozenset({"key_message", "key_certificate", "key_signature"})  # what a key adds to a form
@@ -126,6 +126,11 @@ class Page:
     def query_string(self) -> str:
         return self._request.url.query
 
+    @property
+    def certificate(self) -> bytes | None:
+        """Whose key the browser holds; None at the address that does not ask."""
+        return certificate(self._request.scope)
+
     def cookie(self, name: str) -> str:
         return self._request.cookies.get(name, "")
 
@@ -185,6 +190,7 @@ class Page:
             locale=self.locale,
             proof=self._proof() if operation.step_up else None,
             peer=peer(self._request.scope),
+            certificate=self.certificate,
         )
         outcome = await self._pipeline.execute(operation, arrival)
         return outcome.value

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Response
 from litestar.connection import Request as LitestarRequest
@@ -23,7 +23,7 @@ from miyun.edge.http.front import Front
 from miyun.edge.http.health import Health
 from miyun.edge.http.pages import pages
 from miyun.edge.http.router import Router
-from miyun.edge.http.routes import Paths, request_id
+from miyun.edge.http.routes import Endpoint, Paths, request_id
 
 log = logging.getLogger("miyun.http")
 Mount = Callable[["Web"], Sequence[ControllerRouterHandler]]
@@ -37,6 +37,7 @@ class Web:
     health: Health
     protocols: Sequence[ProtocolRoute] = ()
     mounts: Sequence[Mount] = ()
+    mutual_pages: Sequence[str] = ()  # path templates of the mounts' pages for where certificates are asked for
     worker: int = 0
     machine: Callable[[], Awaitable[Mapping[str, Any]]] | None = None  # what the VSM counts, for /metrics
     neighbours: Sequence[Path] = ()  # the other workers' sockets
@@ -57,7 +58,13 @@ def create_app(web: Web) -> Front:
         debug=False,
         exception_handlers={HTTPException: _render_http, MiyunError: _render_error, Exception: _render_unknown},
     )
-    return Front(app, Router({**paths.endpoints, **pages(web)}), concurrency=web.concurrency)
+    return Front(
+        app,
+        Router({**paths.endpoints, **pages(web)}),
+        mutual=Router({**paths.mutual, **dict.fromkeys(web.mutual_pages, cast(Endpoint, app))}),
+        url=web.url,
+        concurrency=web.concurrency,
+    )
 
 
 def _render_http(request: LitestarRequest[Any, Any, Any], error: HTTPException) -> Response[bytes]:

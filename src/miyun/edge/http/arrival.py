@@ -19,6 +19,7 @@ from miyun.gm import sm3
 ALGORITHM = "MIYUN1-HMAC-SM3"
 SESSION_COOKIE = "__Host-miyun-session"
 STREAMING = "STREAMING"
+MUTUAL = "miyun.mutual"  # extension of a scope: it came to the address where certificates are asked for
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SIGNED = re.compile(r"Credential=(?P<key>[^,\s]+),\s*Signature=(?P<signature>[0-9A-Fa-f]{64})")
@@ -115,6 +116,13 @@ def peer(scope: Mapping[str, Any]) -> str:
     """The client's address as the listener told it; "" for one on the worker's own socket."""
     client = scope.get("client")
     return str(client[0]) if client else ""
+
+
+def certificate(scope: Mapping[str, Any]) -> bytes | None:
+    """Whose key the client holds, DER: as the listener told it, never by anything that a request says. Empty when it
+    gave none; None at the address that does not ask."""
+    extensions = scope.get("extensions")
+    return extensions[MUTUAL]["certificate"] if extensions and MUTUAL in extensions else None
 
 
 def _signed(

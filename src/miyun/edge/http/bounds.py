@@ -1,8 +1,8 @@
 """What uvicorn does not know: the size of a request's head, and behind the listener who the client is.
 
 The listener bounds the first head of a connection; those that follow on it come here unseen, and the parser keeps a
-head until it is whole. It begins each connection with a line of the PROXY protocol (version 1), which a client cannot
-do: whatever a client sends comes after it. Without that line the connection is not the listener's; only the platform's
+head until it is whole. It begins each connection with a header of the PROXY protocol, which a client cannot do:
+whatever a client sends comes after it. Without that header the connection is not the listener's; only the platform's
 own user reaches a worker's socket.
 """
 
@@ -12,27 +12,27 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from miyun.edge.http.arrival import MUTUAL
+from miyun.wire import proxy
+from miyun.wire.errors import DecodeError
+
 MAX_HEAD: Final = 64 * 1024
-PREAMBLE: Final = b"PROXY "
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class BoundedHttp(HttpToolsProtocol):
     """Closes a connection whose request line and header fields pass `MAX_HEAD` octets."""
 
-    _begun = False
+    _header: bytearray | None = bytearray()  # as far as it has come; None once it is past
+    _certificate: bytes | None = None
     _in_head = False
     _head = 0
 
     def data_received(self, data: bytes) -> None:
-        if not self._begun:
-            self._begun = True
-            if data.startswith(PREAMBLE):
-                line, _, data = data.partition(b"\r\n")
-                _, _, address, _, port, _ = line.decode("ascii").split(" ")
-                self.client = (address, int(port))
-                if not data:
-                    return
+        if self._header is not None:
+            data = self._begin(self._header + data)
+            if not data:
+                return
         super().data_received(data)
         if not self._in_head:
             return
@@ -44,10 +44,27 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head, self._head = True, 0
         super().on_message_begin()
+        if self._certificate is not None:
+            self.scope["extensions"] = {MUTUAL: {"certificate": self._certificate}}
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+
+    def _begin(self, data: bytearray) -> bytes:
+        """What comes after the listener's header; nothing as long as that is not whole."""
+        try:
+            size = proxy.size_of(data)
+        except DecodeError:
+            self._header = None
+            return bytes(data)
+        if size is None or len(data) < size:
+            self._header = data
+            return b""
+        self._header = None
+        origin = proxy.decode(bytes(data[:size]))
+        self.client, self._certificate = (origin.address, origin.port), origin.certificate
+        return bytes(data[size:])
 
 
 __all__ = ("MAX_HEAD", "BoundedHttp")

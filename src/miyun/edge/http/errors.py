@@ -17,6 +17,12 @@ class MethodNotAllowed(MiyunError):
     remedy = Text("请使用 Allow 头列出的方法。", "Use a method named in the Allow header.")
 
 
+class Misdirected(MiyunError):
+    status = 421
+    text = Text("该地址只用于以证书登录。", "This address is only for signing in with a certificate.")
+    remedy = Text("请改用 {url}。", "Use {url}.")
+
+
 class UnsupportedMediaType(MiyunError):
     status = 415
     text = Text("不支持的 Content-Type“{given}”。", "Unsupported Content-Type '{given}'.")

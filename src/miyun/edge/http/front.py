@@ -9,6 +9,7 @@ from miyun.core.errors import InternalError, MiyunError, Overloaded
 from miyun.core.i18n import locale_of
 from miyun.edge.http import arrival, problem
 from miyun.edge.http.body import Receive
+from miyun.edge.http.errors import Misdirected
 from miyun.edge.http.router import Router
 from miyun.edge.http.routes import BrokenStream, Endpoint, Request, Scope, Send, request_id, respond
 
@@ -30,11 +31,16 @@ _UNLESS_NAMES = frozenset(name for name, _ in _UNLESS_SET)
 
 
 class Front:
-    """`app` serves what `router` does not know. `concurrency` requests run at a time; more are told to come back."""
+    """`app` serves what `router` does not know. `concurrency` requests run at a time; more are told to come back.
+    `mutual` is all that is served where clients are asked for certificates; `url` is the other address."""
 
-    def __init__(self, app: Any, router: Router[Endpoint], *, concurrency: int = 512) -> None:
+    def __init__(
+        self, app: Any, router: Router[Endpoint], *, mutual: Router[Endpoint], url: str, concurrency: int = 512
+    ) -> None:
         self._app = app
         self._router = router
+        self._mutual = mutual
+        self._url = url
         self._concurrency = concurrency
         self.running = 0
 
@@ -61,7 +67,13 @@ class Front:
             return
         self.running += 1
         try:
-            if (found := self._router.match(arrival.raw_path(scope))) is not None:
+            if arrival.certificate(scope) is not None:
+                if (found := self._mutual.match(arrival.raw_path(scope))) is None:
+                    await _refuse(scope, receive, guarded, Misdirected(url=self._url))
+                    return
+                endpoint, scope["path_params"] = found
+                await endpoint(scope, receive, guarded)
+            elif (found := self._router.match(arrival.raw_path(scope))) is not None:
                 endpoint, scope["path_params"] = found
                 await endpoint(scope, receive, guarded)
             else:

@@ -50,7 +50,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Paths:
-    """The endpoints of all operations and protocol routes, by path template."""
+    """The endpoints of all operations and protocol routes, by path template; `mutual` are those of that address."""
 
     def __init__(
         self, pipeline: Pipeline, operations: Sequence[Operation], protocols: Sequence[ProtocolRoute] = ()
@@ -64,6 +64,7 @@ class Paths:
             operation = pipeline.registry.operation(route.operation_id)
             methods.setdefault(route.path, {})[route.method] = ProtocolRunner(pipeline, operation, route)
         self.endpoints: dict[str, Endpoint] = {path: _endpoint(by) for path, by in methods.items()}
+        self.mutual = {route.path: self.endpoints[route.path] for route in protocols if route.mutual}
 
 
 def _endpoint(methods: Mapping[str, Callable[[Request], Awaitable[None]]]) -> Endpoint:
@@ -241,6 +242,7 @@ class ProtocolRunner:
                 locale=request.locale,
                 instance=request.headers.get("x-miyun-instance"),
                 peer=arrival.peer(request.scope),
+                certificate=arrival.certificate(request.scope),
             ),
         )
         return route.encode(outcome.value), outcome_headers(outcome)

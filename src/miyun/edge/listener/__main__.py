@@ -14,6 +14,7 @@ import uvloop
 
 from miyun.core.settings import Settings, load
 from miyun.edge.listener.certificate import ListenerFiles, ensure, names
+from miyun.edge.listener.possession import CIPHERS, PossessionContext
 from miyun.edge.listener.splice import Exchange, Limits
 from miyun.edge.logs import configure
 from miyun.edge.supervisor.platform import web_socket
@@ -27,7 +28,7 @@ def context(files: ListenerFiles) -> ssl.SSLContext:
     """TLS 1.2 and 1.3 with forward secrecy and authenticated ciphers only."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
-    tls.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    tls.set_ciphers(CIPHERS)
     tls.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     tls.set_alpn_protocols(["http/1.1"])
     tls.load_cert_chain(files.certificate, files.key)
@@ -35,18 +36,28 @@ def context(files: ListenerFiles) -> ssl.SSLContext:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
+    """Raises SystemExit naming the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        raise SystemExit(f"cannot listen on {host} port {port}: {error}") from None
     return listening
+
+
+async def listen(exchange: Exchange, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(
+        exchange.protocol, sock=listening, ssl=tls, backlog=1024, ssl_handshake_timeout=10.0, ssl_shutdown_timeout=5.0
+    )
 
 
 async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
     """Until SIGTERM; then running answers get DRAIN_SECONDS to finish."""
     files, wanted = ListenerFiles.of(settings), names(settings)
     ensure(files, wanted)
-    tls = context(files)
+    tls, mutual = context(files), PossessionContext(files)
     run: Path = settings.folder("run")
     sockets = [web_socket(run, number) for number in range(settings.server.workers)]
     exchange = Exchange(sockets, limits or Limits(connections=settings.server.max_connections))
@@ -54,20 +65,20 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    try:
-        listening = listening_socket(settings.server.host, settings.server.port)
-    except OSError as error:
-        raise SystemExit(f"cannot listen on {settings.server.host} port {settings.server.port}: {error}") from None
-    server = await loop.create_server(
-        exchange.protocol, sock=listening, ssl=tls, backlog=1024, ssl_handshake_timeout=10.0, ssl_shutdown_timeout=5.0
-    )
+    host = settings.server.host
+    servers = [await listen(exchange, listening_socket(host, settings.server.port), tls)]
+    if settings.server.mutual_port:
+        servers.append(await listen(exchange, listening_socket(host, settings.server.mutual_port), mutual))
     ready = await _say_ready(run / "listener.sock")
     log.info("listening on %s, certificate for %s", settings.url, ", ".join(wanted))
-    renewal = loop.create_task(_renew(files, wanted, tls))
+    if settings.mutual_url:
+        log.info("asking for clients' certificates on %s", settings.mutual_url)
+    renewal = loop.create_task(_renew(files, wanted, tls, mutual))
     await stop.wait()
     renewal.cancel()
     ready.close()
-    server.close()
+    for server in servers:
+        server.close()
     await exchange.drain(DRAIN_SECONDS)
 
 
@@ -81,13 +92,14 @@ async def _say_ready(path: Path) -> asyncio.Server:
     return await asyncio.start_unix_server(close, path)
 
 
-async def _renew(files: ListenerFiles, wanted: tuple[str, ...], tls: ssl.SSLContext) -> None:
+async def _renew(files: ListenerFiles, wanted: tuple[str, ...], tls: ssl.SSLContext, mutual: PossessionContext) -> None:
     """New handshakes use the renewed certificate; nothing is interrupted."""
     while True:
         await asyncio.sleep(RENEWAL_CHECK_SECONDS)
         try:
             if await asyncio.to_thread(ensure, files, wanted):
                 tls.load_cert_chain(files.certificate, files.key)
+                mutual.renew()
                 log.info("the listener's certificate was renewed")
         except (OSError, ValueError, ssl.SSLError):
             log.exception("the listener's certificate could not be renewed; it is tried again")

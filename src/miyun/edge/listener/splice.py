@@ -13,6 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from miyun.edge.listener.possession import Session
+from miyun.wire.errors import EncodeError
+from miyun.wire.proxy import Origin, encode
+
 HEADER_END = b"\r\n\r\n"
 
 
@@ -69,12 +73,22 @@ LARGE = refusal(
 )
 
 
-def preamble(peer: tuple[object, ...]) -> bytes:
-    """The client's address for the worker, in a line of the PROXY protocol, version 1. The port it came to does not
-    matter there and is left 0."""
-    address, port = str(peer[0]).partition("%")[0], peer[1]
-    family, unspecified = ("TCP6", "::") if ":" in address else ("TCP4", "0.0.0.0")
-    return f"PROXY {family} {address} {unspecified} {port} 0\r\n".encode("ascii")
+BAD_CERTIFICATE = refusal(
+    400,
+    "Bad Request",
+    "CertificateTooLarge",
+    "客户端证书过大。",
+    "The client's certificate is too large.",
+    None,
+)
+
+
+def origin_of(transport: asyncio.Transport) -> Origin:
+    """Who is at the other end, and the certificate whose key they hold, where certificates are asked for."""
+    address, port = transport.get_extra_info("peername")[:2]
+    session = transport.get_extra_info("ssl_object")
+    certificate = session.certificate if isinstance(session, Session) else None
+    return Origin(str(address).partition("%")[0], int(port), certificate)
 
 
 @dataclass(slots=True)
@@ -252,8 +266,13 @@ class Client(Side):
         return self._upstream.transport if self._upstream is not None else None
 
     async def _connect(self) -> None:
-        upstream = await self.exchange.connect(self)
         assert self.transport is not None
+        try:
+            header = encode(origin_of(self.transport))
+        except EncodeError:
+            self._answer_and_close(BAD_CERTIFICATE)
+            return
+        upstream = await self.exchange.connect(self)
         if upstream is None:
             self._answer_and_close(NO_WORKER)
             return
@@ -262,7 +281,7 @@ class Client(Side):
             upstream.transport.close()
             return
         self._upstream = upstream
-        upstream.transport.write(preamble(self.transport.get_extra_info("peername")) + self._waiting)
+        upstream.transport.write(header + self._waiting)
         self._waiting.clear()
         self.transport.resume_reading()
         self._watch_idle()
