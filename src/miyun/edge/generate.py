@@ -9,11 +9,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import click
 import msgspec
 
+from miyun.core.i18n import Text
 from miyun.core.operation import Operation
 from miyun.edge import error_page
 from miyun.edge.assembly import registry
@@ -171,13 +173,23 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
+class Field(NamedTuple):
+    """`kind`: str int float bool bytes list json. `choices`: the only values; `default` as JSON, "" without one."""
+
+    name: str
+    kind: str
+    required: bool = False
+    default: str = ""
+    choices: tuple[str, ...] = ()
+
+
 class Described(NamedTuple):
-    """`fields`: (name, kind, required), kind: str int float bool bytes list json. `group`: others are below."""
+    """`zh`, `en`: summary and description. `group`: others are below."""
 
     id: str
-    zh: str
-    en: str
-    fields: tuple[tuple[str, str, bool], ...]
+    zh: tuple[str, str]
+    en: tuple[str, str]
+    fields: tuple[Field, ...]
     body: str
     reply: str
     idempotent: bool
@@ -194,17 +206,43 @@ def commands(operations: Iterable[Operation]) -> str:
     lines = [_COMMANDS_HEAD]
     for operation in listed:
         binding = Binding(operation)
-        fields = tuple(
-            (field.encode_name, _option(field.type), field.required)
+        fields = [
+            f"Field({', '.join(_arguments(field))})"
             for field in msgspec.structs.fields(operation.request)
             if field.name != binding.raw_field
-        )
+        ]
         group = any(other.id.startswith(operation.id + ".") for other in listed)
-        values = (operation.id, operation.summary.zh, operation.summary.en, fields)
+        summary, description = operation.summary, operation.description or Text("", "")
+        texts = (operation.id, (summary.zh, description.zh), (summary.en, description.en))
         more = (operation.body, operation.reply, operation.idempotent and operation.method != "GET", group)
-        lines.append(f"    {operation.id!r}: Described({', '.join(map(repr, values + more))}),\n")
+        described = [*map(repr, texts), f"({''.join(f'{field}, ' for field in fields)})", *map(repr, more)]
+        lines.append(f"    {operation.id!r}: Described({', '.join(described)}),\n")
     lines.append("}\n")
     return "".join(lines)
+
+
+def _arguments(field: msgspec.structs.FieldInfo) -> list[str]:
+    """Of the call that makes a Field: what is its own default is left out."""
+    given = [repr(field.encode_name), repr(_option(field.type))]
+    if field.required:
+        given.append("required=True")
+    elif field.default not in (None, "", b"", (), msgspec.NODEFAULT):
+        given.append(f"default={msgspec.json.encode(field.default).decode()!r}")
+    if choices := _choices(field.type):
+        given.append(f"choices={choices!r}")
+    return given
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    """The texts that a field may only have; empty when there are others."""
+    if hasattr(kind, "__metadata__"):
+        return _choices(kind.__origin__)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return tuple(str(member.value) for member in kind)
+    arguments = [argument for argument in get_args(kind) if argument is not type(None)]
+    if str(get_origin(kind)) == "typing.Literal" and all(isinstance(argument, str) for argument in arguments):
+        return tuple(argument for argument in arguments if argument)
+    return _choices(arguments[0]) if len(arguments) == 1 and get_origin(kind) in (Union, UnionType) else ()
 
 
 def _option(kind: Any) -> str:

@@ -164,6 +164,12 @@ def test_the_generated_commands_are_in_step_with_the_operations() -> None:
         assert answer.exit_code == 0, (operation_id, answer.output)
 
 
+def test_the_help_of_an_operation_tells_what_it_does_and_which_values_it_takes() -> None:
+    text = CliRunner().invoke(root, ["--lang", "en", "api", "certificate", "application", "apply", "--help"]).output
+    assert "A second person reviews it" in text and "--pair none|escrow|own" in text and "@FILE" in text
+    assert "default 50" in CliRunner().invoke(root, ["--lang", "en", "api", "certificate", "list", "--help"]).output
+
+
 def test_selftest_reads_certificates_requests_and_messages() -> None:
     """The published set, when it lies beside the repository: nothing fails, and what `wire` reads is not skipped."""
     folder = Path(__file__).parents[4] / "shared" / "vectors"

@@ -21,6 +21,7 @@ from miyun.edge.cli.profile import load_profile
 from miyun.edge.cli.say import Exit, Problem, say, status_exit
 
 _BYTES, _JSON, _LIST = "bytes", "json", "list"
+_METAVARS = {_BYTES: "BASE64", _LIST: "STR …", "bool": "true|false"}
 
 
 class Tree(click.Group):
@@ -40,7 +41,7 @@ class Tree(click.Group):
         full = self._prefix + cmd_name
         if any(id_.startswith(full + ".") for id_ in OPERATIONS):
             own = OPERATIONS.get(full)
-            summary = say(own.zh, own.en) if own else ""
+            summary = say(own.zh[0], own.en[0]) if own else ""
             tree = Tree(full + ".", name=cmd_name, short_help=summary, params=[], no_args_is_help=own is None)
             if own is not None:
                 tree.params, tree.callback, tree.invoke_without_command = _parameters(own), _runner(own), True
@@ -49,25 +50,30 @@ class Tree(click.Group):
 
 
 def _command(operation: Described) -> click.Command:
-    summary = say(operation.zh, operation.en)
+    summary, description = map(say, operation.zh, operation.en)
     return click.Command(
         operation.id.rpartition(".")[2],
         params=_parameters(operation),
         callback=_runner(operation),
-        help=f"{summary}  ({operation.id})",
+        help=f"{summary}  ({operation.id})\n\n{description}",
+        epilog=say(
+            "值写作 @文件 则从文件读取，@- 为标准输入。", "A value @FILE is read from a file, @- from standard input."
+        ),
         short_help=summary,
     )
 
 
 def _parameters(operation: Described) -> list[click.Parameter]:
     parameters: list[click.Parameter] = []
-    for name, kind, required in operation.fields:
+    for field in operation.fields:
+        default = f"{say('默认', 'default')} {field.default}" if field.default else None
         parameters.append(
             click.Option(
-                [f"--{name.replace('_', '-')}", f"field_{name}"],
-                required=required and not operation.group,
-                multiple=kind == _LIST,
-                metavar={_BYTES: "BASE64|@FILE", _JSON: "JSON|@FILE"}.get(kind, kind.upper()),
+                [f"--{field.name.replace('_', '-')}", f"field_{field.name}"],
+                required=field.required and not operation.group,
+                multiple=field.kind == _LIST,
+                metavar="|".join(field.choices) or _METAVARS.get(field.kind, field.kind.upper()),
+                help=default,
             )
         )
     if operation.body != "json":
@@ -89,7 +95,7 @@ def _runner(operation: Described) -> Callable[..., None]:
             if any(value for name, value in options.items() if name.startswith("field_")):
                 context.fail(say("选项须放在子命令之后", "options belong after the subcommand"))
             return
-        kinds = {name: kind for name, kind, _ in operation.fields}
+        kinds = {field.name: field.kind for field in operation.fields}
         values = {
             name: _value(kinds[name], options[f"field_{name}"])
             for name in kinds
