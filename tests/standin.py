@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from miyun.core.clock import SHANGHAI
-from miyun.core.errors import NotFound
-from miyun.core.ledger.port import Entry, Receipt, Usage
+from miyun.core.errors import NotFound, ReplayedRequest
+from miyun.core.ledger.port import Admission, Entry, Receipt, Settled, Usage
 from miyun.core.operation import Call, Principal, Role
 from miyun.core.ports import KeyInfo, KeyRef
 from miyun.core.storage.database import Database, metadata
@@ -200,6 +200,13 @@ class StandInLedger:
 
     entries: list[Entry] = field(default_factory=list)
     callbacks: list[Callable[[str, str], None]] = field(default_factory=list)
+    nonces: set[str] = field(default_factory=set)
+
+    async def settle(self, admission: Admission, entry: Entry) -> Settled:
+        if admission.nonce in self.nonces:
+            raise ReplayedRequest
+        self.nonces |= {admission.nonce} if admission.nonce else set()
+        return Settled(await self.append(entry))
 
     async def append(self, entry: Entry, ticket: Any = None, *, answer: bytes | None = None) -> Receipt:
         self.entries.append(entry)

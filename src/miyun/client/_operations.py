@@ -157,9 +157,9 @@ class _CertificateApplication(_Group):
         """Hand in what a CA outside issued. 交回外部机构签发的证书。"""
         return self._client.call('certificate.application.deliver', application=application, certificate=certificate, encryption_certificate=encryption_certificate, enveloped_key=enveloped_key, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, format: str | None = None, state: str | None = None, batch: str | None = None, charge_to: str | None = None) -> Any:
         """Export applications. 导出申请清单。"""
-        return self._client.call('certificate.application.export', format=format, state=state, charge_to=charge_to)
+        return self._client.call('certificate.application.export', format=format, state=state, batch=batch, charge_to=charge_to)
 
     def file(self, *, application: str, format: str | None = None, charge_to: str | None = None) -> Any:
         """Download certificates, chain or the enveloped encryption key. 下载证书、证书链或加密密钥信封。"""
@@ -169,9 +169,9 @@ class _CertificateApplication(_Group):
         """Look at an application. 查看申请。"""
         return self._client.call('certificate.application.get', application=application, charge_to=charge_to)
 
-    def list(self, *, text: str | None = None, state: str | None = None, template: str | None = None, mine: bool | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def list(self, *, text: str | None = None, state: str | None = None, template: str | None = None, batch: str | None = None, mine: bool | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """Find applications. 查找申请。"""
-        return self._client.call('certificate.application.list', text=text, state=state, template=template, mine=mine, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('certificate.application.list', text=text, state=state, template=template, batch=batch, mine=mine, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def reject(self, *, application: str, reason: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Reject an application. 驳回申请。"""
@@ -1685,10 +1685,10 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.application.apply': Operation('certificate.application.apply', 'POST', '/certificates/applications', (), (), 'json', 'json', 'application/json', True),
     'certificate.application.approve': Operation('certificate.application.approve', 'POST', '/certificates/applications/{application}/approve', ('application',), (), 'json', 'json', 'application/json', True),
     'certificate.application.deliver': Operation('certificate.application.deliver', 'POST', '/certificates/applications/{application}/deliver', ('application',), (), 'json', 'json', 'application/json', True),
-    'certificate.application.export': Operation('certificate.application.export', 'GET', '/certificates/applications/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
+    'certificate.application.export': Operation('certificate.application.export', 'GET', '/certificates/applications/export', (), ('format', 'state', 'batch'), 'json', 'stream', 'application/json', False),
     'certificate.application.file': Operation('certificate.application.file', 'GET', '/certificates/applications/{application}/file', ('application',), ('format',), 'json', 'raw', 'application/json', False),
     'certificate.application.get': Operation('certificate.application.get', 'GET', '/certificates/applications/{application}', ('application',), (), 'json', 'json', 'application/json', False),
-    'certificate.application.list': Operation('certificate.application.list', 'GET', '/certificates/applications', (), ('text', 'state', 'template', 'mine', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.application.list': Operation('certificate.application.list', 'GET', '/certificates/applications', (), ('text', 'state', 'template', 'batch', 'mine', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.application.reject': Operation('certificate.application.reject', 'POST', '/certificates/applications/{application}/reject', ('application',), (), 'json', 'json', 'application/json', True),
     'certificate.application.rekey': Operation('certificate.application.rekey', 'POST', '/certificates/{serial}/rekey', ('serial',), (), 'json', 'json', 'application/json', True),
     'certificate.application.renew': Operation('certificate.application.renew', 'POST', '/certificates/{serial}/renew', ('serial',), (), 'json', 'json', 'application/json', True),

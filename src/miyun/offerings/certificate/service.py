@@ -111,7 +111,7 @@ class CertificateService:
         self.recoveries = Recoveries(
             store=RecoveryStore(store.database),
             escrow=store.escrow,
-            certificates=filed.certificates_of_key,
+            certificates=lambda key: filed.certificates_of_keys([key]),
             centre=self.escrow,
             judge=self.verify_certificate,
             ledger=ledger,

@@ -70,24 +70,24 @@ class Desk:
 
     async def apply(self, call: Call, request: m.ApplyRequest) -> m.ApplicationView:
         template = self._issuance.template(call.tenant, request.template)
-        csr = read_request(request.csr)
-        pair = _pair(request, csr)
+        usual = await self.usual(call, template)
+        return await self.hand_in(call, template, self.new(call, template, request, read_request(request.csr), usual))
+
+    def new(
+        self, call: Call, template: Template, request: m.ApplyRequest, csr: CertificationRequest, usual: str | None
+    ) -> Application:
+        """As it was asked for; `usual` is the CA outside for it when none is named."""
         subject = subject_of(request.subject) if request.subject else csr.subject
-        item = self.draft(call, Kind.NEW, template, subject, csr.spki_der)
-        return await self.hand_in(
-            call,
-            template,
-            replace(
-                item,
-                names=tuple(request.names) or _names_of(csr),
-                days=request.days,
-                pair=pair,
-                csr=csr.der,
-                encryption_spki=request.encryption_public_key or None,
-                on_behalf_of=request.on_behalf_of,
-                note=request.note,
-                outside=request.outside or await self._usual(call, template),
-            ),
+        return replace(
+            self.draft(call, Kind.NEW, template, subject, csr.spki_der),
+            names=tuple(request.names) or _names_of(csr),
+            days=request.days,
+            pair=_pair(request, csr),
+            csr=csr.der,
+            encryption_spki=request.encryption_public_key or None,
+            on_behalf_of=request.on_behalf_of,
+            note=request.note,
+            outside=request.outside or usual,
         )
 
     async def renew(self, call: Call, request: m.RenewRequest) -> m.ApplicationView:
@@ -174,8 +174,6 @@ class Desk:
 
     async def hand_in(self, call: Call, template: Template, item: Application) -> m.ApplicationView:
         """Kept for review; where the template asks for none, issued."""
-        if item.pair is Pair.OWN:
-            check_key(item.encryption_spki or b"", "encryption_public_key")
         await self.check(item)
         granted = not template.review and item.outside is None
         if granted:
@@ -184,7 +182,7 @@ class Desk:
             raise ApplicationAlreadyOpen
         call.resource["application"] = item.id
         if granted:
-            await self._fulfilment.finish(item, call.now)
+            await self._fulfilment.finish([item], call.now)
         return self._told(call, await self.own(call, item.id))
 
     async def withdraw(self, call: Call, request: m.ApplicationRequest) -> m.ApplicationView:
@@ -211,7 +209,7 @@ class Desk:
             claimed_until=call.now + LEASE if wanted is State.APPROVED else None,
         )
         if wanted is State.APPROVED:
-            await self._fulfilment.finish(item, call.now)
+            await self._fulfilment.finish([item], call.now)
         return self._told(call, await self.own(call, item.id))
 
     async def reject(self, call: Call, request: m.RejectRequest) -> m.ApplicationView:
@@ -228,14 +226,22 @@ class Desk:
 
     async def check(self, item: Application) -> None:
         """That nothing speaks against it now. Raises InvalidArgument, KeyRefused."""
-        for authority in self._authorities.all():
-            if authority.key.public == item.spki:
-                raise KeyRefused("csr", KeyUse.OTHER_HOLDER)
+        await self.check_outside(item)
+        self.check_by(item, await asyncio.to_thread(self._store.certificates_of_keys, [item.key]))
+
+    async def check_outside(self, item: Application) -> None:
         if item.outside is not None:
             named = await asyncio.to_thread(self._outside.find, item.tenant, item.outside)
             if named is None or named.removed_at is not None:
                 raise NotFound("outside", item.outside)
-        known = await asyncio.to_thread(self._store.certificates_of_key, item.key)
+
+    def check_by(self, item: Application, known: list[Certificate]) -> None:
+        """As `check`; `known` are the certificates of its key."""
+        if item.pair is Pair.OWN:
+            check_key(item.encryption_spki or b"", "encryption_public_key")
+        for authority in self._authorities.all():
+            if authority.key.public == item.spki:
+                raise KeyRefused("csr", KeyUse.OTHER_HOLDER)
         check_free(known, item.tenant, item.subject)
         self._fulfilment.check(item)
 
@@ -286,7 +292,7 @@ class Desk:
             return Pair.NONE
         return Pair.ESCROW if await self._centre.kept(call.require_tenant(), twin.key) else Pair.OWN
 
-    async def _usual(self, call: Call, template: Template) -> str | None:
+    async def usual(self, call: Call, template: Template) -> str | None:
         """The CA outside to which applications for this template go."""
         found = await asyncio.to_thread(self._outside.all, call.require_tenant())
         return next((item.id for item in found if template.slug in item.templates), None)
@@ -375,4 +381,6 @@ def view(item: Application) -> m.ApplicationView:
         certificate=serial_text(item.serial) if item.serial is not None else None,
         encryption_certificate=serial_text(item.encryption_serial) if item.encryption_serial is not None else None,
         finished_at=item.finished_at,
+        batch=item.batch,
+        reference=item.reference,
     )

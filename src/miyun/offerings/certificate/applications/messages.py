@@ -80,6 +80,7 @@ class ListRequest(Struct, frozen=True):
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     state: Literal["", "pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired"] = ""
     template: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    batch: Annotated[str, msgspec.Meta(max_length=40)] = ""
     mine: bool = False
     sort: SortText = ""
     limit: Limit = 50
@@ -89,6 +90,7 @@ class ListRequest(Struct, frozen=True):
 class ExportRequest(Struct, frozen=True):
     format: Format = "csv"
     state: Literal["", "pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired"] = ""
+    batch: Annotated[str, msgspec.Meta(max_length=40)] = ""
 
 
 class ApplicationView(Struct, frozen=True):
@@ -117,6 +119,8 @@ class ApplicationView(Struct, frozen=True):
     certificate: str | None
     encryption_certificate: str | None
     finished_at: datetime | None
+    batch: str | None
+    reference: str
 
 
 class ApplicationPage(Struct, frozen=True):

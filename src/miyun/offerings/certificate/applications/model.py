@@ -90,6 +90,8 @@ class Application:
     on_behalf_of: str = ""
     note: str = ""
     outside: str | None = None
+    batch: str | None = None
+    reference: str = ""  # the applicant's own name for a row of a batch
     previous: int | None = None
     revoke_previous: bool = False
     reviewer: str | None = None

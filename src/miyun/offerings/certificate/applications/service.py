@@ -29,6 +29,8 @@ _COLUMNS: Final[tuple[listing.Column[m.ApplicationView], ...]] = (
     listing.Column("kind", Text("类型", "Kind"), lambda item: item.kind),
     listing.Column("state", Text("状态", "State"), lambda item: item.state),
     listing.Column("template", Text("模板", "Template"), lambda item: item.template),
+    listing.Column("batch", Text("批次", "Batch"), lambda item: item.batch),
+    listing.Column("reference", Text("批内编号", "Reference"), lambda item: item.reference),
     listing.Column("subject", Text("主体", "Subject"), lambda item: item.subject),
     listing.Column("names", Text("名称", "Names"), lambda item: item.names),
     listing.Column("applicant", Text("申请人", "Applicant"), lambda item: item.applicant),
@@ -93,6 +95,7 @@ class Applications:
             text=request.text,
             state=State(request.state) if request.state else None,
             template=request.template,
+            batch=request.batch,
             sort=sort,
             place=SORTING.place(sort, request.cursor),
             limit=request.limit,
@@ -107,7 +110,9 @@ class Applications:
 
     async def export(self, call: Call, request: m.ExportRequest) -> Download:
         async def pages(cursor: str | None) -> listing.Page[m.ApplicationView]:
-            page = await self.page(call, m.ListRequest(state=request.state, limit=500, cursor=cursor))
+            page = await self.page(
+                call, m.ListRequest(state=request.state, batch=request.batch, limit=500, cursor=cursor)
+            )
             return listing.Page(page.items, page.next_cursor)
 
         return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="applications")

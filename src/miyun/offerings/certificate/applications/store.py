@@ -60,6 +60,8 @@ application_table = Table(
     Column("on_behalf_of", String(200), nullable=False),
     Column("note", String(500), nullable=False),
     Column("outside", String(40)),
+    Column("batch", String(40)),
+    Column("reference", String(128), nullable=False),
     Column("previous", String(40)),
     Column("revoke_previous", Boolean, nullable=False),
     Column("applied_at", UtcDateTime, nullable=False),
@@ -73,6 +75,7 @@ application_table = Table(
     Column("finished_at", UtcDateTime),
     Index("ix_certificate_application_tenant_applied_at", "tenant", "applied_at", "id"),
     Index("ix_certificate_application_state_expires_at", "state", "expires_at"),
+    Index("ix_certificate_application_batch", "batch", "id"),
 )
 _SORTED: Final[dict[str, Any]] = {
     "applied_at": application_table.c.applied_at,
@@ -89,37 +92,7 @@ class ApplicationStore:
         """False when an application for the same key is open."""
         try:
             with self._database.write() as connection:
-                connection.execute(
-                    insert(application_table).values(
-                        id=item.id,
-                        tenant=item.tenant,
-                        instance=item.instance,
-                        kind=item.kind,
-                        state=item.state,
-                        template=item.template,
-                        subject=str(item.subject)[:1024],
-                        name=item.subject.encode(),
-                        names="\n".join(item.names),
-                        days=item.days,
-                        spki=item.spki,
-                        key=item.key,
-                        open_key=item.key,
-                        pair=item.pair,
-                        csr=item.csr,
-                        encryption_spki=item.encryption_spki,
-                        applicant=item.applicant,
-                        applicant_role=item.applicant_role,
-                        on_behalf_of=item.on_behalf_of,
-                        note=item.note,
-                        outside=item.outside,
-                        previous=serial_text(item.previous) if item.previous is not None else None,
-                        revoke_previous=item.revoke_previous,
-                        applied_at=item.applied_at,
-                        expires_at=item.expires_at,
-                        reason="",
-                        claimed_until=claimed_until,
-                    )
-                )
+                connection.execute(insert(application_table).values(**values_of(item), claimed_until=claimed_until))
         except IntegrityError:
             return False
         return True
@@ -129,7 +102,7 @@ class ApplicationStore:
         query = select(table).where(table.c.id == application, table.c.tenant == tenant)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return _application(row) if row else None
+        return application_of(row) if row else None
 
     def is_open(self, key: str) -> bool:
         with self._database.read() as connection:
@@ -144,6 +117,7 @@ class ApplicationStore:
         text: str,
         state: State | None,
         template: str,
+        batch: str,
         sort: Sort,
         place: Place | None,
         limit: int,
@@ -160,16 +134,18 @@ class ApplicationStore:
             query = query.where(table.c.state == state)
         if template:
             query = query.where(table.c.template == template)
+        if batch:
+            query = query.where(table.c.batch == batch)
         with self._database.read() as connection:
             rows = connection.execute(page_of(query, sort, place, columns=_SORTED, key=table.c.id, limit=limit)).all()
-        return [_application(row) for row in rows]
+        return [application_of(row) for row in rows]
 
     def finished_between(self, tenant: str, start: datetime, end: datetime) -> list[Application]:
         table = application_table
         query = select(table).where(table.c.tenant == tenant, table.c.finished_at >= start, table.c.finished_at < end)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(table.c.finished_at, table.c.id)).all()
-        return [_application(row) for row in rows]
+        return [application_of(row) for row in rows]
 
     # the life of one
 
@@ -193,15 +169,16 @@ class ApplicationStore:
             )
         return done.rowcount == 1
 
-    def claim_unfinished(self, now: datetime, limit: int = 50) -> list[Application]:
-        """Approved ones that nobody works at any more; they are the caller's for the time of a lease."""
+    def claim_unfinished(self, now: datetime, *, limit: int, batch: tuple[str, str] | None = None) -> list[Application]:
+        """Approved ones that nobody works at any more; they are the caller's for the time of a lease. `batch`: only
+        those of a tenant's batch."""
         table = application_table
-        left = (
-            select(table.c.id)
-            .where(table.c.state == State.APPROVED, or_(table.c.claimed_until.is_(None), table.c.claimed_until < now))
-            .order_by(table.c.id)
-            .limit(limit)
+        left = select(table.c.id).where(
+            table.c.state == State.APPROVED, or_(table.c.claimed_until.is_(None), table.c.claimed_until < now)
         )
+        if batch is not None:
+            left = left.where(table.c.tenant == batch[0], table.c.batch == batch[1])
+        left = left.order_by(table.c.id).limit(limit)
         with self._database.write() as connection:
             rows = connection.execute(
                 update(table)
@@ -209,7 +186,24 @@ class ApplicationStore:
                 .values(claimed_until=now + LEASE)
                 .returning(table)
             ).all()
-        return [_application(row) for row in rows]
+        return [application_of(row) for row in rows]
+
+    def issued(self, made: Sequence[tuple[Application, Sequence[int]]], at: datetime) -> set[str]:
+        """The ids of those that are noted as issued, with the serial numbers of their certificates; the others were
+        given up meanwhile, or finished by somebody else."""
+        table, noted = application_table, set[str]()
+        changes = {"state": State.ISSUED, "open_key": None, "claimed_until": None, "finished_at": at}
+        with self._database.write() as connection:
+            for item, serials in made:
+                texts = [serial_text(serial) for serial in serials]
+                done = connection.execute(
+                    update(table)
+                    .where(table.c.id == item.id, table.c.tenant == item.tenant, table.c.state == State.APPROVED)
+                    .values(**changes, serial=texts[0], encryption_serial=texts[1] if len(texts) > 1 else None)
+                )
+                if done.rowcount == 1:
+                    noted.add(item.id)
+        return noted
 
     def release(self, item: Application) -> None:
         """It could not be finished for the time being."""
@@ -226,19 +220,26 @@ class ApplicationStore:
         query = select(table).where(table.c.state == State.PENDING, table.c.expires_at <= now).limit(limit)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return [_application(row) for row in rows]
+        return [application_of(row) for row in rows]
 
     # what the register says of keys and applications
 
-    def certificates_of_key(self, key: str) -> list[Certificate]:
+    def certificates_of_keys(self, keys: Sequence[str]) -> list[Certificate]:
         """Whoever's: for the question whether a key is taken, never for a caller's."""
-        return self._certificates(certificate_table.c.key == key)
+        return self._certificates(certificate_table.c.key.in_(keys))
 
     def certificates_of(self, item: Application) -> list[Certificate]:
         """What was issued for an application, the signing certificate first."""
         found = self._certificates(
             certificate_table.c.tenant == item.tenant, certificate_table.c.application == item.id
         )
+        return sorted(found, key=lambda certificate: certificate.usage is Usage.ENCRYPT)
+
+    def certificates_of_all(self, items: Sequence[Application]) -> list[Certificate]:
+        """As `certificates_of`, for many at once."""
+        if not items:
+            return []
+        found = self._certificates(certificate_table.c.application.in_([item.id for item in items]))
         return sorted(found, key=lambda certificate: certificate.usage is Usage.ENCRYPT)
 
     def with_twin(self, tenant: str, serial: int | None) -> list[Certificate]:
@@ -253,7 +254,41 @@ class ApplicationStore:
         return [certificate_of(row) for row in rows]
 
 
-def _application(row: Row[Any]) -> Application:
+def values_of(item: Application) -> dict[str, Any]:
+    """The row of an application that comes in."""
+    return {
+        "id": item.id,
+        "tenant": item.tenant,
+        "instance": item.instance,
+        "kind": item.kind,
+        "state": item.state,
+        "template": item.template,
+        "subject": str(item.subject)[:1024],
+        "name": item.subject.encode(),
+        "names": "\n".join(item.names),
+        "days": item.days,
+        "spki": item.spki,
+        "key": item.key,
+        "open_key": item.key,
+        "pair": item.pair,
+        "csr": item.csr,
+        "encryption_spki": item.encryption_spki,
+        "applicant": item.applicant,
+        "applicant_role": item.applicant_role,
+        "on_behalf_of": item.on_behalf_of,
+        "note": item.note,
+        "outside": item.outside,
+        "batch": item.batch,
+        "reference": item.reference,
+        "previous": serial_text(item.previous) if item.previous is not None else None,
+        "revoke_previous": item.revoke_previous,
+        "applied_at": item.applied_at,
+        "expires_at": item.expires_at,
+        "reason": "",
+    }
+
+
+def application_of(row: Row[Any]) -> Application:
     return Application(
         id=row.id,
         tenant=row.tenant,
@@ -278,6 +313,8 @@ def _application(row: Row[Any]) -> Application:
         revoke_previous=row.revoke_previous,
         applied_at=row.applied_at,
         expires_at=row.expires_at,
+        batch=row.batch,
+        reference=row.reference,
         reviewer=row.reviewer,
         reviewed_at=row.reviewed_at,
         reason=row.reason,

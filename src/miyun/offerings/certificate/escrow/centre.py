@@ -37,14 +37,16 @@ class KeyCentre:
         """Both certificates, and the private key of the second for the holder of the first.
 
         Raises InvalidArgument naming the field of the order that does not fit, MachineLocked."""
-        escrowed, [signing, encryption] = await self.certify(order, at)
-        return Pair(signing, encryption, await self.envelope(escrowed, order.spki))
-
-    async def certify(self, order: Order, at: datetime) -> tuple[EscrowedKey, list[Issued]]:
-        """As `issue_pair`, while the private key stays here."""
         self.check(order)
         escrowed = await self.key_for(order, at)
-        return escrowed, await self._issuance.issue(replace(order, encryption_spki=escrowed.key.public), at)
+        [signing, encryption] = await self._issuance.issue(replace(order, encryption_spki=escrowed.key.public), at)
+        return Pair(signing, encryption, await self.envelope(escrowed, order.spki))
+
+    async def with_key(self, order: Order, at: datetime) -> Order:
+        """The order for both certificates, its encryption key made and escrowed. Raises as `issue_pair`."""
+        self.check(order)
+        escrowed = await self.key_for(order, at)
+        return replace(order, encryption_spki=escrowed.key.public)
 
     def check(self, order: Order) -> None:
         """Nothing is escrowed for an order that cannot be issued. Raises InvalidArgument."""

@@ -13,7 +13,7 @@ from tests.rooms import Rooms
 from miyun.core.errors import InvalidArgument, Overloaded
 from miyun.core.i18n import Text
 from miyun.offerings.certificate.applications import fulfilment
-from miyun.offerings.certificate.applications.model import LEASE, State
+from miyun.offerings.certificate.applications.model import LEASE
 from miyun.offerings.certificate.applications.store import ApplicationStore
 
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
@@ -46,7 +46,8 @@ def certificates(office: Office) -> int:
         ("miyun.offerings.certificate.escrow.centre.KeyCentre.key_for", 0),
         ("miyun.offerings.certificate.authority.Authorities.sign_many", 0),
         ("miyun.offerings.certificate.store.CertificateStore.complete", 0),
-        ("miyun.offerings.certificate.applications.fulfilment.Fulfilment._record", 2),
+        ("miyun.offerings.certificate.applications.fulfilment.Fulfilment._record_issue", 2),
+        ("miyun.offerings.certificate.applications.fulfilment.Fulfilment._note", 2),
     ],
 )
 def test_an_approval_survives_the_death_of_its_process(
@@ -72,6 +73,7 @@ def test_an_approval_survives_the_death_of_its_process(
         assert await finish.resume() == 0
         found = await office.ask("get", office.call("sec"), application=item.application)
         assert found.state == "issued" and certificates(office) == 2
+        assert list(office.rooms.ledger.operations()).count("certificate.issue") == 1, "recorded once, counted once"
         assert await office.file(item.application, "enveloped_key")
 
     asyncio.run(afterwards())
@@ -96,7 +98,7 @@ def test_what_can_never_be_issued_is_rejected_with_the_reason(office: Office, mo
         csr = Holder().csr()
         applied = await office.apply(csr)
         with monkeypatch.context() as patch:
-            patch.setattr(fulfilment.Fulfilment, "_issue", withdrawn)
+            patch.setattr(fulfilment.Fulfilment, "_certificates", withdrawn)
             assert (await office.approve(applied.application)).state == "rejected"
         found = await office.ask("get", office.call("sec"), application=applied.application)
         assert "InvalidArgument" in found.reason
@@ -121,17 +123,14 @@ def test_a_full_database_leaves_the_approval_to_be_finished_later(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also when the certificates are there already: they are found again."""
-    whole = ApplicationStore.move
 
-    def full(self: ApplicationStore, item: Any, wanted: State, *more: Any, **values: Any) -> bool:
-        if wanted is State.ISSUED:
-            raise Overloaded(retry_after=1)
-        return whole(self, item, wanted, *more, **values)
+    def full(*_: Any) -> Any:
+        raise Overloaded(retry_after=1)
 
     async def scene() -> None:
         applied = await office.apply(Holder().csr())
         with monkeypatch.context() as patch:
-            patch.setattr(ApplicationStore, "move", full)
+            patch.setattr(ApplicationStore, "issued", full)
             assert (await office.approve(applied.application)).state == "approved"
         await office.rooms.certificate.applications.fulfilment.resume()
         assert (await office.ask("get", office.call("sec"), application=applied.application)).state == "issued"

@@ -37,6 +37,8 @@ def upgrade() -> None:
         sa.Column("on_behalf_of", sa.String(length=200), nullable=False),
         sa.Column("note", sa.String(length=500), nullable=False),
         sa.Column("outside", sa.String(length=40), nullable=True),
+        sa.Column("batch", sa.String(length=40), nullable=True),
+        sa.Column("reference", sa.String(length=128), nullable=False),
         sa.Column("previous", sa.String(length=40), nullable=True),
         sa.Column("revoke_previous", sa.Boolean(), nullable=False),
         sa.Column("applied_at", UtcDateTime(), nullable=False),
@@ -51,6 +53,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_application")),
         sa.UniqueConstraint("open_key", name=op.f("uq_certificate_application_open_key")),
     )
+    op.create_index("ix_certificate_application_batch", "certificate_application", ["batch", "id"], unique=False)
     op.create_index(
         "ix_certificate_application_state_expires_at", "certificate_application", ["state", "expires_at"], unique=False
     )
