@@ -135,10 +135,17 @@ class Seat:
     half: str = field(default="", repr=False)
 
 
+def free_ports(count: int) -> list[int]:
+    """Different ones."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 class RunningPlatform:
@@ -152,10 +159,12 @@ class RunningPlatform:
     ) -> None:
         self._own_home = home is None
         self.home = home or Path(tempfile.mkdtemp(prefix="my", dir="/tmp"))  # socket paths must be short
-        self.port = port or free_port()
+        self.port, mutual, publication = free_ports(3)
+        self.port = port or self.port
         self._environ = {
             "MIYUN_SERVER__PORT": str(self.port),
-            "MIYUN_SERVER__MUTUAL_PORT": str(free_port()),
+            "MIYUN_SERVER__MUTUAL_PORT": str(mutual),
+            "MIYUN_SERVER__PUBLICATION_PORT": str(publication),
             "MIYUN_SERVER__WORKERS": str(workers),
             **(environ or {}),
         }

@@ -114,6 +114,7 @@ class Bare:
         self._settings = {
             "MIYUN_SERVER__PORT": str(port),
             "MIYUN_SERVER__MUTUAL_PORT": "0",
+            "MIYUN_SERVER__PUBLICATION_PORT": "0",
             "MIYUN_SERVER__WORKERS": str(workers),
         }
         self._environ = {**os.environ, **self._settings, "MIYUN_HOME": self._home.name}

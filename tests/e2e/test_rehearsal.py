@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -16,23 +15,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.platform import free_ports
 from tests.postgres import cluster
 
 ROOT = Path(__file__).parents[2]
 MIYUN = Path(sys.executable).parent / "miyun"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def surroundings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     """The environment of a fresh installation; whatever happens, its platform is stopped."""
     home = Path(tempfile.mkdtemp(prefix="myup", dir="/tmp"))
-    ports = {"MIYUN_SERVER__PORT": str(free_port()), "MIYUN_SERVER__MUTUAL_PORT": str(free_port())}
+    names = [f"MIYUN_SERVER__{name}" for name in ("PORT", "MUTUAL_PORT", "PUBLICATION_PORT")]
+    ports = dict(zip(names, map(str, free_ports(3)), strict=True))
     env = {**os.environ, "MIYUN_HOME": str(home / "var"), **ports}
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)

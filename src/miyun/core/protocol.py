@@ -35,7 +35,7 @@ class ProtocolRoute:
     given a `WireRequest` alone, and Authorization header and cookies are the standard's: the platform looks for no
     caller. `encode` renders the result, `error` a refusal in the standard's own form (None: a problem document).
     `headers(service)` are those that every answer carries, refusals too. `mutual`: also at the address where clients
-    are asked for certificates.
+    are asked for certificates. `plain`: also without TLS, since the answer is public and signed.
     """
 
     method: Literal["GET", "HEAD", "POST"]
@@ -49,3 +49,4 @@ class ProtocolRoute:
     credential: Callable[[str, bytes], Credential] | None = None
     headers: Callable[[Any], Awaitable[Mapping[str, str]]] | None = None
     mutual: bool = False
+    plain: bool = False

@@ -34,12 +34,16 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Server(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8600
-    mutual_port: int = 8601  # where clients are asked for a certificate (mutual TLS); 0: nowhere
+    mutual_port: int | None = (
+        None  # where clients are asked for a certificate (mutual TLS); default port + 1; 0: nowhere
+    )
+    publication_port: int | None = None  # revocation lists, OCSP, CA files without TLS; default port + 2; 0: nowhere
     workers: int = 2
     max_connections: int = 2048
     metrics_token: str = ""  # bearer token for /metrics from elsewhere; empty: only this machine reads it
-    public_url: str = ""  # what certificates and pages name; default https://host:port
+    public_url: str = ""  # what pages name; default https://host:port
     mutual_public_url: str = ""  # the same of the address with mutual TLS; its host has to be the same
+    publication_public_url: str = ""  # what certificates name; default http://host:publication_port
 
 
 class DatabaseSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,13 +110,31 @@ class Settings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.server.public_url or f"https://{self.server.host}:{self.server.port}"
 
     @property
+    def mutual_port(self) -> int:
+        return self.server.port + 1 if self.server.mutual_port is None else self.server.mutual_port
+
+    @property
     def mutual_url(self) -> str:
         """Empty where no address asks for certificates."""
-        if not self.server.mutual_port:
+        if not self.mutual_port:
             return ""
+        return self.server.mutual_public_url or f"https://{self._host}:{self.mutual_port}"
+
+    @property
+    def publication_port(self) -> int:
+        return self.server.port + 2 if self.server.publication_port is None else self.server.publication_port
+
+    @property
+    def publication_url(self) -> str:
+        """What certificates name. HTTPS where nothing is served in the clear, which many clients do not follow."""
+        if self.server.publication_public_url:
+            return self.server.publication_public_url
+        return f"http://{self._host}:{self.publication_port}" if self.publication_port else self.url
+
+    @property
+    def _host(self) -> str:
         host = urlsplit(self.url).hostname or ""
-        host = f"[{host}]" if ":" in host else host
-        return self.server.mutual_public_url or f"https://{host}:{self.server.mutual_port}"
+        return f"[{host}]" if ":" in host else host
 
     def folder(self, name: str) -> Path:
         """One of data, journal, run, log, secrets under `home`."""
@@ -196,9 +218,16 @@ def _check_server(settings: Settings) -> None:
     """Raises InvalidSettings. A login begins at one of the two addresses and ends at the other: the browser's cookies
     go to both because their host is one."""
     server = settings.server
-    if server.mutual_port and server.mutual_port == server.port:
-        reason = Text("不能与 server.port 相同", "it cannot be server.port")
-        raise InvalidSettings("server.mutual_port", reason)
+    ports = {"server.mutual_port": settings.mutual_port, "server.publication_port": settings.publication_port}
+    taken = {server.port}
+    for where, port in ports.items():
+        if not 0 <= port <= 65535 or port in taken:
+            reason = Text("应为 0 至 65535 且与其他端口不同", "it should be 0 to 65535, and none of the other ports")
+            raise InvalidSettings(where, reason)
+        taken |= {port} - {0}
+    if urlsplit(settings.publication_url).scheme not in ("http", "https"):
+        reason = Text("应为 http:// 地址", "it should be an http:// address")
+        raise InvalidSettings("server.publication_public_url", reason)
     host, mutual = urlsplit(settings.url), urlsplit(settings.mutual_url)
     if settings.mutual_url and (mutual.scheme, mutual.hostname) != ("https", host.hostname):
         reason = Text(f"应为 https://{host.hostname}:端口", f"it should be https://{host.hostname}:port")

@@ -219,7 +219,7 @@ async def assemble(
         ceremony=partial(ceremony, settings),
         clock=clock,
         ledger=ledger,
-        base_url=settings.url,
+        base_url=settings.publication_url,
     )
     issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
     core = cloud.assemble(

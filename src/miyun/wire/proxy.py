@@ -2,7 +2,8 @@
 that somebody else accepted, and the certificate whose key they have shown to hold.
 
 signature (12) ‖ 0x21 ‖ family ‖ u16 length ‖ source, destination, ports ‖ TLVs. The destination is left unspecified.
-A PP2_TYPE_SSL vector says that the client was asked for a certificate; one that it gave is inside it, in DER.
+A PP2_TYPE_SSL vector says that the connection is TLS; PP2_SUBTYPE_SSL_CLIENT_CERT inside it that the client was asked
+for a certificate, and holds the one that it gave, in DER.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ _NOT_VERIFIED: Final = 1  # whether it is to be relied upon is not for the sende
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`certificate`: None when the client was not asked for one, empty when it gave none."""
+    """`certificate`: None when the client was not asked for one, empty when it gave none. `tls` False: in the clear."""
 
     address: str
     port: int
     certificate: bytes | None = field(default=None, repr=False)
+    tls: bool = True
 
 
 def encode(origin: Origin) -> bytes:
@@ -46,14 +48,12 @@ def encode(origin: Origin) -> bytes:
         raise EncodeError("an IP address is wanted", field="source") from None
     octets = address.packed
     body = octets + bytes(len(octets)) + struct.pack("!HH", origin.port, 0)
-    if origin.certificate is not None:
-        if len(origin.certificate) > MAX_CERTIFICATE:
-            raise EncodeError(f"at most {MAX_CERTIFICATE} octets", field="certificate")
-        client = _CLIENT_SSL
-        inside = b""
-        if origin.certificate:
-            client |= _CLIENT_CERT_CONN | _CLIENT_CERT_SESS
-            inside = _vector(_CLIENT_CERTIFICATE, origin.certificate)
+    certificate = origin.certificate
+    if certificate is not None and len(certificate) > MAX_CERTIFICATE:
+        raise EncodeError(f"at most {MAX_CERTIFICATE} octets", field="certificate")
+    if origin.tls:
+        client = _CLIENT_SSL | (_CLIENT_CERT_CONN | _CLIENT_CERT_SESS if certificate else 0)
+        inside = _vector(_CLIENT_CERTIFICATE, certificate) if certificate is not None else b""
         body += _vector(_SSL, struct.pack("!BI", client, _NOT_VERIFIED) + inside)
     return SIGNATURE + struct.pack("!BBH", _PROXY, _FAMILIES[address.version], len(body)) + body
 
@@ -82,13 +82,15 @@ def decode(header: bytes) -> Origin:
     address = str(ipaddress.ip_address(header[HEAD : HEAD + octets]))
     [port] = struct.unpack_from("!H", header, HEAD + 2 * octets)
     tls = _vectors(header[at:], at).get(_SSL)
-    return Origin(address, port, None if tls is None else _certificate(tls, at + 3))
+    if tls is None:
+        return Origin(address, port, tls=False)
+    return Origin(address, port, _certificate(tls, at + 3))
 
 
-def _certificate(tls: bytes, offset: int) -> bytes:
-    if len(tls) < 5:
-        raise DecodeError("the vector is cut off", offset=offset, field="PP2_TYPE_SSL")
-    certificate = _vectors(tls[5:], offset + 5).get(_CLIENT_CERTIFICATE, b"")
+def _certificate(tls: bytes, offset: int) -> bytes | None:
+    if len(tls) < 5 or not tls[0] & _CLIENT_SSL:
+        raise DecodeError("the vector is cut off, or says nothing of TLS", offset=offset, field="PP2_TYPE_SSL")
+    certificate = _vectors(tls[5:], offset + 5).get(_CLIENT_CERTIFICATE)
     if bool(tls[0] & _CLIENT_CERT_CONN) is not bool(certificate):
         raise DecodeError("the certificate and what is said of it do not agree", offset=offset, field="client")
     return certificate

@@ -65,3 +65,28 @@ def test_an_address_is_read(text: str, found: tuple[str, int]) -> None:
 def test_another_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         host_and_port(text, 123)
+
+
+def test_the_other_addresses_follow_the_first(tmp_path: Path) -> None:
+    settings = load(tmp_path, {"MIYUN_SERVER__PORT": "8701"})
+    assert (settings.mutual_url, settings.publication_url) == ("https://127.0.0.1:8702", "http://127.0.0.1:8703")
+    named = load(tmp_path, {"MIYUN_SERVER__PUBLIC_URL": "https://cloud.example.cn", "MIYUN_SERVER__MUTUAL_PORT": "444"})
+    assert (named.mutual_url, named.publication_url) == ("https://cloud.example.cn:444", "http://cloud.example.cn:8602")
+    alone = load(tmp_path, {"MIYUN_SERVER__MUTUAL_PORT": "0", "MIYUN_SERVER__PUBLICATION_PORT": "0"})
+    assert (alone.mutual_url, alone.publication_url) == ("", alone.url)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("MUTUAL_PORT", "8600"),
+        ("PUBLICATION_PORT", "8601"),
+        ("PUBLICATION_PORT", "65536"),
+        ("PORT", "65534"),
+        ("PUBLICATION_PUBLIC_URL", "ftp://x"),
+        ("MUTUAL_PUBLIC_URL", "https://elsewhere.example.cn"),
+    ],
+)
+def test_addresses_that_cannot_be_are_refused(tmp_path: Path, key: str, value: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"server\."):
+        load(tmp_path, {f"MIYUN_SERVER__{key}": value})

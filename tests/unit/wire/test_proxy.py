@@ -16,8 +16,18 @@ SPECIFIED = bytes.fromhex("0D0A0D0A000D0A515549540A 21 11 000C CB007107 00000000
 
 
 def test_it_is_as_the_specification_draws_it() -> None:
-    assert encode(Origin("203.0.113.7", 4711)) == SPECIFIED
-    assert decode(SPECIFIED) == Origin("203.0.113.7", 4711)
+    clear = Origin("203.0.113.7", 4711, tls=False)
+    assert encode(clear) == SPECIFIED and decode(SPECIFIED) == clear
+
+
+def test_it_says_that_a_connection_is_tls_and_that_a_certificate_was_asked_for() -> None:
+    for origin, vector in (
+        (Origin("203.0.113.7", 4711), "20 0005 01 00000001"),
+        (Origin("203.0.113.7", 4711, b""), "20 0008 01 00000001 28 0000"),
+    ):
+        octets = bytes.fromhex(vector)
+        assert encode(origin) == SPECIFIED[:14] + struct.pack("!H", 12 + len(octets)) + SPECIFIED[HEAD:] + octets
+        assert decode(encode(origin)) == origin
 
 
 def test_a_certificate_is_where_the_specification_puts_it() -> None:
@@ -36,9 +46,10 @@ def test_vectors_of_other_types_are_passed_over() -> None:
     address=st.ip_addresses().map(str),
     port=st.integers(0, 65535),
     certificate=st.none() | st.binary(max_size=300),
+    tls=st.booleans(),
 )
-def test_what_is_written_is_read(address: str, port: int, certificate: bytes | None) -> None:
-    origin = Origin(address, port, certificate)
+def test_what_is_written_is_read(address: str, port: int, certificate: bytes | None, tls: bool) -> None:
+    origin = Origin(address, port, certificate if tls else None, tls)
     header = encode(origin)
     assert decode(header) == origin
     for cut in range(len(header)):
@@ -59,6 +70,7 @@ def test_what_is_written_is_read(address: str, port: int, certificate: bytes | N
         SPECIFIED[:15] + b"\x0e" + SPECIFIED[16:] + b"\x20\x00",
         SPECIFIED[:15] + b"\x0f" + SPECIFIED[16:] + b"\x20\x00\x00",
         SPECIFIED[:15] + b"\x14" + SPECIFIED[16:] + bytes.fromhex("20 0005 07 00000001"),  # says that it is there
+        SPECIFIED[:15] + b"\x14" + SPECIFIED[16:] + bytes.fromhex("20 0005 00 00000001"),  # of TLS, and is not
         SPECIFIED[:15] + b"\x24" + SPECIFIED[16:] + bytes.fromhex("20 0005 01 00000001") * 2 + b"\x04\0\0" + b"\4\0\1a",
     ],
 )

@@ -18,6 +18,7 @@ from miyun.core.i18n import locale_of
 from miyun.core.pipeline import Pipeline
 from miyun.core.protocol import ProtocolRoute
 from miyun.edge.http import problem
+from miyun.edge.http.arrival import MUTUAL, PLAIN
 from miyun.edge.http.errors import MalformedRequest, MethodNotAllowed
 from miyun.edge.http.front import Front
 from miyun.edge.http.health import Health
@@ -61,7 +62,10 @@ def create_app(web: Web) -> Front:
     return Front(
         app,
         Router({**paths.endpoints, **pages(web)}),
-        mutual=Router({**paths.mutual, **dict.fromkeys(web.mutual_pages, cast(Endpoint, app))}),
+        narrow={
+            MUTUAL: Router({**paths.mutual, **dict.fromkeys(web.mutual_pages, cast(Endpoint, app))}),
+            PLAIN: Router(paths.plain),
+        },
         url=web.url,
         concurrency=web.concurrency,
     )

@@ -20,6 +20,7 @@ ALGORITHM = "MIYUN1-HMAC-SM3"
 SESSION_COOKIE = "__Host-miyun-session"
 STREAMING = "STREAMING"
 MUTUAL = "miyun.mutual"  # extension of a scope: it came to the address where certificates are asked for
+PLAIN = "miyun.plain"  # extension of a scope: it came in the clear
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _SIGNED = re.compile(r"Credential=(?P<key>[^,\s]+),\s*Signature=(?P<signature>[0-9A-Fa-f]{64})")

@@ -8,11 +8,12 @@ own user reaches a worker's socket.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from miyun.edge.http.arrival import MUTUAL
+from miyun.edge.http.arrival import MUTUAL, PLAIN
 from miyun.wire import proxy
 from miyun.wire.errors import DecodeError
 
@@ -24,7 +25,7 @@ class BoundedHttp(HttpToolsProtocol):
     """Closes a connection whose request line and header fields pass `MAX_HEAD` octets."""
 
     _header: bytearray | None = bytearray()  # as far as it has come; None once it is past
-    _certificate: bytes | None = None
+    _extensions: Mapping[str, Any] | None = None  # of every request's scope
     _in_head = False
     _head = 0
 
@@ -44,8 +45,8 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._in_head, self._head = True, 0
         super().on_message_begin()
-        if self._certificate is not None:
-            self.scope["extensions"] = {MUTUAL: {"certificate": self._certificate}}
+        if self._extensions is not None:
+            self.scope["extensions"] = dict(self._extensions)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -63,7 +64,11 @@ class BoundedHttp(HttpToolsProtocol):
             return b""
         self._header = None
         origin = proxy.decode(bytes(data[:size]))
-        self.client, self._certificate = (origin.address, origin.port), origin.certificate
+        self.client = (origin.address, origin.port)
+        if origin.certificate is not None:
+            self._extensions = {MUTUAL: {"certificate": origin.certificate}}
+        elif not origin.tls:
+            self._extensions = {PLAIN: {}}
         return bytes(data[size:])
 
 

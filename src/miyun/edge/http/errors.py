@@ -19,7 +19,7 @@ class MethodNotAllowed(MiyunError):
 
 class Misdirected(MiyunError):
     status = 421
-    text = Text("该地址只用于以证书登录。", "This address is only for signing in with a certificate.")
+    text = Text("该地址不提供此内容。", "This address does not serve that.")
     remedy = Text("请改用 {url}。", "Use {url}.")
 
 

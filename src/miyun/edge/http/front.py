@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from miyun.core.errors import InternalError, MiyunError, Overloaded
@@ -27,19 +28,27 @@ _UNLESS_SET = (
         b"default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
 )
+_PLAIN_SET = _UNLESS_SET[1:]  # RFC 6797 7.2: no word of HSTS where there is no TLS
 _UNLESS_NAMES = frozenset(name for name, _ in _UNLESS_SET)
 
 
 class Front:
     """`app` serves what `router` does not know. `concurrency` requests run at a time; more are told to come back.
-    `mutual` is all that is served where clients are asked for certificates; `url` is the other address."""
+    `narrow`: all that is served where certificates are asked for (arrival.MUTUAL), and in the clear (arrival.PLAIN);
+    `url` is the address that serves all."""
 
     def __init__(
-        self, app: Any, router: Router[Endpoint], *, mutual: Router[Endpoint], url: str, concurrency: int = 512
+        self,
+        app: Any,
+        router: Router[Endpoint],
+        *,
+        narrow: Mapping[str, Router[Endpoint]],
+        url: str,
+        concurrency: int = 512,
     ) -> None:
         self._app = app
         self._router = router
-        self._mutual = mutual
+        self._narrow = narrow
         self._url = url
         self._concurrency = concurrency
         self.running = 0
@@ -49,6 +58,9 @@ class Front:
             await self._app(scope, receive, send)
             return
         started = False
+        extensions = scope.get("extensions") or ()
+        narrow = next((router for name, router in self._narrow.items() if name in extensions), None)
+        unless_set = _PLAIN_SET if arrival.PLAIN in extensions else _UNLESS_SET
 
         async def guarded(message: dict[str, Any]) -> None:
             nonlocal started
@@ -56,9 +68,9 @@ class Front:
                 started = True
                 present = {name for name, _ in message["headers"]}
                 if _UNLESS_NAMES.isdisjoint(present):
-                    message["headers"] = [*message["headers"], *_UNLESS_SET]
+                    message["headers"] = [*message["headers"], *unless_set]
                 else:
-                    added = [pair for pair in _UNLESS_SET if pair[0] not in present]
+                    added = [pair for pair in unless_set if pair[0] not in present]
                     message["headers"] = [*message["headers"], *added]
             await send(message)
 
@@ -67,8 +79,8 @@ class Front:
             return
         self.running += 1
         try:
-            if arrival.certificate(scope) is not None:
-                if (found := self._mutual.match(arrival.raw_path(scope))) is None:
+            if narrow is not None:
+                if (found := narrow.match(arrival.raw_path(scope))) is None:
                     await _refuse(scope, receive, guarded, Misdirected(url=self._url))
                     return
                 endpoint, scope["path_params"] = found

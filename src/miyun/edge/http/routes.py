@@ -50,7 +50,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Paths:
-    """The endpoints of all operations and protocol routes, by path template; `mutual` are those of that address."""
+    """The endpoints of all operations and protocol routes, by path template; `mutual`, `plain`: of those addresses."""
 
     def __init__(
         self, pipeline: Pipeline, operations: Sequence[Operation], protocols: Sequence[ProtocolRoute] = ()
@@ -65,6 +65,7 @@ class Paths:
             methods.setdefault(route.path, {})[route.method] = ProtocolRunner(pipeline, operation, route)
         self.endpoints: dict[str, Endpoint] = {path: _endpoint(by) for path, by in methods.items()}
         self.mutual = {route.path: self.endpoints[route.path] for route in protocols if route.mutual}
+        self.plain = {route.path: self.endpoints[route.path] for route in protocols if route.plain}
 
 
 def _endpoint(methods: Mapping[str, Callable[[Request], Awaitable[None]]]) -> Endpoint:

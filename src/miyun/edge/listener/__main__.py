@@ -47,9 +47,14 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def listen(exchange: Exchange, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
+async def listen(exchange: Exchange, listening: socket.socket, tls: ssl.SSLContext | None) -> asyncio.Server:
     return await asyncio.get_running_loop().create_server(
-        exchange.protocol, sock=listening, ssl=tls, backlog=1024, ssl_handshake_timeout=10.0, ssl_shutdown_timeout=5.0
+        exchange.protocol,
+        sock=listening,
+        ssl=tls,
+        backlog=1024,
+        ssl_handshake_timeout=10.0 if tls else None,
+        ssl_shutdown_timeout=5.0 if tls else None,
     )
 
 
@@ -66,13 +71,14 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     host = settings.server.host
-    servers = [await listen(exchange, listening_socket(host, settings.server.port), tls)]
-    if settings.server.mutual_port:
-        servers.append(await listen(exchange, listening_socket(host, settings.server.mutual_port), mutual))
+    addresses = ((settings.server.port, tls), (settings.mutual_port, mutual), (settings.publication_port, None))
+    servers = [await listen(exchange, listening_socket(host, port), how) for port, how in addresses if port]
     ready = await _say_ready(run / "listener.sock")
     log.info("listening on %s, certificate for %s", settings.url, ", ".join(wanted))
     if settings.mutual_url:
         log.info("asking for clients' certificates on %s", settings.mutual_url)
+    if settings.publication_port:
+        log.info("publishing what certificates name on %s", settings.publication_url)
     renewal = loop.create_task(_renew(files, wanted, tls, mutual))
     await stop.wait()
     renewal.cancel()

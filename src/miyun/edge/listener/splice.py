@@ -88,7 +88,7 @@ def origin_of(transport: asyncio.Transport) -> Origin:
     address, port = transport.get_extra_info("peername")[:2]
     session = transport.get_extra_info("ssl_object")
     certificate = session.certificate if isinstance(session, Session) else None
-    return Origin(str(address).partition("%")[0], int(port), certificate)
+    return Origin(str(address).partition("%")[0], int(port), certificate, tls=session is not None)
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ class Upstream(Side):
 
 
 class Client(Side):
-    """The TLS connection of one client."""
+    """The connection of one client."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -243,7 +243,7 @@ class Client(Side):
             self.transport.write(data)
 
     def eof_received(self) -> bool:
-        return False  # TLS has no half-closed connections: the transport closes itself
+        return False  # TLS has no half-closed connections, and here nobody has: the transport closes itself
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()

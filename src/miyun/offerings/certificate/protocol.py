@@ -70,10 +70,11 @@ def error(refusal: MiyunError) -> Reply:
     return Reply(error_response(status), OCSP_RESPONSE, status=refusal.status)
 
 
+# in the clear too: all of it is signed, and who checks a server's certificate cannot ask that by the same kind of TLS
 ROUTES: tuple[ProtocolRoute, ...] = (
-    ProtocolRoute("GET", "/crl/{ca}.crl", "certificate.crl", decode_list, encode),
-    ProtocolRoute("GET", "/cert/{certificate}.cer", "certificate.published", decode_published, encode),
-    ProtocolRoute("GET", "/ca/{ca}.cer", "certificate.ca.file", decode, encode),
-    ProtocolRoute("POST", "/ocsp/{ca}", "certificate.ocsp", decode_posted, encode, error, (OCSP_REQUEST,)),
-    ProtocolRoute("GET", "/ocsp/{ca}/{request}", "certificate.ocsp", decode_got, encode, error),
+    ProtocolRoute("GET", "/crl/{ca}.crl", "certificate.crl", decode_list, encode, plain=True),
+    ProtocolRoute("GET", "/cert/{certificate}.cer", "certificate.published", decode_published, encode, plain=True),
+    ProtocolRoute("GET", "/ca/{ca}.cer", "certificate.ca.file", decode, encode, plain=True),
+    ProtocolRoute("POST", "/ocsp/{ca}", "certificate.ocsp", decode_posted, encode, error, (OCSP_REQUEST,), plain=True),
+    ProtocolRoute("GET", "/ocsp/{ca}/{request}", "certificate.ocsp", decode_got, encode, error, plain=True),
 )

@@ -130,7 +130,9 @@ ROUTES: tuple[ProtocolRoute, ...] = (
     ProtocolRoute("HEAD", *_NONCE, _head, error, headers=headers),
     ProtocolRoute("GET", *_NONCE, _no_content, error, headers=headers),
     ProtocolRoute("GET", "/acme/renewal-info/{certificate}", "ssl_certificate.acme.renewal", _renewal, encode, error),
-    ProtocolRoute("GET", acme.CHALLENGE_PATH + "{token}", "ssl_certificate.order.response", _response, encode),
+    ProtocolRoute(
+        "GET", acme.CHALLENGE_PATH + "{token}", "ssl_certificate.order.response", _response, encode, plain=True
+    ),
     _post("new-account", "account.create", _whole),
     _post("account/{account}", "account.change", _payload(m.AcmeAccountRequest)),
     _post("account/{account}/orders", "account.orders", _payload(m.AcmeOrdersRequest)),
