@@ -1,4 +1,4 @@
-"""`miyun bench crypto|api|growth|ledger|certificate`: runs the measurements of the source tree; a package has none."""
+"""`miyun bench crypto|api|growth|…`: runs the measurements of the source tree; a package has none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FOLDER = Path(__file__).parents[4] / "benchmarks"
         "Measure performance (benchmarks/ of the source tree); --json prints JSON, --write updates the page in docs/.",
     ),
 )
-@click.argument("name", type=click.Choice(["crypto", "api", "growth", "ledger", "certificate"]))
+@click.argument("name", type=click.Choice(["crypto", "api", "growth", "ledger", "certificate", "start"]))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(name: str, arguments: tuple[str, ...]) -> None:
     file = _FOLDER / f"{name}.py"
