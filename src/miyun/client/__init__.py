@@ -4,6 +4,13 @@ from miyun.client import Client
 
 with Client("https://127.0.0.1:8600", access_key, secret_key, verify="listener-ca.pem") as miyun:
     token = miyun.timestamp.issue(digest=digest, hash_algorithm="SM3")["token"]
+
+A person with a key: it opens the session, and signs again for what is dangerous.
+
+key = AgentKey("https://127.0.0.1:8600", getpass.getpass)
+with Client("https://127.0.0.1:8600", verify="listener-ca.pem", step_up=key.sign) as miyun:
+    miyun.sign_in(key)
+    miyun.kms.key.schedule_deletion(key="key_…")
 """
 
 from miyun.client._call import Octets
@@ -15,16 +22,20 @@ from miyun.client._errors import (
     CryptoFailure,
     IncompleteAnswer,
     InvalidRequest,
+    KeyUnusable,
     MiyunError,
     NotFound,
     PermissionDenied,
     QuotaExceeded,
+    StepUpRequired,
     Unauthenticated,
     Unavailable,
 )
+from miyun.client._keys import AgentKey, Key, StepUp
 from miyun.client._signing import Signer
 
 __all__ = (
+    "AgentKey",
     "ApiError",
     "AsyncClient",
     "Client",
@@ -33,6 +44,8 @@ __all__ = (
     "CryptoFailure",
     "IncompleteAnswer",
     "InvalidRequest",
+    "Key",
+    "KeyUnusable",
     "MiyunError",
     "NotFound",
     "Octets",
@@ -40,6 +53,8 @@ __all__ = (
     "Progress",
     "QuotaExceeded",
     "Signer",
+    "StepUp",
+    "StepUpRequired",
     "Unauthenticated",
     "Unavailable",
 )

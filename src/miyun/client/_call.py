@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from miyun.client import _sm3
-from miyun.client._errors import ApiError, QuotaExceeded, Unavailable, error_of
+from miyun.client._errors import ApiError, KeyUnusable, QuotaExceeded, StepUpRequired, Unavailable, error_of
+from miyun.client._keys import CONFIRM_HEAD, StepUp
 from miyun.client._signing import STREAMING, Signer
 
 
@@ -140,6 +141,15 @@ def signed(prepared: Prepared, signer: Signer | None, session: str | None, tenan
     return headers
 
 
+def confirm(prepared: Prepared, operation: Operation, refusal: StepUpRequired, sign: StepUp) -> None:
+    """The next attempt carries the person's signature for this very request. Raises what `sign` raises, and KeyUnusable
+    for a text that would confirm something else."""
+    if (*refusal.message.split("\n"), "", "")[0:3:2] != (CONFIRM_HEAD, operation.id):
+        raise KeyUnusable(f"what the platform wants signed does not confirm {operation.id}: {refusal.message[:64]!r}")
+    message = refusal.message.encode()
+    prepared.headers[refusal.header] = f"{_base64url(message)}.{_base64url(sign(message))}"
+
+
 def result(operation: Operation, status: int, headers: Mapping[str, str], body: bytes) -> Any:
     """What the method returns: the JSON object, or the octets of a raw answer. Raises ApiError."""
     if status >= 400:
@@ -151,6 +161,10 @@ def result(operation: Operation, status: int, headers: Mapping[str, str], body: 
         marked = {name[8:].replace("-", "_"): value for name, value in names.items() if name.startswith("x-miyun-")}
         return Octets(body, {name: value for name, value in marked.items() if name not in ("receipt", "quota")})
     return json.loads(body)
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
+import secrets
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,8 +15,9 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from miyun.client._call import Operation, Prepared, Retry, prepare, result, signed
-from miyun.client._errors import ApiError, ConnectionFailed, IncompleteAnswer, error_of
+from miyun.client._call import Operation, Prepared, Retry, confirm, prepare, result, signed
+from miyun.client._errors import ApiError, ConnectionFailed, IncompleteAnswer, KeyUnusable, StepUpRequired, error_of
+from miyun.client._keys import LOGIN_HEAD, Key, StepUp
 from miyun.client._operations import OPERATIONS, Namespaces
 from miyun.client._signing import Signer
 
@@ -24,7 +27,8 @@ Progress = Callable[[int, int], None]
 
 
 class _Base(Namespaces):
-    """What both clients share. `session` is a person's session token, instead of an application's access key."""
+    """What both clients share. `session` is a person's session token, instead of an application's access key; `step_up`
+    signs for what the platform wants signed by that person's key."""
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class _Base(Namespaces):
         secret_key: str | None = None,
         *,
         session: str | None = None,
+        step_up: StepUp | None = None,
         tenant: str | None = None,
         verify: str | Path | ssl.SSLContext | bool = True,
         timeout: float = 30.0,
@@ -47,6 +52,7 @@ class _Base(Namespaces):
         self._url = url.rstrip("/")
         self._signer = Signer(access_key, secret_key) if access_key and secret_key else None
         self._session = session
+        self._step_up = step_up
         self._tenant = tenant
         self._language = language
         self._attempts, self._patience = attempts, patience
@@ -62,6 +68,12 @@ class _Base(Namespaces):
         options = {name: values.pop(name, None) for name in ("charge_to", "idempotency_key")}
         prepared = prepare(self._url, operation, values, content=content, language=self._language, **options)
         return operation, prepared, Retry(self._attempts, self._patience)
+
+    def _browser(self) -> str:
+        """What a challenge is bound to."""
+        if self._signer is not None:
+            raise TypeError("an access key is an application's: a person's key signs in without one")
+        return secrets.token_urlsafe(24)
 
     def _headers(self, prepared: Prepared) -> dict[str, str]:
         return signed(prepared, self._signer, self._session, self._tenant)
@@ -98,12 +110,19 @@ class Client(_Base):
         operation, prepared, retry = self._prepare(operation_id, values, body)
         if operation.body != "json" and prepared.content is None:
             raise TypeError(f"{operation_id} needs body, or use transfer()")
+        step_up = self._step_up
+        delay: float | None
         while True:
             try:
                 answer = self._http.request(
                     prepared.method, prepared.url, content=prepared.content, headers=self._headers(prepared)
                 )
                 return result(operation, answer.status_code, answer.headers, answer.content)
+            except StepUpRequired as refusal:
+                if step_up is None:
+                    raise
+                confirm(prepared, operation, refusal, step_up)
+                step_up, delay = None, 0.0
             except ApiError as error:
                 delay = retry.after_refusal(error)
                 if delay is None:
@@ -113,6 +132,16 @@ class Client(_Base):
                 if delay is None:
                     raise ConnectionFailed(str(error) or type(error).__name__) from error
             time.sleep(delay)
+
+    def sign_in(self, key: Key) -> Any:
+        """Open a session with a person's key, and call as that person from now on.
+
+        Returns the answer of `account.key.login`. Raises ApiError where the key is not accepted, and what it raises."""
+        browser = self._browser()
+        asked = self.call("account.key.challenge", browser=browser)
+        answer = self.call("account.key.login", **_signed_in(key, asked, browser))
+        self._session = answer["token"]
+        return answer
 
     def transfer(
         self,
@@ -170,12 +199,19 @@ class AsyncClient(_Base):
         operation, prepared, retry = self._prepare(operation_id, values, body)
         if operation.body != "json" and prepared.content is None:
             raise TypeError(f"{operation_id} needs body, or use transfer()")
+        step_up = self._step_up
+        delay: float | None
         while True:
             try:
                 answer = await self._http.request(
                     prepared.method, prepared.url, content=prepared.content, headers=self._headers(prepared)
                 )
                 return result(operation, answer.status_code, answer.headers, answer.content)
+            except StepUpRequired as refusal:
+                if step_up is None:
+                    raise
+                await asyncio.to_thread(confirm, prepared, operation, refusal, step_up)
+                step_up, delay = None, 0.0
             except ApiError as error:
                 delay = retry.after_refusal(error)
                 if delay is None:
@@ -185,6 +221,14 @@ class AsyncClient(_Base):
                 if delay is None:
                     raise ConnectionFailed(str(error) or type(error).__name__) from error
             await asyncio.sleep(delay)
+
+    async def sign_in(self, key: Key) -> Any:
+        """As Client.sign_in."""
+        browser = self._browser()
+        asked = await self.call("account.key.challenge", browser=browser)
+        answer = await self.call("account.key.login", **await asyncio.to_thread(_signed_in, key, asked, browser))
+        self._session = answer["token"]
+        return answer
 
     async def transfer(
         self,
@@ -215,6 +259,18 @@ class AsyncClient(_Base):
             except httpx.TransportError as error:
                 raise _broken(error, count) from error
         return count.received
+
+
+def _signed_in(key: Key, asked: dict[str, Any], browser: str) -> dict[str, Any]:
+    message = asked["message"]
+    if not message.startswith(LOGIN_HEAD):
+        raise KeyUnusable(f"what the platform wants signed is no sign-in: {message[:64]!r}")
+    return {
+        "challenge": asked["challenge"],
+        "certificate": base64.b64encode(key.certificate()).decode("ascii"),
+        "signature": key.sign(message.encode()),
+        "browser": browser,
+    }
 
 
 class _Count:

@@ -3,11 +3,13 @@
 MiyunError
 ├─ ConnectionFailed        no answer; whether the operation took place is unknown unless it is idempotent
 ├─ IncompleteAnswer        a streamed answer broke off
+├─ KeyUnusable             the key that should sign cannot, or may not
 └─ ApiError                the platform refused; `code` is the error code of the API reference
    ├─ InvalidRequest       400, 413, 415
    ├─ CryptoFailure        400: InvalidSignature, DecryptionFailed
    ├─ Unauthenticated      401
    ├─ PermissionDenied     403
+   │  └─ StepUpRequired    the person signs `message` with the key, and sends the same request again
    ├─ NotFound             404
    ├─ Conflict             409
    ├─ QuotaExceeded        429, carries retry_after
@@ -17,7 +19,7 @@ MiyunError
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -33,6 +35,30 @@ class IncompleteAnswer(MiyunError):
     pass
 
 
+class KeyUnusable(MiyunError):
+    """`code` is the key agent's; `tries`: how often the PIN may still be given; `consent`: the page where its user is
+    asked."""
+
+    def __init__(
+        self, message: str, *, code: int | None = None, tries: int | None = None, consent: str | None = None
+    ) -> None:
+        self.code, self.tries, self.consent = code, tries, consent
+        super().__init__(f"{message} {consent}" if consent else message)
+
+    @classmethod
+    def unreachable(cls, address: str, language: str) -> KeyUnusable:
+        zh = f"{address} 没有密码钥匙助手：请先执行 miyun agent。"
+        return cls(zh if language == "zh" else f"There is no key agent at {address}: start miyun agent first.")
+
+    @classmethod
+    def among(cls, names: Sequence[str], language: str) -> KeyUnusable:
+        """Not exactly one of those that are plugged in was named."""
+        listed = ", ".join(names)
+        if not listed:
+            return cls("没有插入带证书的密码钥匙。" if language == "zh" else "No key with a certificate is plugged in.")
+        return cls(f"请选定一把密码钥匙：{listed}" if language == "zh" else f"Choose one of the keys: {listed}")
+
+
 class ApiError(MiyunError):
     """`zh` and `en` hold detail and remedy; `field` names the request's field that is wrong."""
 
@@ -45,6 +71,7 @@ class ApiError(MiyunError):
         self.request_id: str | None = problem.get("request_id")
         self.zh: Mapping[str, str] = problem.get("zh") or {}
         self.en: Mapping[str, str] = problem.get("en") or {}
+        self.step_up: Mapping[str, str] = problem.get("step_up") or {}
         self.retry_after = retry_after
         super().__init__(f"{self.code}: {self.detail} {self.remedy}".strip())
 
@@ -63,6 +90,17 @@ class Unauthenticated(ApiError):
 
 class PermissionDenied(ApiError):
     pass
+
+
+class StepUpRequired(PermissionDenied):
+    @property
+    def message(self) -> str:
+        """What is to be signed: it names the person, the operation, and the digest of the request."""
+        return str(self.step_up["message"])
+
+    @property
+    def header(self) -> str:
+        return str(self.step_up["header"])
 
 
 class NotFound(ApiError):
@@ -106,4 +144,6 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ApiError:
     kind = _BY_STATUS.get(status, Unavailable if status >= 500 else ApiError)
     if problem.get("code") in _CRYPTO:
         kind = CryptoFailure
+    elif problem.get("code") == "StepUpRequired" and "step_up" in problem:
+        kind = StepUpRequired
     return kind(status, problem, int(after) if after.isdigit() else None)

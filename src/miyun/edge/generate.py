@@ -184,7 +184,7 @@ class Field(NamedTuple):
 
 
 class Described(NamedTuple):
-    """`zh`, `en`: summary and description. `group`: others are below."""
+    """`zh`, `en`: summary and description. `group`: others are below. `step_up`: a person's key signs for it."""
 
     id: str
     zh: tuple[str, str]
@@ -194,6 +194,7 @@ class Described(NamedTuple):
     reply: str
     idempotent: bool
     group: bool
+    step_up: bool
 
 
 OPERATIONS: Mapping[str, Described] = {
@@ -214,7 +215,8 @@ def commands(operations: Iterable[Operation]) -> str:
         group = any(other.id.startswith(operation.id + ".") for other in listed)
         summary, description = operation.summary, operation.description or Text("", "")
         texts = (operation.id, (summary.zh, description.zh), (summary.en, description.en))
-        more = (operation.body, operation.reply, operation.idempotent and operation.method != "GET", group)
+        idempotent = operation.idempotent and operation.method != "GET"
+        more = (operation.body, operation.reply, idempotent, group, operation.step_up)
         described = [*map(repr, texts), f"({''.join(f'{field}, ' for field in fields)})", *map(repr, more)]
         lines.append(f"    {operation.id!r}: Described({', '.join(described)}),\n")
     lines.append("}\n")

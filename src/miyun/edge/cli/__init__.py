@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, tuple[str, str]]] = {
     "pfx": ("pfx", ("口令保护的密钥与证书文件", "Keys and certificates under a password")),
     "account": ("account", ("为无法登录的人重设口令", "Reset the password of somebody locked out")),
     "bench": ("bench", ("性能测量", "Measure performance")),
+    "login": ("login", ("登录：以密钥或口令", "Sign in, with a key or a password")),
+    "logout": ("login", ("退出登录", "Sign out")),
     "api": ("api", ("调用平台接口", "Call the platform's operations")),
 }
 

@@ -17,8 +17,9 @@ from typing import Any
 import click
 
 from miyun.edge.cli._operations import OPERATIONS, Described
+from miyun.edge.cli.calling import calling, key_option, library_option, the_key
 from miyun.edge.cli.profile import load_profile
-from miyun.edge.cli.say import Exit, Problem, say, status_exit
+from miyun.edge.cli.say import Exit, Problem, say
 
 _BYTES, _JSON, _LIST = "bytes", "json", "list"
 _METAVARS = {_BYTES: "BASE64", _LIST: "STR …", "bool": "true|false"}
@@ -85,12 +86,21 @@ def _parameters(operation: Described) -> list[click.Parameter]:
     parameters.append(click.Option(["--charge-to"], help=say("计入的服务实例", "service instance to charge")))
     if operation.idempotent:
         parameters.append(click.Option(["--idempotency-key"], help=say("幂等键", "default: a fresh one")))
+    if operation.step_up:
+        parameters += [library_option(), key_option()]
     parameters.append(click.Option(["--profile"], default="default", help=say("配置节", "section of the profile file")))
     return parameters
 
 
 def _runner(operation: Described) -> Callable[..., None]:
-    def run(profile: str, source: str | None = None, target: str | None = None, **options: Any) -> None:
+    def run(
+        profile: str,
+        source: str | None = None,
+        target: str | None = None,
+        skf_library: Path | None = None,
+        key_name: str | None = None,
+        **options: Any,
+    ) -> None:
         if operation.group and (context := click.get_current_context()).invoked_subcommand is not None:
             if any(value for name, value in options.items() if name.startswith("field_")):
                 context.fail(say("选项须放在子命令之后", "options belong after the subcommand"))
@@ -102,39 +112,28 @@ def _runner(operation: Described) -> Callable[..., None]:
             if options[f"field_{name}"] not in (None, ())
         }
         extra = {name: options[name] for name in ("charge_to", "idempotency_key") if options.get(name)}
-        _call(operation, profile, values | extra, source, target)
+        _call(operation, profile, values | extra, source, target, skf_library, key_name)
 
     return run
 
 
-def _call(operation: Described, profile: str, values: dict[str, Any], source: str | None, target: str | None) -> None:
-    from miyun.client import ApiError, Client, ConnectionFailed, MiyunError
-
+def _call(
+    operation: Described,
+    profile: str,
+    values: dict[str, Any],
+    source: str | None,
+    target: str | None,
+    skf_library: Path | None,
+    key_name: str | None,
+) -> None:
     found = load_profile(profile)
-    client = Client(
-        found.url,
-        found.access_key,
-        found.secret_key,
-        session=found.session,
-        tenant=found.tenant,
-        verify=found.authority or True,
-        language=say("zh", "en"),
-    )
-    with client:
+    with calling(found, the_key(found, skf_library, key_name)) as client:
         try:
             if operation.body == "stream" or operation.reply == "stream":
                 _transfer(client, operation, values, source or "-", target or "-")
                 return
             body = _read(source) if source is not None else None
             answer = client.call(operation.id, body=body, **values)
-        except ApiError as error:
-            raise Problem(f"{error.code}: {error.detail} {error.remedy}", status_exit(error.status)) from None
-        except ConnectionFailed as error:
-            raise Problem(
-                say(f"无法连接 {found.url}：{error}", f"cannot reach {found.url}: {error}"), Exit.UNAVAILABLE
-            ) from None
-        except MiyunError as error:
-            raise Problem(str(error), Exit.FAILED) from None
         except TypeError as error:
             raise click.UsageError(str(error)) from None
     if isinstance(answer, bytes):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from miyun.edge.cli.say import Exit, Problem, say
 
@@ -19,13 +21,14 @@ _VARIABLES = {
     "session": "MIYUN_SESSION",
     "tenant": "MIYUN_TENANT",
     "authority": "MIYUN_AUTHORITY",
+    "agent": "MIYUN_AGENT",
 }
 DEFAULT_FILE = Path("~/.config/miyun/profile.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`authority`: file with the CA of the platform's listener."""
+    """`authority`: file with the CA of the platform's listener; `agent`: the key agent of this machine."""
 
     url: str = "https://127.0.0.1:8600"
     access_key: str | None = None
@@ -33,12 +36,15 @@ class Profile:
     session: str | None = field(default=None, repr=False)
     tenant: str | None = None
     authority: str | None = None
+    agent: str = "http://127.0.0.1:8610"
 
 
 def load_profile(name: str, environ: Mapping[str, str] | None = None, file: Path | None = None) -> Profile:
-    """Section `name` of the file, overridden by the environment. Fails when others may read the file."""
+    """Section `name` of the file, overridden by the environment. Fails when others may read the file.
+
+    Without a key or session of its own it has the session that `miyun login` opened there."""
     environ = os.environ if environ is None else environ
-    path = (file or Path(environ.get("MIYUN_PROFILE", "") or DEFAULT_FILE)).expanduser()
+    path = file or _file(environ)
     values: dict[str, Any] = {}
     if path.exists():
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -58,4 +64,37 @@ def load_profile(name: str, environ: Mapping[str, str] | None = None, file: Path
     for key, variable in _VARIABLES.items():
         if value := environ.get(variable):
             values[key] = value
-    return Profile(**values)
+    found = Profile(**values)
+    if found.access_key is None and found.session is None:
+        found = replace(found, session=_kept(_session_file(path, name), found.url))
+    return found
+
+
+def keep_session(name: str, url: str, session: str) -> None:
+    """For the commands that come, under this profile and at this address only."""
+    file = _session_file(_file(os.environ), name)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = file.with_suffix(".new")
+    with open(fresh, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as opened:
+        json.dump({"url": url, "session": session}, opened)
+    fresh.replace(file)
+
+
+def forget_session(name: str) -> None:
+    _session_file(_file(os.environ), name).unlink(missing_ok=True)
+
+
+def _file(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("MIYUN_PROFILE", "") or DEFAULT_FILE).expanduser()
+
+
+def _session_file(profile: Path, name: str) -> Path:
+    return profile.parent / "sessions" / f"{quote(name, safe='')}.json"
+
+
+def _kept(file: Path, url: str) -> str | None:
+    try:
+        kept = json.loads(file.read_bytes())
+        return str(kept["session"]) if kept["url"] == url else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

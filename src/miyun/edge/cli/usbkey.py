@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from miyun.edge.cli.calling import calling
 from miyun.edge.cli.profile import load_profile
-from miyun.edge.cli.say import Exit, Problem, say, status_exit
+from miyun.edge.cli.say import Exit, Problem, say
 
 if TYPE_CHECKING:
     from miyun.hsm.skf import Library
@@ -95,13 +96,15 @@ def personalise(
     from miyun.edge import personalise as work
 
     key, parts = _authentication_key(auth_key), _subject(subject)
-    with _library(library) as loaded, _platform(profile) as ask:
+    with _library(library) as loaded, calling(load_profile(profile)) as platform:
         token = _one_token(loaded, name)
         pin = _pin(pin_file)
         with _right_key():
-            filed = work.personalise(loaded, ask, work.Wanted(usbkey_id, token, key, pin, parts, template, days))
+            filed = work.personalise(
+                loaded, platform.call, work.Wanted(usbkey_id, token, key, pin, parts, template, days)
+            )
             if filed["state"] == "issued":
-                made = work.write(loaded, ask, usbkey_id, token, pin)
+                made = work.write(loaded, platform.call, usbkey_id, token, pin)
     if filed["single_person"]:
         click.secho(
             say(
@@ -137,8 +140,8 @@ def personalise(
 def write(usbkey_id: str, pin_file: Path | None, name: str | None, library: Path | None, profile: str) -> None:
     from miyun.edge import personalise as work
 
-    with _library(library) as loaded, _platform(profile) as ask, _right_key():
-        made = work.write(loaded, ask, usbkey_id, _one_token(loaded, name), _pin(pin_file, new=False))
+    with _library(library) as loaded, calling(load_profile(profile)) as platform, _right_key():
+        made = work.write(loaded, platform.call, usbkey_id, _one_token(loaded, name), _pin(pin_file, new=False))
     click.echo(say(f"已写入 {made['subject']}", f"written: {made['subject']}"))
 
 
@@ -210,8 +213,8 @@ def unlock(
     with _library(library) as loaded:
         token, pin = _one_token(loaded, name), _pin(pin_file)
         if approval is not None:
-            with _platform(profile) as ask:
-                answer = ask("usbkey.approval.collect", approval=approval)
+            with calling(load_profile(profile)) as platform:
+                answer = platform.call("usbkey.approval.collect", approval=approval)
             response = answer["response"]
             if not response:
                 work.unblock(loaded, token, answer["admin_pin"], pin)
@@ -236,31 +239,6 @@ def _library(path: Path | None) -> Iterator[Library]:
     except TokenError as error:
         left = "" if error.tries is None else say(f"，还可试 {error.tries} 次", f", {error.tries} tries left")
         raise Problem(say(f"钥匙拒绝：{error}{left}", f"the key refused: {error}{left}"), Exit.FAILED) from None
-
-
-@contextmanager
-def _platform(profile: str) -> Iterator[Callable[..., Any]]:
-    from miyun.client import ApiError, Client, ConnectionFailed
-
-    found = load_profile(profile)
-    client = Client(
-        found.url,
-        found.access_key,
-        found.secret_key,
-        session=found.session,
-        tenant=found.tenant,
-        verify=found.authority or True,
-        language=say("zh", "en"),
-    )
-    with client:
-        try:
-            yield client.call
-        except ApiError as error:
-            raise Problem(f"{error.code}: {error.detail} {error.remedy}", status_exit(error.status)) from None
-        except ConnectionFailed as error:
-            raise Problem(
-                say(f"无法连接 {found.url}：{error}", f"cannot reach {found.url}: {error}"), Exit.UNAVAILABLE
-            ) from None
 
 
 def _one_token(library: Library, name: str | None) -> str:
