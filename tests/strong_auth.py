@@ -100,8 +100,10 @@ class Hall:
         principal = Principal("ak_1", Role.APPLICATION, "app", tenant=tenant, application=application)
         return Call(principal, "req_1", self.rooms.clock.now(), "zh", tenant=tenant, instance="ins_1")
 
-    def public(self) -> Call:
-        return Call(Principal("anonymous", Role.PUBLIC, ""), "req_1", self.rooms.clock.now(), "zh")
+    def public(self, certificate: bytes | None = None) -> Call:
+        """`certificate`: of the connection."""
+        anonymous = Principal("anonymous", Role.PUBLIC, "")
+        return Call(anonymous, "req_1", self.rooms.clock.now(), "zh", certificate=certificate)
 
     def security(self, tenant: str = "ten_a") -> Call:
         principal = Principal("usr_1", Role.TENANT_SECURITY, "somebody", tenant=tenant)
@@ -163,6 +165,16 @@ class Browser:
             **changed,
         }
         done = self.hall.do(self.hall.service.sso.complete, self.hall.public(), sso.CompleteLogin(**values))
+        self.sso = done.sso or self.sso
+        return done
+
+    def connect(
+        self, query: str, page: sso.LoginPage, certificate: bytes | None, protocol: str = "oidc", **changed: Any
+    ) -> sso.LoginDone:
+        """The page's other way, at the address that asks for a certificate."""
+        values = {"browser": self.cookie, "challenge": page.challenge, **changed}
+        request = sso.CompleteLogin(protocol=protocol, tenant="ten_a", query=query, mutual=True, **values)  # type: ignore[arg-type]
+        done = self.hall.do(self.hall.service.sso.complete, self.hall.public(certificate), request)
         self.sso = done.sso or self.sso
         return done
 

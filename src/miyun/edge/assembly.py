@@ -71,10 +71,7 @@ from miyun.offerings.ssl_certificate import tasks as ssl_certificate_tasks
 from miyun.offerings.ssl_certificate.assembly import ssl_certificate_service
 from miyun.offerings.strong_auth import protocol as strong_auth_protocol
 from miyun.offerings.strong_auth import tasks as strong_auth_tasks
-from miyun.offerings.strong_auth.report.store import ReportStore
-from miyun.offerings.strong_auth.service import StrongAuthService
-from miyun.offerings.strong_auth.sso.store import SsoStore
-from miyun.offerings.strong_auth.store import StrongAuthStore
+from miyun.offerings.strong_auth.assembly import strong_auth_service
 from miyun.offerings.timestamp import protocol as timestamp_protocol
 from miyun.offerings.timestamp import tasks as timestamp_tasks
 from miyun.offerings.timestamp.ntp import PORT as NTP_PORT
@@ -254,13 +251,10 @@ async def assemble(
     kms = KmsService(
         store=KmsStore(database), machine=machine, clock=clock, ledger=ledger, applications=core.applications
     )
-    strong_auth = StrongAuthService(
-        store=StrongAuthStore(database),
-        sso=SsoStore(database),
-        reports=ReportStore(database),
+    strong_auth = strong_auth_service(
+        database=database,
         issuer=issuer,
         trust=certificate.trust.directory,
-        bindings=core.applications,
         applications=core.applications,
         keys=kms.directory,
         machine=machine,
@@ -268,6 +262,7 @@ async def assemble(
         fetch=outside,
         clock=clock,
         url=settings.url,
+        mutual_url=settings.mutual_url,
     )
     usbkey = UsbKeyService(
         store=UsbKeyStore(database),

@@ -24,6 +24,7 @@ from miyun.core.ids import new_id
 from miyun.core.operation import Operation, Role
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
+from miyun.core.settings import LoginSettings
 from miyun.core.tenancy.keys.errors import StepUpRequired
 from miyun.core.tenancy.keys.service import proof_of
 from miyun.core.tenancy.model import ROLE_NAMES
@@ -72,6 +73,16 @@ def local_time(at: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Addresses:
+    """`agent`: of the key agent on the reader's machine; `url` and `mutual_url`: of this platform, the second where
+    browsers are asked for certificates (empty: nowhere)."""
+
+    agent: str = LoginSettings().agent
+    url: str = "https://127.0.0.1:8600"
+    mutual_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Me:
     id: str
     name: str
@@ -92,9 +103,10 @@ class Page:
         form: Mapping[str, str],
         rehearsing: Callable[[str | None], bool],
         files: Mapping[str, tuple[str, bytes]],
-        agent: str = "",
+        addresses: Addresses,
     ) -> None:
-        self.agent = agent
+        self.addresses = addresses
+        self.agent = addresses.agent
         self._request = request
         self._pipeline = pipeline
         self._rehearsing = rehearsing

@@ -14,10 +14,9 @@ from litestar.static_files import create_static_files_router
 
 from miyun.core.errors import InternalError, KeyMissing, MiyunError, PasswordUnchanged, Unauthenticated
 from miyun.core.pipeline import Pipeline
-from miyun.core.settings import LoginSettings
 from miyun.core.tenancy.keys.errors import StepUpRequired
 from miyun.delivery.messages import MAX_SCAN
-from miyun.edge.console.page import HEADERS, Page
+from miyun.edge.console.page import HEADERS, Addresses, Page
 from miyun.edge.console.pages import (
     audit,
     certificates,
@@ -146,15 +145,24 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.POST, "/console/person-keys/{key:str}/remove", person_keys.remove, False),
     (HttpMethod.GET, "/console/{path:path}", sign_in.nowhere, False),
 )
+# what is also served where browsers are asked for their certificates, and what those pages are made of
+MUTUAL: Final = (
+    "/oidc/{tenant}/authorize",
+    "/cas/{tenant}/login",
+    "/console/preferences",
+    "/console/static/{file}",
+    "/console/static/vendor/{file}",
+)
 PATHS: Final = tuple((str(method.value), path) for method, path, _, _ in _PAGES)
 
 
 def console_routes(
-    pipeline: Pipeline, rehearsing: Callable[[str | None], bool], agent: str = LoginSettings().agent
+    pipeline: Pipeline, rehearsing: Callable[[str | None], bool], addresses: Addresses | None = None
 ) -> list[Any]:
     """Route handlers and static files. `rehearsing` tells whether what a tenant (None: anybody) sees is a rehearsal:
-    then every page says so. `agent`: where pages find the key agent of the reader's machine."""
-    handlers: list[Any] = [_handler(pipeline, rehearsing, agent, *page) for page in _PAGES]
+    then every page says so."""
+    addresses = addresses or Addresses()
+    handlers: list[Any] = [_handler(pipeline, rehearsing, addresses, *page) for page in _PAGES]
     static = create_static_files_router(
         path="/console/static",
         directories=[Path(__file__).parent / "static"],
@@ -166,7 +174,7 @@ def console_routes(
 def _handler(
     pipeline: Pipeline,
     rehearsing: Callable[[str | None], bool],
-    agent: str,
+    addresses: Addresses,
     method: HttpMethod,
     path: str,
     handler: Handler,
@@ -178,7 +186,7 @@ def _handler(
         files: Mapping[str, tuple[str, bytes]] = {}
         if method is HttpMethod.POST:
             form, files = await _form(request)
-        page = Page(request, pipeline, form, rehearsing, files, agent)
+        page = Page(request, pipeline, form, rehearsing, files, addresses)
         try:
             return await _answer(page, handler, is_open, dict(request.path_params))
         except StepUpRequired as error:
@@ -223,4 +231,4 @@ async def _form(request: Request[Any, Any, Any]) -> tuple[Mapping[str, str], Map
     return fields, files
 
 
-__all__ = ("HEADERS", "PATHS", "console_routes")
+__all__ = ("HEADERS", "MUTUAL", "PATHS", "console_routes")

@@ -12,7 +12,8 @@ import uvloop
 
 from miyun.core.settings import Settings, load
 from miyun.edge import assembly
-from miyun.edge.console.routes import console_routes
+from miyun.edge.console.page import Addresses
+from miyun.edge.console.routes import MUTUAL, console_routes
 from miyun.edge.http.app import Web, create_app
 from miyun.edge.http.bounds import BoundedHttp
 from miyun.edge.http.health import Health
@@ -46,12 +47,14 @@ async def serve(settings: Settings, worker: int, token: bytes) -> None:
         "database": platform.database_state,
         "setup": platform.setup_state,
     }
+    addresses = Addresses(settings.login.agent, settings.url, settings.mutual_url)
     app = create_app(
         Web(
             pipeline=platform.pipeline,
             health=Health(parts),
             protocols=assembly.PROTOCOLS,
-            mounts=(lambda web: console_routes(web.pipeline, platform.rehearsing, settings.login.agent),),
+            mounts=(lambda web: console_routes(web.pipeline, platform.rehearsing, addresses),),
+            mutual_pages=MUTUAL,
             worker=worker,
             machine=platform.machine.counters,
             neighbours=[web_socket(run, other) for other in range(settings.server.workers) if other != worker],

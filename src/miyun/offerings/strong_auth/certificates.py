@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from miyun.core.certificates import has_signed
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
+from miyun.core.operation import Call
 from miyun.core.ports import CertificateIssuer
-from miyun.core.trust import Level, TrustDirectory, TrustReason
-from miyun.offerings.strong_auth.errors import CertificateRefused, LoginFailed
+from miyun.core.trust import REASON_TEXTS, Level, TrustDirectory, TrustReason
+from miyun.offerings.strong_auth.errors import CertificateNotGiven, CertificateRefused, LoginFailed
 from miyun.offerings.strong_auth.model import Policy
 from miyun.offerings.strong_auth.store import StrongAuthStore
-from miyun.wire.x509 import Certificate, Purpose
+from miyun.wire.errors import DecodeError
+from miyun.wire.x509 import Certificate, Purpose, parse_certificate
 
 _SIGNS = frozenset({"digitalSignature", "nonRepudiation"})
 _KEY_USAGE = Text("证书的密钥用法不含签名（key_usage）", "its key usage does not allow signatures (key_usage)")
@@ -93,6 +95,16 @@ def _told(reason: TrustReason) -> tuple[str, Text]:
         deeper = deeper.children[0]
         texts.append(deeper.text)
     return reason.code, Text("：".join(t.zh for t in texts), ": ".join(t.en for t in texts))
+
+
+def of_connection(call: Call) -> Certificate:
+    """Whose key the client holds; nothing else is known of it. Raises CertificateNotGiven, CertificateRefused."""
+    if not call.certificate:
+        raise CertificateNotGiven(field="certificate")
+    try:
+        return parse_certificate(call.certificate)
+    except DecodeError as error:
+        raise CertificateRefused("unreadable", REASON_TEXTS["unreadable"], "?") from error
 
 
 def verify(certificate: Certificate, message: bytes, signature: bytes) -> None:

@@ -19,6 +19,16 @@ class CertificateRefused(MiyunError):
         self.reason = reason
 
 
+class CertificateNotGiven(MiyunError):
+    status = 403
+    text = Text("没有收到客户端证书。", "No client certificate was given.")
+    remedy = Text(
+        "请先安装证书；若曾取消选择，请关闭浏览器的全部窗口后再试，或改用其他登录方式。",
+        "Install the certificate first; if you have cancelled the choice before, close every window of the browser and "
+        "try again, or sign in another way.",
+    )
+
+
 class NotBound(CertificateRefused):
     """A good certificate of somebody who has no account here."""
 

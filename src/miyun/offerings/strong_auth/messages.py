@@ -143,6 +143,7 @@ class LoginRecord(Struct):
     opened_at: datetime
     last_seen_at: datetime
     ended_at: datetime | None
+    method: str
 
     @staticmethod
     def of(session: Session) -> LoginRecord:
@@ -153,4 +154,5 @@ class LoginRecord(Struct):
             opened_at=session.opened_at,
             last_seen_at=session.last_seen_at,
             ended_at=session.ended_at,
+            method=session.method,
         )

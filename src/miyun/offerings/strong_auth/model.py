@@ -9,6 +9,7 @@ from typing import Final
 
 SESSION_IDLE: Final = timedelta(minutes=30)
 SESSION_LIFETIME: Final = timedelta(hours=8)
+MUTUAL_TLS: Final = "mutual_tls"  # a session's method, whatever the protocol
 OPEN_CHALLENGES: Final = 10_000  # per application: a flood of challenges must not fill the database
 
 
@@ -81,7 +82,7 @@ class Session:
     last_seen_at: datetime
     expires_at: datetime
     ended_at: datetime | None
-    method: str  # "api", or the protocol that it was opened by: "oidc", "cas", "tls"
+    method: str  # "api", or the protocol that it was opened by: "oidc", "cas"; MUTUAL_TLS
     revocation: str  # what was known of the certificate: "good" | "stale" | "unchecked"
     client: str = ""  # the registered client of that protocol
     sso: str = ""  # the browser's session that opened it

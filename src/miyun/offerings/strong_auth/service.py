@@ -63,6 +63,7 @@ class StrongAuthService:
         fetch: Fetch,
         clock: Clock,
         url: str,
+        mutual_url: str = "",
     ) -> None:
         self._store = store
         self._bindings = bindings
@@ -84,6 +85,7 @@ class StrongAuthService:
             fetch=fetch,
             clock=clock,
             url=url,
+            mutual_url=mutual_url,
         )
 
     async def uses(self, tenant: str, fingerprint: str) -> list[CertificateUse]:

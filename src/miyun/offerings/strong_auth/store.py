@@ -79,7 +79,7 @@ SESSION = Table(
     Column("last_seen_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
-    Column("method", String(8), nullable=False),
+    Column("method", String(16), nullable=False),
     Column("revocation", String(16), nullable=False),
     Column("client", String(40), nullable=False),
     Column("sso", String(64), nullable=False),

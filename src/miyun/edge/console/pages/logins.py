@@ -12,7 +12,7 @@ from miyun.edge.console.pages.listing import Answer, cursor_of, shown, tag_of, w
 
 _HERE: Final = "/console/logins"
 _REGISTERED: Final = ("application", "name", "protocol", "auth", "algorithm", "backchannel")
-_METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS"}
+_METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS", "mutual_tls": "TLS"}
 _OUTCOMES: Final = {
     "ok": ("成功", "ok"),
     "LoginFailed": ("签名不符", "wrong signature"),

@@ -1,16 +1,17 @@
-"""The sign-in page of applications (OpenID Connect, CAS): a person signs a challenge with the key in their hand."""
+"""The sign-in page of applications (OpenID Connect, CAS): a person signs a challenge with the key in their hand, or
+goes on to the address where the browser itself shows a certificate."""
 
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from litestar.response import Response
 
 from miyun.core.errors import MiyunError
 from miyun.edge.console.page import Page, policy
 from miyun.edge.console.pages.listing import Answer
-from miyun.edge.console.pages.person_keys import browser_of, keep_browser, signed
+from miyun.edge.console.pages.person_keys import BROWSER_COOKIE, browser_of, keep_browser, signed
 
 SSO_COOKIE: Final = "__Host-miyun-sso"
 
@@ -33,6 +34,8 @@ async def cas_logout(page: Page, tenant: str) -> Answer:
 
 async def _sign_on(page: Page, protocol: str, tenant: str) -> Answer:
     page.token = None  # who is signed in to the console has nothing to do with it
+    if page.certificate is not None:
+        return await _by_connection(page, protocol, tenant)
     browser = browser_of(page)
     asked = {
         "protocol": protocol,
@@ -57,13 +60,26 @@ async def _sign_on(page: Page, protocol: str, tenant: str) -> Answer:
     response = page.render(
         "sign_on.html",
         refusal.status if refusal else 200,
-        policy=policy(forms=shown.back, agent=page.agent),
+        policy=policy(forms=f"{shown.back} {page.addresses.mutual_url}".rstrip(), agent=page.agent),
+        mutual=_here(page, page.addresses.mutual_url) if page.addresses.mutual_url else "",
         shown=shown,
         error=refusal,
         agent=page.agent,
     )
     keep_browser(page, response, browser)
     return response
+
+
+async def _by_connection(page: Page, protocol: str, tenant: str) -> Answer:
+    """At the address that asks browsers for certificates; the page that leads here is at the other one."""
+    start = _here(page, page.addresses.url)
+    if not page.wants_change:
+        return leave(start)
+    asked = {"protocol": protocol, "tenant": tenant, "query": page.query_string, "browser": page.cookie(BROWSER_COOKIE)}
+    try:
+        return await _complete(page, asked, mutual=True, challenge=page.form.get("challenge", ""))
+    except MiyunError as error:
+        return page.render("sign_on_mutual.html", error.status, error=error, start=start, request_id=page.id)
 
 
 async def _complete(page: Page, asked: dict[str, Any], **signed: Any) -> Answer:
@@ -94,8 +110,13 @@ def _signed(page: Page) -> dict[str, Any]:
     return {name: value for name, value in signed(page).items() if name != "browser"}
 
 
+def _here(page: Page, url: str) -> str:
+    """This page at one of our addresses, with what the client sent the browser with."""
+    return f"{url}{quote(page.path)}?{page.query_string}"
+
+
 def leave(address: str) -> Response[bytes]:
-    """To an address that a client has registered."""
+    """To an address that a client has registered, or to our own other one."""
     headers = {"location": address, "cache-control": "no-store", "referrer-policy": "no-referrer"}
     return Response(b"", status_code=303, headers=headers, media_type="text/plain")
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from miyun.core.operation import Struct
 from miyun.offerings.strong_auth.messages import Certificate, Limit
+from miyun.offerings.strong_auth.model import MUTUAL_TLS
 from miyun.offerings.strong_auth.sso.model import Client
 
 Url = Annotated[str, Meta(min_length=8, max_length=2048)]
@@ -109,7 +110,8 @@ class LoginPage(Struct):
 
 
 class CompleteLogin(Struct):
-    """Either the browser's session (`sso`), or a challenge with certificate and signature."""
+    """Either the browser's session (`sso`), or a challenge with certificate and signature, or a challenge over a
+    connection with the certificate (`mutual`)."""
 
     protocol: Literal["oidc", "cas"]
     tenant: TenantId
@@ -119,6 +121,16 @@ class CompleteLogin(Struct):
     challenge: Annotated[str, Meta(max_length=1024)] = ""
     certificate: Certificate | None = None
     signature: Annotated[bytes, Meta(max_length=1024)] = b""
+    mutual: bool = False
+
+    @property
+    def proves(self) -> bool:
+        return self.mutual or self.certificate is not None
+
+    @property
+    def method(self) -> str:
+        """As sessions and the report name it."""
+        return MUTUAL_TLS if self.mutual else self.protocol
 
 
 class LoginDone(Struct):

@@ -15,7 +15,7 @@ from miyun.core.operation import Call, Reply
 from miyun.core.ports import ApplicationDirectory, KeyDirectory
 from miyun.hsm.port import Machine
 from miyun.offerings.strong_auth.accounts import Accounts
-from miyun.offerings.strong_auth.certificates import Certificates, verify
+from miyun.offerings.strong_auth.certificates import Certificates, of_connection, verify
 from miyun.offerings.strong_auth.errors import AccountNotActive
 from miyun.offerings.strong_auth.model import SESSION_IDLE, SESSION_LIFETIME, Account, AccountState
 from miyun.offerings.strong_auth.report.service import Reports
@@ -50,6 +50,7 @@ class SingleSignOn:
         fetch: Fetch,
         clock: Clock,
         url: str,
+        mutual_url: str,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -105,20 +106,20 @@ class SingleSignOn:
         entitled = await self._entitle(client.tenant, client.application, call.now)
         call.tenant, call.instance, call.binding = client.tenant, entitled.instance, entitled.binding
         call.resource.update(client=client.id, application=client.application)
-        with self._reports.noted(call, application=client.application, method=request.protocol, client=client.id):
+        with self._reports.noted(call, application=client.application, method=request.method, client=client.id):
             return await self._complete(call, asked, request)
 
     async def _complete(self, call: Call, asked: Asked, request: m.CompleteLogin) -> m.LoginDone:
         client = asked.client
-        call.detail["signed"] = request.certificate is not None
-        if request.certificate is None:
+        call.detail["signed"] = request.proves
+        if not request.proves:
             browser = self._browser(request.tenant, request.sso, asked, call.now)
             if browser is None:
                 raise SessionUnknown(field="sso")
             token, challenge = "", None
         else:
             token = new_token()
-            challenge, browser = await self._signed(call, asked, request, stored(token))
+            challenge, browser = await self._proved(call, asked, request, stored(token))
         account, revocation = await self._account(asked, browser, call.now)
         call.resource.update(serial=account.serial, subject=account.subject)
         call.detail["account"] = account.account
@@ -126,7 +127,7 @@ class SingleSignOn:
             account,
             new_token(),
             call.now,
-            method=request.protocol,
+            method=request.method,
             revocation=revocation,
             client=client.id,
             sso=browser.id,
@@ -198,15 +199,18 @@ class SingleSignOn:
             return None
         return browser
 
-    async def _signed(
+    async def _proved(
         self, call: Call, asked: Asked, request: m.CompleteLogin, browser_id: str
     ) -> tuple[tuple[str, datetime], BrowserSession]:
+        """By a signature over the challenge, or by the connection's certificate: the challenge then tells only that
+        this browser was shown the page, so that no other site can make it log in."""
         client = asked.client
         signed = await self._challenges.check(request.challenge, _bound(client), request.browser, call.now)
         call.resource["challenge"] = signed.name
-        certificate = read_certificate(request.certificate or "")
+        certificate = of_connection(call) if request.mutual else read_certificate(request.certificate or "")
         call.resource.update(serial=f"{certificate.serial:X}", subject=str(certificate.subject))
-        verify(certificate, signed.message, request.signature)
+        if not request.mutual:
+            verify(certificate, signed.message, request.signature)
         browser = BrowserSession(
             id=browser_id,
             tenant=client.tenant,
