@@ -1265,9 +1265,9 @@ class _StrongAuthSignOn(_Group):
         """Open the sign-in page. 打开登录页。"""
         return self._client.call('strong_auth.sign_on.begin', protocol=protocol, tenant=tenant, query=query, browser=browser, sso=sso)
 
-    def complete(self, *, protocol: str, tenant: str, query: str, browser: str | None = None, sso: str | None = None, challenge: str | None = None, certificate: str | None = None, signature: bytes | str | None = None) -> Any:
+    def complete(self, *, protocol: str, tenant: str, query: str, browser: str | None = None, sso: str | None = None, challenge: str | None = None, certificate: str | None = None, signature: bytes | str | None = None, mutual: bool | None = None) -> Any:
         """Log in on the sign-in page. 在登录页以证书登录。"""
-        return self._client.call('strong_auth.sign_on.complete', protocol=protocol, tenant=tenant, query=query, browser=browser, sso=sso, challenge=challenge, certificate=certificate, signature=signature)
+        return self._client.call('strong_auth.sign_on.complete', protocol=protocol, tenant=tenant, query=query, browser=browser, sso=sso, challenge=challenge, certificate=certificate, signature=signature, mutual=mutual)
 
     def end(self, *, protocol: str, tenant: str, query: str, sso: str | None = None, confirmed: bool | None = None) -> Any:
         """Sign out everywhere. 退出单点登录。"""

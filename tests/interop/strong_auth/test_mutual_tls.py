@@ -1,0 +1,225 @@
+"""Logging in by the certificate of the TLS connection: with curl, and in Chromium."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from tests.interop.strong_auth.relying import WebApplication
+from tests.interop.strong_auth.scene import SHOTS, chromium
+from tests.platform import App, RunningPlatform, Tenant, code, spec
+
+from miyun.core.operation import Role
+from miyun.wire.x509 import parse_certificate
+
+pytestmark = pytest.mark.engine
+
+
+@dataclass
+class Holder:
+    """A person or program with a key in two files, as curl and browsers want them."""
+
+    certificate: Path
+    key: Path
+    serial: int
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.read_text()
+
+    @property
+    def curl(self) -> tuple[str, ...]:
+        return ("--cert", str(self.certificate), "--key", str(self.key))
+
+
+@dataclass
+class Site:
+    platform: RunningPlatform
+    tenant: Tenant
+    app: App
+    web: WebApplication
+    folder: Path
+
+    def holder(self, name: str, template: str = "person", tenant: Tenant | None = None) -> Holder:
+        private = ec.generate_private_key(ec.SECP256R1())
+        spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+        async def issue(platform: Any) -> Any:
+            at, owner = platform.clock.now(), (tenant or self.tenant).id
+            return await platform.issuer.issue(owner, template=template, subject={"CN": name}, spki=spki, at=at)
+
+        issued = self.platform.inside(issue)
+        holder = Holder(self.folder / f"{name}.pem", self.folder / f"{name}.key", issued.serial)
+        holder.certificate.write_text(parse_certificate(issued.der).to_pem())
+        holder.key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return holder
+
+    def bind(self, account: str, holder: Holder) -> None:
+        with self.platform.client(self.app) as client:
+            client.call("strong_auth.account.bind", account=account, certificate=holder.pem)
+
+    def person(self, name: str, account: str) -> Holder:
+        holder = self.holder(name)
+        self.bind(account, holder)
+        return holder
+
+    def security(self, operation: str, **values: Any) -> Any:
+        with self.platform.session(self.platform.person(Role.TENANT_SECURITY, self.tenant)) as security:
+            return security.call(operation, **values)
+
+    def revoke(self, holder: Holder) -> None:
+        self.security("certificate.revoke", serial=f"{holder.serial:032x}", reason="key_compromise")
+
+    def curl(self, *arguments: str) -> str:
+        command = ("curl", "-sS", "--noproxy", "*", "--cacert", str(self.platform.authority), *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def sign_in(self, start: str, *given: str) -> str:
+        """What the second way of the page answers, status line and headers and all."""
+        jar = str(self.folder / "cookies")
+        page = self.curl("-c", jar, "-b", jar, "-L", "--cookie", jar, start)
+        action = unescape(re.findall(r'action="(https://[^"]+)"', page)[0])
+        challenge = re.findall(r'name="challenge" value="([^"]+)"', page)[-1]
+        assert action.startswith(self.platform.settings.mutual_url)
+        return self.curl("-i", "-c", jar, "-b", jar, *given, "--data-urlencode", f"challenge={challenge}", action)
+
+
+@pytest.fixture
+def site(here: RunningPlatform, tmp_path: Path) -> Iterator[Site]:
+    tenant = here.activate(spec(code("m")))
+    app = here.application(tenant, "办件系统")
+    with WebApplication() as web:
+        made = Site(here, tenant, app, web, tmp_path)
+        client = made.security(
+            "strong_auth.client.register", application=app.id, name="办件系统网页",
+            redirects=[f"{web.url}/callback"], logout_redirects=[f"{web.url}/bye"],
+        )  # fmt: skip
+        web.connect(client["client"]["issuer"], client["client"]["client"], client["secret"], Path(here.authority))
+        yield made
+
+
+def test_curl_logs_in_by_its_certificate(site: Site) -> None:
+    zhang = site.person("张三", "zhang.san")
+    answer = site.sign_in(site.web.handler.begin("miyun"), *zhang.curl)
+    assert answer.startswith("HTTP/1.1 303")
+    [location] = re.findall(r"(?mi)^location: (\S+)", answer)
+    assert location.startswith(f"{site.web.url}/callback?code=")
+    assert "__Host-miyun-sso=" in answer
+    page = site.curl(location)
+    assert "welcome zhang.san" in page
+    [row] = [item for item in site.security("strong_auth.report")["items"] if item["account"] == "zhang.san"]
+    assert row["method"] == "mutual_tls" and row["outcome"] == "ok" and row["peer"] == "127.0.0.1"
+
+
+def test_who_may_not_come_in_is_told_why(site: Site) -> None:
+    """In words, where a handshake would have failed with an alert."""
+    start = site.web.handler.begin("miyun")
+    assert "没有收到客户端证书" in site.sign_in(start, "-H", "accept-language: zh")
+    stranger = site.holder("李四")
+    answer = site.sign_in(start, "-H", "accept-language: en", *stranger.curl)
+    assert answer.startswith("HTTP/1.1 403") and "not bound to an account" in answer
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "own.key", "-out", "own.pem",
+         "-subj", "/CN=self", "-days", "2"], cwd=site.folder, check=True, capture_output=True,
+    )  # fmt: skip
+    own = ("--cert", str(site.folder / "own.pem"), "--key", str(site.folder / "own.key"))
+    assert "no trusted issuer was found" in site.sign_in(start, "-H", "accept-language: en", *own)
+
+
+def test_a_revoked_certificate_is_refused_at_once_and_its_session_ends(site: Site) -> None:
+    zhang = site.person("张三", "zhang.san")
+    [location] = re.findall(r"(?mi)^location: (\S+)", site.sign_in(site.web.handler.begin("miyun"), *zhang.curl))
+    assert "welcome" in site.curl(location)
+    site.revoke(zhang)
+    answer = site.sign_in(site.web.handler.begin("miyun") + "&prompt=login", "-H", "accept-language: en", *zhang.curl)
+    assert answer.startswith("HTTP/1.1 403") and "the certificate is revoked" in answer
+    bearer = f"authorization: Bearer {site.web.sessions[0]['token']}"
+    answer = site.curl("-i", "-H", bearer, f"{site.platform.url}/oidc/{site.tenant.id}/userinfo")
+    assert answer.startswith("HTTP/1.1 401") and "invalid_token" in answer
+
+
+def test_a_form_of_another_site_logs_nobody_in(site: Site) -> None:
+    """What an attacker's page can have a browser send: everything but a challenge for that browser's cookie."""
+    zhang = site.person("张三", "zhang.san")
+    start = site.web.handler.begin("miyun")
+    own = str(site.folder / "attacker")
+    page = site.curl("-c", own, start)
+    challenge = re.findall(r'name="challenge" value="([^"]+)"', page)[-1]
+    action = unescape(re.findall(r'action="(https://[^"]+)"', page)[0])
+    victim = str(site.folder / "victim")
+    site.curl("-c", victim, start)
+    answer = site.curl("-i", "-b", victim, *zhang.curl, "--data-urlencode", f"challenge={challenge}", action)
+    assert answer.startswith("HTTP/1.1 403") and "location:" not in answer.lower()
+
+
+def test_the_address_serves_nothing_else(site: Site) -> None:
+    mutual, zhang = site.platform.settings.mutual_url, site.holder("张三")
+    for path in ("/", "/console", "/console/login", "/v1/account/me", "/healthz", "/metrics", "/acme/directory", "/x"):
+        answer = site.curl("-i", *zhang.curl, f"{mutual}{path}")
+        assert answer.startswith("HTTP/1.1 421") and "Misdirected" in answer, path
+    assert "text/css" in site.curl("-i", f"{mutual}/console/static/console.css")
+    start = f"/oidc/{site.tenant.id}/authorize?x=1"
+    assert f"location: {site.platform.url}{start}" in site.curl("-i", mutual + start)
+
+
+def test_nothing_that_a_request_says_stands_for_a_certificate(site: Site) -> None:
+    zhang = site.person("张三", "zhang.san")
+    pem = zhang.pem.replace("\n", "")
+    said = ("client-cert", "x-client-cert", "ssl-client-cert", "x-ssl-client-cert", "x-forwarded-client-cert")
+    headers = [part for name in said for part in ("-H", f"{name}: {pem}")]
+    answer = site.sign_in(site.web.handler.begin("miyun"), "-H", "accept-language: en", *headers)
+    assert answer.startswith("HTTP/1.1 403") and "No client certificate was given" in answer
+
+
+def test_a_person_logs_in_by_the_certificate_in_their_browser(site: Site) -> None:
+    from playwright.sync_api import sync_playwright
+
+    zhang, complaints = site.person("张三", "zhang.san"), list[str]()
+    button = re.compile("使用本浏览器中的证书|Use a certificate of this browser")
+    given = {"origin": site.platform.settings.mutual_url, "certPath": str(zhang.certificate), "keyPath": str(zhang.key)}
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        for locale in ("zh-CN", "en-US"):
+            context = browser.new_context(ignore_https_errors=True, locale=locale, client_certificates=[given])  # type: ignore[list-item]
+            page = context.new_page()
+            complaints.clear()
+            page.on("console", lambda said: complaints.append(said.text))
+            page.goto(site.web.url)
+            if SHOTS:
+                page.screenshot(path=f"{SHOTS}/sign_on_mutual_{locale}.png")
+            page.get_by_role("button", name=button).click()
+            page.wait_for_url(f"{site.web.url}/callback*")
+            assert page.inner_text("h1") == "welcome zhang.san"
+            assert not [text for text in complaints if "Content Security Policy" in text]
+            page.goto(site.web.url)
+            assert page.inner_text("h1") == "welcome zhang.san", "single sign-on, at the other address"
+            page.goto(f"{site.web.url}/logout")
+            page.wait_for_url(f"{site.web.url}/bye*")
+            page.goto(site.web.url)
+            assert page.get_by_role("button", name=button).is_visible()
+            context.close()
+        context = browser.new_context(ignore_https_errors=True, locale="zh-CN")
+        page = context.new_page()
+        page.goto(site.web.url)
+        page.get_by_role("button", name="使用本浏览器中的证书").click()
+        page.get_by_text("没有收到客户端证书").wait_for()
+        if SHOTS:
+            page.screenshot(path=f"{SHOTS}/sign_on_mutual_none_zh.png")
+        page.get_by_role("link", name="English").click()
+        page.get_by_role("button", name="Use a certificate of this browser").click()
+        page.get_by_text("No client certificate was given").wait_for()
+        if SHOTS:
+            page.screenshot(path=f"{SHOTS}/sign_on_mutual_none_en.png")
+        page.get_by_role("link", name="Back to the sign-in page").click()
+        page.get_by_role("heading", name="Sign in with your key").wait_for()
+        browser.close()
