@@ -60,6 +60,7 @@ class Rooms:
             ceremony=ceremony(self.roots),
             clock=self.clock,
             ledger=self.ledger,  # type: ignore[arg-type]
+            trusted_time=lambda: self.timestamp.guard.time(),
         )
         self.issuer = PlatformIssuer(
             service=self.certificate,

@@ -242,8 +242,11 @@ class StorageFull(Unavailable):
 
 
 class ClockUntrusted(Unavailable):
-    text = Text("时间源偏差超限，停止签发时间戳。", "The clock is not within its tolerance; no timestamp is issued.")
-    remedy = Text("请检查时间源。", "Check the time sources.")
+    text = Text(
+        "时钟不可信（偏差超限或被调整），暂停签发。",
+        "The clock is not to be relied upon (drift, or a step); nothing is issued.",
+    )
+    remedy = Text("请检查时间源；见 timestamp.status。", "Check the time sources; see timestamp.status.")
 
     def __init__(self) -> None:
         super().__init__("clock", retry_after=60)

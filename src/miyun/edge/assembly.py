@@ -216,6 +216,7 @@ async def assemble(
         ceremony=partial(ceremony, settings),
         clock=clock,
         ledger=ledger,
+        trusted_time=lambda: timestamp.guard.time(),
         base_url=settings.publication_url,
     )
     issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
@@ -236,7 +237,7 @@ async def assemble(
         limits = [use.entitlement.hourly_limit(TOKENS.name) for use in usable if use.instance == call.instance]
         return limits[0] if limits else None
 
-    timestamp = TimestampService(
+    timestamp: TimestampService = TimestampService(
         store=TimestampStore(database),
         machine=machine,
         issuer=issuer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 from miyun.core.clock import Clock
@@ -94,6 +95,7 @@ class CertificateService:
         ceremony: Ceremony,
         clock: Clock,
         ledger: Ledger,
+        trusted_time: Callable[[], object],
         base_url: str = "https://127.0.0.1:8600",
     ) -> None:
         self._store = store
@@ -103,7 +105,13 @@ class CertificateService:
             store=store, machine=machine, ceremony=ceremony, clock=clock, ledger=ledger, base_url=base_url
         )
         self.templates = Templates(TemplateStore(store.database))
-        self.issuance = Issuance(store=store, authorities=self.authorities, templates=self.templates, clock=clock)
+        self.issuance = Issuance(
+            store=store,
+            authorities=self.authorities,
+            templates=self.templates,
+            clock=clock,
+            trusted_time=trusted_time,
+        )
         self.batches = Batches(issuance=self.issuance, authorities=self.authorities, templates=self.templates)
         self.escrow = KeyCentre(store=store.escrow, machine=machine, issuance=self.issuance)
         self.revocation = Revocation(store=store, authorities=self.authorities, clock=clock, ledger=ledger)

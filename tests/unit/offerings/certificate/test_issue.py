@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.rooms import Rooms
 from tests.standin import HandClock, StandInLedger, StandInMachine, call_of, ceremony
 
-from miyun.core.errors import InvalidArgument, NotFound
+from miyun.core.errors import ClockUntrusted, InvalidArgument, NotFound
 from miyun.core.errors import MachineLocked as CoreMachineLocked
 from miyun.gm import sm2
 from miyun.hsm.errors import MachineLocked
@@ -16,6 +17,8 @@ from miyun.offerings.certificate.errors import CertificateNotComplete
 from miyun.offerings.certificate.issuance import usable_key
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.messages import (
+    BatchItem,
+    BatchRequest,
     DownloadRequest,
     IssueRequest,
     ListRequest,
@@ -43,6 +46,7 @@ def test_racing_processes_make_three_hierarchies_once(
                 ceremony=ceremony(roots),
                 clock=clock,
                 ledger=ledger,  # type: ignore[arg-type]
+                trusted_time=clock.now,
             )
             for _ in range(2)
         ]
@@ -221,6 +225,19 @@ def test_a_crash_between_number_and_signature_leaves_no_certificate_and_no_reuse
     issued = asyncio.run(service.issue(call, IssueRequest(template="application", csr=sm2_csr())))
     assert issued.certificate.serial == f"{1 << 126 | 2:032x}"
     assert len(asyncio.run(service.list_certificates(call, ListRequest())).items) == 1
+
+
+def test_nothing_is_issued_while_the_clock_is_not_trusted(rooms: Rooms, sm2_csr: Csr) -> None:
+    call = call_of("ten_a", rooms.clock)
+    rooms.step_clock(3600)
+    with pytest.raises(ClockUntrusted):
+        asyncio.run(rooms.certificate.issue(call, IssueRequest(template="application", csr=sm2_csr())))
+    with pytest.raises(ClockUntrusted):
+        items = [BatchItem(csr=sm2_csr()) for _ in range(3)]
+        asyncio.run(rooms.certificate.batches.issue(call, BatchRequest(template="device", items=items)))
+    assert not asyncio.run(rooms.certificate.list_certificates(call, ListRequest())).items
+    rooms.timestamp.guard.rebase()  # an operator vouched for the time
+    asyncio.run(rooms.certificate.issue(call, IssueRequest(template="application", csr=sm2_csr())))
 
 
 def test_files_come_as_pem_der_and_with_their_chain(

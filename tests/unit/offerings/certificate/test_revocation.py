@@ -188,6 +188,7 @@ def test_a_certificate_of_nobody_we_know_is_untrusted(
         ceremony=ceremony(StandInMachine()),
         clock=clock,
         ledger=StandInLedger(),  # type: ignore[arg-type]
+        trusted_time=clock.now,
     )
     asyncio.run(other.bootstrap())
     _, pem = issue(other, sm2_csr(), clock)

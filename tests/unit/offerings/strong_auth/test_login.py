@@ -63,6 +63,14 @@ def test_a_challenge_expires(hall: Hall) -> None:
         hall.login(challenge)
 
 
+def test_no_challenge_lives_longer_because_the_clock_was_set_back(hall: Hall) -> None:
+    hall.bind()
+    challenge = hall.challenge()
+    hall.rooms.step_clock(-60)
+    with pytest.raises(ChallengeInvalid):
+        hall.login(challenge)
+
+
 @pytest.mark.parametrize(("tenant", "application"), [("ten_b", "app_1"), ("ten_a", "app_2")])
 def test_a_challenge_belongs_to_its_application(hall: Hall, tenant: str, application: str) -> None:
     hall.bind()

@@ -90,6 +90,7 @@ def test_another_platforms_token_is_not_trusted(rooms: Rooms, tmp_path: Path) ->
         ceremony=ceremony(machine),
         clock=rooms.clock,
         ledger=ledger,  # type: ignore[arg-type]
+        trusted_time=rooms.clock.now,
     )
     other = TimestampService(
         store=TimestampStore(database),
