@@ -123,7 +123,8 @@ def status(home: Path | None, as_json: bool) -> None:
     children = read_state(run).get("children", []) if pid is not None else []
     health = _health(settings) if pid is not None else None
     ready = bool(health and health.get("ready")) and all(child["state"] == "ready" for child in children)
-    report = {"running": pid is not None, "ready": ready, "pid": pid, "address": settings.url, "children": [
+    report = {"running": pid is not None, "ready": ready, "pid": pid, "address": settings.url,
+              "mutual": settings.mutual_url, "publication": settings.publication_url, "children": [
         {name: child.get(name) for name in _CHILD} for child in children
     ], "parts": (health or {}).get("parts", {})}  # fmt: skip
     if as_json:
@@ -139,6 +140,12 @@ def _print(report: dict[str, Any]) -> None:
         return
     readiness = say("就绪", "ready") if report["ready"] else say("未就绪", "not ready")
     click.echo(f"{report['address']}  pid {report['pid']}  {readiness}")
+    if report["mutual"]:
+        click.echo(f"{report['mutual']}  {say('要求客户端证书（登录）', 'asks clients for certificates (login)')}")
+    if report["publication"] != report["address"]:
+        click.echo(
+            f"{report['publication']}  {say('明文发布：吊销列表、OCSP', 'in the clear: revocation lists, OCSP')}"
+        )
     for child in report["children"]:
         restarts = say(f"重启 {child['restarts']} 次", f"{child['restarts']} restarts")
         reason = f"  {child['reason']}" if child["reason"] else ""
