@@ -15,7 +15,7 @@ from tests.interop.ssl_certificate.programs import environ, listens, program, ru
 from tests.outside_ca import OutsideAuthority, new_key
 from tests.platform import free_port
 
-from miyun.edge.cli.deployment import Deployment, NotDeployed
+from miyun.edge.deployment import Deployment, NotDeployed
 
 pytestmark = pytest.mark.engine
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.outside_ca import OutsideAuthority, new_key
 
 from miyun.edge.cli import root
-from miyun.edge.cli.deployment import Deployment, NotDeployed
+from miyun.edge.deployment import Deployment, NotDeployed
 from miyun.gm import sm2, sm4
 from miyun.wire import cms, oid, pem, pkcs8, pkcs10
 from miyun.wire.algorithm import SignatureAlgorithm

@@ -1,16 +1,22 @@
-"""`miyun ssl request` and `miyun ssl deploy nginx`: on the machine that serves, where the key is made and stays."""
+"""`miyun ssl request` and `miyun ssl deploy`: on the machine that serves, where the key is made and stays."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from miyun.edge.cli.calling import calling
+from miyun.edge.cli.local import home_option, running_settings
+from miyun.edge.cli.profile import load_profile
 from miyun.edge.cli.say import Exit, Problem, say
 
 if TYPE_CHECKING:
+    from miyun.edge.deployment import Gateway
     from miyun.wire.x509 import Certificate
 
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -107,7 +113,7 @@ def nginx(
     nginx: str,
     config: Path | None,
 ) -> None:
-    from miyun.edge.cli.deployment import Deployment, NotDeployed
+    from miyun.edge.deployment import Deployment
 
     files: dict[str, bytes] = {}
     if certificate is not None and key is not None:
@@ -120,13 +126,89 @@ def nginx(
         raise Problem(say("需要 --certificate 与 --key", "--certificate and --key are needed"), Exit.USAGE)
     command = [nginx, *(("-c", str(config)) if config else ())]
     deployment = Deployment(folder, test=[*command, "-t"], reload=[*command, "-s", "reload"])
+    _put(deployment, files)
+
+
+@deploy.command(
+    help=say(
+        "部署到本平台的监听器：先核验密钥、证书链与域名，一次替换，几秒内对新连接生效，不中断已有连接；实际握手不成即复原。"
+        "签发机构写入 data/listener-ca.pem。",
+        "To this platform's own listener: key, chain and names are checked first; then new connections get it within "
+        "seconds and none is dropped. Taken back when a handshake does not show it. Its CA is put into "
+        "data/listener-ca.pem.",
+    )
+)
+@click.option("--certificate", type=_FILE, help=say("证书链（PEM，证书在前）", "chain (PEM, the certificate first)"))
+@click.option(
+    "--order", help=say("或：证书订单编号，从平台取证书链", "or: id of an order; the chain comes from the platform")
+)
+@click.option("--key", type=_FILE, help=say("私钥（PEM）", "private key (PEM)"))
+@click.option(
+    "--authority",
+    type=_FILE,
+    help=say(
+        "签发机构（PEM），默认本平台与本机信任的", "its CA (PEM); default those of the platform and of this machine"
+    ),
+)
+@click.option("--restore", is_flag=True, help=say("恢复自签的证书", "back to the certificate made by itself"))
+@click.option(
+    "--profile", default="default", help=say("取订单所用的配置节", "section of the profile file, for --order")
+)
+@home_option
+def listener(
+    certificate: Path | None,
+    order: str | None,
+    key: Path | None,
+    authority: Path | None,
+    restore: bool,
+    profile: str,
+    home: Path | None,
+) -> None:
+    from miyun.edge.listener.deployment import ListenerGateway
+
+    gateway = ListenerGateway(running_settings(home), authority.read_bytes() if authority else None)
+    if restore:
+        with _nothing_changes():
+            click.echo(str(gateway.restore()))
+        return
+    if key is None or (certificate is None) == (order is None):
+        raise Problem(
+            say("需要 --key，及 --certificate 或 --order", "--key is needed, and --certificate or --order"), Exit.USAGE
+        )
+    chain = certificate.read_bytes() if certificate else _ordered(order or "", profile)
+    _put(gateway, {"fullchain.pem": chain, "privkey.pem": key.read_bytes()})
+    if order:
+        _noted(order, profile)
+
+
+def _ordered(order: str, profile: str) -> bytes:
+    with calling(load_profile(profile)) as client:
+        chain: str = client.call("ssl_certificate.order.get", order=order)["certificates"]
+    if not chain:
+        raise Problem(say(f"订单 {order} 尚未签发", f"the order {order} has no certificate yet"), Exit.FAILED)
+    return chain.encode()
+
+
+def _noted(order: str, profile: str) -> None:
+    with calling(load_profile(profile)) as client:
+        client.call("ssl_certificate.order.deployed", order=order, place="listener")
+
+
+def _put(gateway: Gateway, files: dict[str, bytes]) -> None:
+    with _nothing_changes():
+        click.echo(str(gateway.put(files)))
+
+
+@contextmanager
+def _nothing_changes() -> Iterator[None]:
+    from miyun.edge.deployment import NotDeployed
+
     try:
-        version = deployment.put(files)
+        yield
     except NotDeployed as error:
         raise Problem(
             say(f"未部署，仍为原证书：{error}", f"not deployed, all is as before: {error}"), Exit.FAILED
         ) from None
-    click.echo(str(version))
 
 
 def _read_chain(file: Path) -> list[Certificate]:

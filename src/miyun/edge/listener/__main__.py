@@ -11,6 +11,7 @@ import ssl
 from pathlib import Path
 
 import uvloop
+from OpenSSL import SSL
 
 from miyun.core.settings import Settings, load
 from miyun.edge.listener.certificate import ListenerFiles, ensure, names
@@ -20,6 +21,7 @@ from miyun.edge.logs import configure
 from miyun.edge.supervisor.platform import web_socket
 
 RENEWAL_CHECK_SECONDS = 6 * 3600
+FOLLOW_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
 log = logging.getLogger("miyun.listener")
 
@@ -31,7 +33,7 @@ def context(files: ListenerFiles) -> ssl.SSLContext:
     tls.set_ciphers(CIPHERS)
     tls.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
     tls.set_alpn_protocols(["http/1.1"])
-    tls.load_cert_chain(files.certificate, files.key)
+    tls.load_cert_chain(*files.served)
     return tls
 
 
@@ -62,6 +64,7 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
     """Until SIGTERM; then running answers get DRAIN_SECONDS to finish."""
     files, wanted = ListenerFiles.of(settings), names(settings)
     ensure(files, wanted)
+    set_aside_what_cannot_be_served(files)
     tls, mutual = context(files), PossessionContext(files)
     run: Path = settings.folder("run")
     sockets = [web_socket(run, number) for number in range(settings.server.workers)]
@@ -79,9 +82,10 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
         log.info("asking for clients' certificates on %s", settings.mutual_url)
     if settings.publication_port:
         log.info("publishing what certificates name on %s", settings.publication_url)
-    renewal = loop.create_task(_renew(files, wanted, tls, mutual))
+    following = [loop.create_task(_renew(files, wanted)), loop.create_task(_follow(files, tls, mutual))]
     await stop.wait()
-    renewal.cancel()
+    for task in following:
+        task.cancel()
     ready.close()
     for server in servers:
         server.close()
@@ -98,17 +102,54 @@ async def _say_ready(path: Path) -> asyncio.Server:
     return await asyncio.start_unix_server(close, path)
 
 
-async def _renew(files: ListenerFiles, wanted: tuple[str, ...], tls: ssl.SSLContext, mutual: PossessionContext) -> None:
-    """New handshakes use the renewed certificate; nothing is interrupted."""
+async def _renew(files: ListenerFiles, wanted: tuple[str, ...]) -> None:
     while True:
         await asyncio.sleep(RENEWAL_CHECK_SECONDS)
         try:
             if await asyncio.to_thread(ensure, files, wanted):
-                tls.load_cert_chain(files.certificate, files.key)
-                mutual.renew()
                 log.info("the listener's certificate was renewed")
-        except (OSError, ValueError, ssl.SSLError):
+        except (OSError, ValueError):
             log.exception("the listener's certificate could not be renewed; it is tried again")
+
+
+async def _follow(files: ListenerFiles, tls: ssl.SSLContext, mutual: PossessionContext) -> None:
+    """New handshakes use what was renewed, deployed or restored; nothing is interrupted."""
+    seen = _state(files)
+    while True:
+        await asyncio.sleep(FOLLOW_SECONDS)
+        if (state := _state(files)) == seen:
+            continue
+        seen = state
+        try:
+            context(files)  # whole, before either address changes
+            mutual.renew()
+            tls.load_cert_chain(*files.served)
+            log.info("the listener serves the certificate of %s now", files.served[0].name)
+        except (OSError, ValueError, ssl.SSLError, SSL.Error):
+            log.exception("the listener's new certificate cannot be served; the old one is")
+
+
+def _state(files: ListenerFiles) -> tuple[object, ...]:
+    """Changes with the files: each is replaced, never written into."""
+    found: list[object] = []
+    for path in files.served:
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        found += [path, status.st_ino, status.st_mtime_ns]
+    return tuple(found)
+
+
+def set_aside_what_cannot_be_served(files: ListenerFiles) -> None:
+    """A damaged certificate of another CA keeps nobody out: the installation's own is served."""
+    try:
+        context(files)
+    except (OSError, ssl.SSLError):
+        if not files.deployed.exists():
+            raise
+        files.deployed.replace(files.deployed.with_suffix(".unusable"))
+        log.exception("the deployed certificate cannot be served and is set aside")
 
 
 def main() -> None:

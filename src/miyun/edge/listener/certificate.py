@@ -1,8 +1,7 @@
 """The listener's certificate: made at first start by a CA of this installation, renewed by itself before it expires.
 
 The CA certificate is what clients trust (`curl --cacert var/data/listener-ca.pem`). It signs nothing but listener
-certificates. An operator who has a certificate of another CA replaces `data/listener.pem` and `secrets/listener.key`;
-a certificate that this CA did not issue is used as it is and never renewed here.
+certificates. `miyun ssl deploy listener` puts a certificate of another CA before it, and that CA into the same file.
 """
 
 from __future__ import annotations
@@ -33,7 +32,8 @@ _BACKDATED = timedelta(minutes=10)  # clients whose clock is a little behind
 
 @dataclass(frozen=True, slots=True)
 class ListenerFiles:
-    """Where the four files are."""
+    """Where the files are. `deployed` holds key and chain of another CA's certificate, in one file so that they change
+    at once; it is served while it is there."""
 
     ca: Path
     ca_key: Path
@@ -46,6 +46,15 @@ class ListenerFiles:
         return cls(
             data / "listener-ca.pem", secrets / "listener-ca.key", data / "listener.pem", secrets / "listener.key"
         )
+
+    @property
+    def deployed(self) -> Path:
+        return self.key.with_name("listener-deployed.pem")
+
+    @property
+    def served(self) -> tuple[Path, Path]:
+        """Chain and key."""
+        return (self.deployed, self.deployed) if self.deployed.exists() else (self.certificate, self.key)
 
 
 def names(settings: Settings) -> tuple[str, ...]:
@@ -76,9 +85,9 @@ def ensure(files: ListenerFiles, wanted: Sequence[str], now: datetime | None = N
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    _write(files.key, _private(key), 0o600)
+    write(files.key, _private(key), 0o600)
     pem = leaf.public_bytes(serialization.Encoding.PEM) + ca.public_bytes(serialization.Encoding.PEM)
-    _write(files.certificate, pem, 0o644)
+    write(files.certificate, pem, 0o644)
     return True
 
 
@@ -96,9 +105,24 @@ def _ensure_ca(files: ListenerFiles, now: datetime) -> tuple[x509.Certificate, e
         .add_extension(_usage(key_cert_sign=True), critical=True)
         .sign(key, hashes.SHA256())
     )
-    _write(files.ca_key, _private(key), 0o600)
-    _write(files.ca, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    write(files.ca_key, _private(key), 0o600)
+    write(files.ca, certificate.public_bytes(serialization.Encoding.PEM) + besides(files), 0o644)
     return certificate, key, True
+
+
+def trust(files: ListenerFiles, authority: bytes) -> None:
+    """Clients trust this CA besides the installation's own: PEM, or nothing."""
+    own = x509.load_pem_x509_certificate(files.ca.read_bytes())
+    write(files.ca, own.public_bytes(serialization.Encoding.PEM) + authority, 0o644)
+
+
+def besides(files: ListenerFiles) -> bytes:
+    """The CAs after the installation's own in the file that clients trust."""
+    try:
+        others = x509.load_pem_x509_certificates(files.ca.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return b""
+    return b"".join(other.public_bytes(serialization.Encoding.PEM) for other in others if other.subject != _name(_CA))
 
 
 def _builder(
@@ -178,7 +202,7 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, content: bytes, mode: int) -> None:
+def write(path: Path, content: bytes, mode: int) -> None:
     """Atomic and durable; never readable by others, not even for a moment."""
     fresh = path.with_name(path.name + ".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)

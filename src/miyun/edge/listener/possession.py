@@ -126,8 +126,9 @@ def _context(files: ListenerFiles) -> SSL.Context:
     )
     tls.set_alpn_select_callback(_protocol)
     tls.set_verify(SSL.VERIFY_PEER, _any)
-    tls.use_certificate_chain_file(str(files.certificate))
-    tls.use_privatekey_file(str(files.key))
+    certificate, key = files.served
+    tls.use_certificate_chain_file(str(certificate))
+    tls.use_privatekey_file(str(key))
     return tls
 
 

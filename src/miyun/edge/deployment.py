@@ -1,4 +1,4 @@
-"""Certificates put where a web server reads them: all files at once, tested, and taken back when the test fails.
+"""Certificates put where a server reads them: all files at once, tested, and taken back when the test fails.
 
 A folder holds versions and a link `current` to one of them; the server's configuration names files under `current`.
 Changing the link is one step of the file system: there is no moment with a new certificate and an old key.
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 CURRENT: Final = "current"
 KEPT: Final = 3  # versions, the one in use among them
@@ -23,6 +23,15 @@ _SECONDS: Final = 60
 
 class NotDeployed(Exception):
     """`str()` says why; what was served before is served still."""
+
+
+class Gateway(Protocol):
+    """A server that certificates are deployed to: web servers by `Deployment`, our listener by `ListenerGateway`."""
+
+    def put(self, files: Mapping[str, bytes]) -> Path:
+        """Serves `fullchain.pem` with `privkey.pem` from now on; the four `gm-…` files are a pair of SM2 certificates.
+
+        All or nothing; answers where it lies. Raises NotDeployed."""
 
 
 @dataclass(frozen=True, slots=True)
