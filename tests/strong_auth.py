@@ -67,6 +67,7 @@ class Hall:
             fetch=self.fetch,
             clock=self.rooms.clock,
             url="https://login.test",
+            mutual_url="https://login.test:8601",
         )
         self.private = sm2.generate_private_key()
         self.pem, self.serial = self.certificate(self.private)
@@ -217,6 +218,9 @@ class Relying:
         }
         return urlencode({name: value for name, value in values.items() if value is not None})
 
+    certificate: bytes | None = None
+    """Of its connections."""
+
     def call(self, endpoint: str, tenant: str = "ten_a", **form: Any) -> tuple[int, dict[str, Any]]:
         header = ""
         if self.secret is not None:
@@ -227,7 +231,9 @@ class Relying:
             header = f"Bearer {form.pop('access_token')}"
         request = sso.Exchanged(tenant=tenant, form=urlencode(form), authorization=header)
         try:
-            reply: Reply = self.hall.do(getattr(self.hall.service.sso.oidc, endpoint), self.hall.public(), request)
+            reply: Reply = self.hall.do(
+                getattr(self.hall.service.sso.oidc, endpoint), self.hall.public(self.certificate), request
+            )
         except ClientRefused as refused:
             reply = refused.reply
         return reply.status, msgspec.json.decode(reply.body)

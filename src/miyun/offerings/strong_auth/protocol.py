@@ -60,6 +60,7 @@ def _exchange(name: str, method: Literal["GET", "POST"] = "POST") -> ProtocolRou
         error,
         (FORM,) if method == "POST" and name != "userinfo" else (),
         whole=True,
+        mutual=True,
     )
 
 

@@ -24,13 +24,14 @@ from authlib.oidc.rpinitiated import EndSessionEndpoint
 
 from miyun.offerings.strong_auth.model import Account
 from miyun.offerings.strong_auth.sessions import new_token, stored
-from miyun.offerings.strong_auth.sso import jws
+from miyun.offerings.strong_auth.sso import connection, jws
 from miyun.offerings.strong_auth.sso.exchange import Answer, Exchange
 from miyun.offerings.strong_auth.sso.model import (
     ACCESS_LIFETIME,
     ACR,
     ID_TOKEN_LIFETIME,
     SCOPES,
+    SECRETS,
     Client,
     ClientAuth,
     ClientState,
@@ -140,6 +141,7 @@ class Server(AuthorizationServer):
         self.register_endpoint(_Introspection)
         self.register_endpoint(_EndSession)
         self.register_extension(_issuer_parameter)
+        self.register_client_auth_method(ClientAuth.TLS.value, self._by_certificate)
 
     def query_client(self, client_id: str) -> RegisteredClient | None:
         client = self.exchange.find_client(client_id)
@@ -147,9 +149,19 @@ class Server(AuthorizationServer):
             return None
         return RegisteredClient(client)
 
+    def _by_certificate(self, _: Any, request: OAuth2Request) -> RegisteredClient | None:
+        """Raises InvalidClientError."""
+        client = self.query_client(request.payload.client_id or "")
+        if client is None or client.client.auth is not ClientAuth.TLS:
+            return None
+        connection.authenticate(self.exchange.connection, client.client)
+        return client
+
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
-        self.exchange.issued = token
-        self.exchange.client = request.client.client
+        """Raises InvalidRequestError."""
+        client = request.client.client
+        self.exchange.thumbprint = connection.thumbprint_for(client, self.exchange.connection)
+        self.exchange.issued, self.exchange.client = token, client
 
     def create_oauth2_request(self, request: OAuth2Request) -> OAuth2Request:
         return request
@@ -226,7 +238,8 @@ class _RefreshGrant(RefreshTokenGrant):
             exchange.reused = True
             return None
         issued = IssuedToken(exchange, token)
-        return None if issued.is_expired() or issued.is_revoked() else issued
+        fits = connection.fits(token, exchange.connection)
+        return None if issued.is_expired() or issued.is_revoked() or not fits else issued
 
     def authenticate_user(self, refresh_token: IssuedToken) -> Account | None:
         return self.server.exchange.account
@@ -290,7 +303,7 @@ class _Revocation(RevocationEndpoint):
 
 
 class _Introspection(IntrospectionEndpoint):
-    CLIENT_AUTH_METHODS = [ClientAuth.BASIC.value, ClientAuth.POST.value]  # noqa: RUF012
+    CLIENT_AUTH_METHODS = [*(method.value for method in SECRETS), ClientAuth.TLS.value]  # noqa: RUF012
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> IssuedToken | None:
         token = self.server.exchange.token
@@ -311,6 +324,7 @@ class _Introspection(IntrospectionEndpoint):
             "iat": int(token.token.issued_at.timestamp()),
             "exp": int(token.token.expires_at.timestamp()),
             "acr": ACR,
+            **({"cnf": {"x5t#S256": token.token.thumbprint}} if token.token.thumbprint else {}),
             **person(exchange.account, "profile"),
         }
 
@@ -336,7 +350,7 @@ class _Bearer(BearerTokenValidator):
         token = self._exchange.token
         if token is None or token.kind is not TokenKind.ACCESS or token.id != stored(token_string):
             return None
-        return IssuedToken(self._exchange, token)
+        return IssuedToken(self._exchange, token) if connection.fits(token, self._exchange.connection) else None
 
 
 def protect(exchange: Exchange, request: OAuth2Request) -> Token:

@@ -14,6 +14,7 @@ from authlib.oauth2 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from miyun.offerings.strong_auth.model import Account, Session
+from miyun.offerings.strong_auth.sso.connection import Connection
 from miyun.offerings.strong_auth.sso.model import Client, Grant, SigningKey, Token
 
 
@@ -48,11 +49,13 @@ class Exchange:
     session: Session | None = None
     account: Account | None = None
     keys: list[SigningKey] = field(default_factory=list)  # that may have signed an id_token_hint
+    connection: Connection | None = None
     # decided
     code: str = ""
     claims: dict[str, Any] | None = None  # of the ID token that is to be signed
     issued: dict[str, Any] | None = None
     client: Client | None = None
+    thumbprint: str = ""
     revoke: bool = False
     reused: bool = False
 

@@ -20,16 +20,21 @@ Secret = Annotated[str, Meta(max_length=128)]
 
 
 class RegisterClient(Struct):
-    """`redirects` are compared octet by octet: redirect URIs, or the service addresses of a CAS client."""
+    """`redirects` are compared octet by octet: redirect URIs, or the service addresses of a CAS client. With
+    `tls_client_auth` (RFC 8705) exactly one name of the certificate is the client's: `tls_client_auth_field` is the
+    last part of the RFC's metadata name, `subject_dn` in the text of RFC 4514."""
 
     application: str
     name: Annotated[str, Meta(min_length=1, max_length=128)]
     redirects: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=32)]
     protocol: Literal["oidc", "cas"] = "oidc"
     logout_redirects: Urls = ()
-    auth: Literal["none", "client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    auth: Literal["none", "client_secret_basic", "client_secret_post", "tls_client_auth"] = "client_secret_basic"
     algorithm: Literal["ES256", "RS256", "SM2SM3"] = "ES256"
     backchannel: Annotated[str, Meta(max_length=2048)] = ""
+    tls_client_auth_field: Literal["", "subject_dn", "san_dns", "san_uri", "san_ip", "san_email"] = ""
+    tls_client_auth_value: Annotated[str, Meta(max_length=1024)] = ""
+    tls_client_certificate_bound_access_tokens: bool = False
 
 
 class ClientRef(Struct):
@@ -55,6 +60,9 @@ class ClientView(Struct):
     backchannel: str
     created_at: datetime
     issuer: str
+    tls_client_auth_field: str
+    tls_client_auth_value: str
+    tls_client_certificate_bound_access_tokens: bool
 
     @staticmethod
     def of(client: Client, issuer: str) -> ClientView:
@@ -71,6 +79,9 @@ class ClientView(Struct):
             backchannel=client.backchannel,
             created_at=client.created_at,
             issuer=issuer,
+            tls_client_auth_field=client.tls_field,
+            tls_client_auth_value=client.tls_value,
+            tls_client_certificate_bound_access_tokens=client.bound,
         )
 
 

@@ -34,6 +34,10 @@ class ClientAuth(StrEnum):
     NONE = "none"
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
+    TLS = "tls_client_auth"
+
+
+SECRETS: Final = (ClientAuth.BASIC, ClientAuth.POST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,10 @@ class Client:
     algorithm: str  # of its ID tokens
     backchannel: str  # where it is told that a session ended; empty: nowhere
     created_at: datetime
+    # RFC 8705: which name of its certificate is the client's, and whether its tokens are bound to the certificate
+    tls_field: str = ""
+    tls_value: str = ""
+    bound: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,7 @@ class Token:
     issued_at: datetime
     expires_at: datetime
     used_at: datetime | None = None  # a refresh token, exchanged for the next
+    thumbprint: str = ""  # x5t#S256 of the certificate that it is bound to
 
 
 @dataclass(frozen=True, slots=True)

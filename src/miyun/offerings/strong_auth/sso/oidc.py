@@ -13,10 +13,12 @@ from authlib.oauth2 import OAuth2Error
 from miyun.core.errors import NotFound
 from miyun.core.ids import new_id
 from miyun.core.operation import Call, Reply
+from miyun.offerings.strong_auth.certificates import Certificates
 from miyun.offerings.strong_auth.model import Session
 from miyun.offerings.strong_auth.sessions import Sessions, stored
 from miyun.offerings.strong_auth.sso import messages as m
 from miyun.offerings.strong_auth.sso.authlib_server import RegisteredClient, Server, final, person, protect
+from miyun.offerings.strong_auth.sso.connection import connection_of
 from miyun.offerings.strong_auth.sso.errors import ClientRefused, SignOnRefused
 from miyun.offerings.strong_auth.sso.exchange import Answer, Exchange, HttpRequest, readable
 from miyun.offerings.strong_auth.sso.keys import SigningKeys
@@ -58,7 +60,20 @@ class SentBack:
 
 
 class OpenIdProvider:
-    def __init__(self, *, store: SsoStore, keys: SigningKeys, sessions: Sessions, issuer: Callable[[str], str]) -> None:
+    """`mutual_url`: where clients are asked for certificates; empty: nowhere."""
+
+    def __init__(
+        self,
+        *,
+        store: SsoStore,
+        keys: SigningKeys,
+        sessions: Sessions,
+        certificates: Certificates,
+        issuer: Callable[[str], str],
+        mutual_url: str,
+    ) -> None:
+        self._certificates = certificates
+        self._mutual_url = mutual_url
         self._store = store
         self._keys = keys
         self._sessions = sessions
@@ -199,7 +214,7 @@ class OpenIdProvider:
         algorithms = sorted({key.algorithm for key in self._keys.published(tenant)})
         if not algorithms:
             raise NotFound("issuer", tenant, field="tenant")
-        secrets = [ClientAuth.BASIC.value, ClientAuth.POST.value]
+        methods = [method.value for method in ClientAuth if method is not ClientAuth.TLS or self._mutual_url]
         document = {
             "issuer": issuer,
             "authorization_endpoint": f"{issuer}/authorize",
@@ -218,9 +233,9 @@ class OpenIdProvider:
             "subject_types_supported": ["pairwise"],
             # RS256 is named always, as the specification asks: a client gets it by registering for it
             "id_token_signing_alg_values_supported": sorted({*algorithms, "RS256"}),
-            "token_endpoint_auth_methods_supported": [method.value for method in ClientAuth],
-            "revocation_endpoint_auth_methods_supported": [method.value for method in ClientAuth],
-            "introspection_endpoint_auth_methods_supported": secrets,
+            "token_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint_auth_methods_supported": [name for name in methods if name != ClientAuth.NONE],
             "code_challenge_methods_supported": ["S256"],
             "claims_supported": [
                 "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid",
@@ -234,6 +249,11 @@ class OpenIdProvider:
             "backchannel_logout_session_supported": True,
             "ui_locales_supported": ["zh-CN", "en"],
         }  # fmt: skip
+        if self._mutual_url:
+            there = f"{self._mutual_url}/oidc/{tenant}"
+            named = {"token": "token", "revocation": "revoke", "introspection": "introspect", "userinfo": "userinfo"}
+            document["tls_client_certificate_bound_access_tokens"] = True
+            document["mtls_endpoint_aliases"] = {f"{name}_endpoint": f"{there}/{at}" for name, at in named.items()}
         return Reply(json.dumps(document).encode(), _JSON, headers={"cache-control": "max-age=300"})
 
     def key_set(self, tenant: str, *, sm2: bool) -> Reply:
@@ -266,6 +286,10 @@ class OpenIdProvider:
         if exchange.grant is not None:
             exchange.session = self._store.session(exchange.tenant, exchange.grant.session)
             exchange.account = await self._sessions.alive(exchange.session, call.now)
+        named, granted = form.get("client_id", ""), exchange.grant.client if exchange.grant else ""
+        # at `userinfo` the token says whose it is, and nothing else that is sent
+        client = self._store.client(exchange.tenant, granted if endpoint == "userinfo" else named or granted)
+        exchange.connection = await connection_of(call, client, self._certificates)
         return exchange, http
 
     def _tokens(self, exchange: Exchange, body: dict[str, Any]) -> list[Token]:
@@ -284,6 +308,7 @@ class OpenIdProvider:
                     scope=body.get("scope", ""),
                     issued_at=exchange.now,
                     expires_at=min(until, ends),
+                    thumbprint=exchange.thumbprint,
                 )
             )
         return made
@@ -304,6 +329,8 @@ class OpenIdProvider:
             call.resource.update(client=grant.client, application=grant.application, grant=grant.id)
         if exchange.account is not None:
             call.detail["account"] = exchange.account.account
+        if exchange.connection is not None:
+            call.detail["certificate"] = f"{exchange.connection.certificate.serial:X}"
 
 
 def _unreadable(reason: str) -> ClientRefused:

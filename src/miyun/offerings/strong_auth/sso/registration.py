@@ -13,11 +13,15 @@ from miyun.core.operation import Call
 from miyun.core.ports import ApplicationDirectory
 from miyun.offerings.strong_auth.sessions import new_token, stored
 from miyun.offerings.strong_auth.sso import messages as m
+from miyun.offerings.strong_auth.sso.connection import check_name
 from miyun.offerings.strong_auth.sso.keys import SigningKeys
-from miyun.offerings.strong_auth.sso.model import Client, ClientAuth, ClientState, Protocol
+from miyun.offerings.strong_auth.sso.model import SECRETS, Client, ClientAuth, ClientState, Protocol
 from miyun.offerings.strong_auth.sso.store import SsoStore
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+_FIELD = "tls_client_auth_field"
 
 
 class Issuers(Interface):
@@ -25,9 +29,12 @@ class Issuers(Interface):
 
 
 class Registration:
+    """`mutual`: whether there is an address where clients can show certificates."""
+
     def __init__(
-        self, *, store: SsoStore, keys: SigningKeys, applications: ApplicationDirectory, issuers: Issuers
+        self, *, store: SsoStore, keys: SigningKeys, applications: ApplicationDirectory, issuers: Issuers, mutual: bool
     ) -> None:
+        self._mutual = mutual
         self._store = store
         self._keys = keys
         self._applications = applications
@@ -45,7 +52,8 @@ class Registration:
                 check_url(name, url)
         protocol = Protocol(request.protocol)
         auth = ClientAuth(request.auth) if protocol is Protocol.OIDC else ClientAuth.NONE
-        secret = new_token() if auth is not ClientAuth.NONE else None
+        self._check_certificate(request, protocol, auth)
+        secret = new_token() if auth in SECRETS else None
         client = Client(
             id=new_id("cli"),
             tenant=tenant,
@@ -60,6 +68,9 @@ class Registration:
             algorithm=request.algorithm,
             backchannel=request.backchannel,
             created_at=call.now,
+            tls_field=request.tls_client_auth_field,
+            tls_value=_name_of(request),
+            bound=request.tls_client_certificate_bound_access_tokens,
         )
         if protocol is Protocol.OIDC:
             await self._keys.ensure(tenant, client.algorithm)
@@ -90,11 +101,25 @@ class Registration:
     async def renew_secret(self, call: Call, request: m.ClientRef) -> m.ClientRegistered:
         """The old one is worth nothing from now on."""
         client = self._client(call, request.client)
-        if client.auth is ClientAuth.NONE:
+        if client.auth not in SECRETS:
             raise FailedPrecondition(state=client.auth, field="client")
         secret = new_token()
         self._store.change_client(client.tenant, client.id, secret=stored(secret))
         return m.ClientRegistered(client=self._view(client), secret=secret)
+
+    def _check_certificate(self, request: m.RegisterClient, protocol: Protocol, auth: ClientAuth) -> None:
+        """Raises InvalidArgument."""
+        wanted = auth is ClientAuth.TLS
+        if wanted is not bool(request.tls_client_auth_field) or wanted is not bool(request.tls_client_auth_value):
+            text = Text("须且仅须与 tls_client_auth 同时给出", "goes with tls_client_auth, and only with it")
+            raise InvalidArgument("tls_client_auth_value" if request.tls_client_auth_field else _FIELD, text)
+        bound = request.tls_client_certificate_bound_access_tokens
+        if bound and protocol is not Protocol.OIDC:
+            text = Text("仅用于 oidc", "is for oidc only")
+            raise InvalidArgument("tls_client_certificate_bound_access_tokens", text)
+        if (wanted or bound) and not self._mutual:
+            text = Text("本平台未开启双向 TLS 地址", "this platform has no address for mutual TLS")
+            raise InvalidArgument("auth" if wanted else "tls_client_certificate_bound_access_tokens", text)
 
     def _client(self, call: Call, client_id: str) -> Client:
         call.resource["client"] = client_id
@@ -112,6 +137,12 @@ class Registration:
 
     def _view(self, client: Client) -> m.ClientView:
         return m.ClientView.of(client, self._issuers.of(client.tenant))
+
+
+def _name_of(request: m.RegisterClient) -> str:
+    """Raises InvalidArgument."""
+    value = request.tls_client_auth_value
+    return check_name(request.tls_client_auth_field, value) if request.tls_client_auth_field else value
 
 
 def check_url(field: str, url: str) -> None:

@@ -63,8 +63,17 @@ class SingleSignOn:
         self._url = url.rstrip("/")
         self._challenges = Challenges(machine, "MIYUN-LOGIN-2")
         self.keys = SigningKeys(store=store, keys=keys, clock=clock)
-        self.clients = Registration(store=store, keys=self.keys, applications=applications, issuers=self)
-        self.oidc = OpenIdProvider(store=store, keys=self.keys, sessions=sessions, issuer=self.of)
+        self.clients = Registration(
+            store=store, keys=self.keys, applications=applications, issuers=self, mutual=bool(mutual_url)
+        )
+        self.oidc = OpenIdProvider(
+            store=store,
+            keys=self.keys,
+            sessions=sessions,
+            certificates=certificates,
+            issuer=self.of,
+            mutual_url=mutual_url.rstrip("/"),
+        )
         self.notices = Notices(store=store, keys=self.keys, issuer=self.of, fetch=fetch, clock=clock)
         self.cas = CasServer(store=store, sessions=sessions)
 

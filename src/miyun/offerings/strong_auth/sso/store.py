@@ -42,6 +42,9 @@ CLIENT = Table(
     Column("algorithm", String(16), nullable=False),
     Column("backchannel", String(2048), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("tls_field", String(16), nullable=False),
+    Column("tls_value", String(1024), nullable=False),
+    Column("bound", Boolean, nullable=False),
     Index("ix_strong_auth_client_tenant_id", "tenant", "id"),
 )
 
@@ -81,6 +84,7 @@ TOKEN = Table(
     Column("issued_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
+    Column("thumbprint", String(64), nullable=False),
     Index("ix_strong_auth_token_expires_at", "expires_at"),
 )
 

@@ -907,6 +907,9 @@ def upgrade() -> None:
         sa.Column("algorithm", sa.String(length=16), nullable=False),
         sa.Column("backchannel", sa.String(length=2048), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("tls_field", sa.String(length=16), nullable=False),
+        sa.Column("tls_value", sa.String(length=1024), nullable=False),
+        sa.Column("bound", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_client")),
     )
     op.create_index("ix_strong_auth_client_tenant_id", "strong_auth_client", ["tenant", "id"], unique=False)
@@ -1000,6 +1003,7 @@ def upgrade() -> None:
         sa.Column("issued_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.Column("used_at", UtcDateTime(), nullable=True),
+        sa.Column("thumbprint", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_token")),
     )
     op.create_index("ix_strong_auth_token_expires_at", "strong_auth_token", ["expires_at"], unique=False)
