@@ -300,8 +300,15 @@ def _check(spec: ContractSpec) -> None:
     offerings = [line.offering for line in spec.entitlements]
     if not offerings:
         raise InvalidArgument("entitlements", Text("合同未列出任何服务。", "the contract lists no service."))
-    if len(set(offerings)) != len(offerings):
-        raise InvalidArgument("entitlements", Text("同一服务列出两次。", "a service is listed twice."))
+    if twice := sorted({slug for slug in offerings if offerings.count(slug) > 1}):
+        listed = ", ".join(twice)
+        raise InvalidArgument(
+            "entitlements",
+            Text(
+                f"价格明细有两行都是 {listed}；请在附件中更明确地写出服务名称。",
+                f"two rows of the price list are {listed}; name the services there more exactly.",
+            ),
+        )
     if any(line.quantity < 1 for line in spec.entitlements):
         raise InvalidArgument("quantity", Text("数量须为正整数。", "a quantity is a positive whole number."))
     for name, term in (("term", spec.term), ("effective", spec.effective)):

@@ -21,7 +21,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "timestamp": ("时间戳", "可信时间", "timestamp", "time-stamp", "time stamp"),
     "onboarding": ("应用接入", "接入密码云", "系统接入", "接入服务", "密码应用集成", "onboarding"),
     "kms": ("密钥管理", "kms", "key management"),
-    "certificate": ("数字证书", "设备证书", "证书服务", "证书管理", "digital certificate"),
+    "certificate": ("数字证书", "设备证书", "证书", "digital certificate"),
     "ssl_certificate": (
         "ssl证书",
         "ssl 证书",

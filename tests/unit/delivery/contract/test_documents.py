@@ -276,3 +276,11 @@ def test_an_annex_in_a_file_of_its_own_completes_the_contract(tmp_path: Path) ->
     assert all(line.quantity is None and line.amount is None for line in alone.contract.services)
     assert any("annex" in finding.kind or "services" in finding.kind for finding in alone.findings)
     assert to_json(check(body, [annex]))["contract"] == to_json(check(EXAMPLE))["contract"]
+
+
+def test_the_examples_are_read_without_an_error_and_each_row_is_a_service_of_its_own() -> None:
+    for file in sorted(EXAMPLE.parent.glob("*.txt")):
+        result = check(file)
+        assert result.exit_code == 0, file
+        offerings = [service["offering"] for service in to_json(result)["contract"]["services"]]
+        assert None not in offerings and len(set(offerings)) == len(offerings), file
