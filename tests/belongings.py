@@ -408,6 +408,10 @@ class Belongings:
                 self.client(Role.TENANT_SYSTEM).call("delivery.dossier.build", contract=values["contract"])
                 listed = self.client(Role.TENANT_SYSTEM).call("delivery.dossier.list")["items"]
                 return {"path": listed[0]["files"][0]["path"]}
+            case "certificate.application.batch.apply":
+                return {"rows": [{"csr": Holder(f"某人{secrets.token_hex(3)}").csr()}]}
+            case "certificate.application.batch.review":
+                return {"approve": 1, "reject": []}
             case "certificate.application.deliver":
                 return {"certificate": self._delivered}
             case "certificate.outside.create":
@@ -602,7 +606,15 @@ def certified_abroad(owner: Belongings) -> tuple[str, str, str]:
     return str(known["outside"]), csr.public_bytes(serialization.Encoding.PEM).decode(), made[1]
 
 
+def batch(owner: Belongings, operation_id: str) -> str:
+    """Of applications, by the tenant's application; a person decides on it."""
+    rows = [{"csr": Holder(f"某人{secrets.token_hex(3)}").csr()}]
+    made = owner.client(Role.APPLICATION).call("certificate.application.batch.apply", template="person", rows=rows)
+    return str(made["batch"]["batch"])
+
+
 FACTORIES: Mapping[str, Callable[[Belongings, str], str]] = {
+    "batch": batch,
     "usbkey": usbkey,
     "approval": usbkey_approval,
     "person": Belongings.person,

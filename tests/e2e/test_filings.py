@@ -154,3 +154,52 @@ def test_an_ending_certificate_is_renewed_and_a_ca_outside_answers(
         visit.page.click("a[href$='/file/chain']")
     assert len(load_certificates(sent.value.path().read_text())) == 2
     visit.is_quiet()
+
+
+def test_a_table_of_people_is_handed_in_and_reviewed_row_by_row(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+    tmp_path: Path,
+) -> None:
+    tenant = platform.activate(spec(code("b")))
+    applicant = platform.person(Role.TENANT_SYSTEM, tenant)
+    reviewer = platform.person(Role.TENANT_SECURITY, tenant)
+    holders = [Holder(f"某人{number}{secrets.token_hex(2)}") for number in range(4)]
+    table = tmp_path / "名册.csv"
+    lines = ["编号,证书请求", *(f'{n},"{holder.csr()}"' for n, holder in enumerate(holders, 1)), "5,AAAA"]
+    table.write_bytes("\r\n".join(lines).encode("gb18030"))
+
+    visit.context.clear_cookies()
+    visit.sign_in(applicant.login, applicant.password)
+    assert visit.go("/console/filing-batches") == 200
+    assert "尚无批次" in visit.page.inner_text("main")
+    shoot(visit, "filing-batches-empty")
+    visit.page.select_option("#template", "person")
+    visit.page.set_input_files("#table", table)
+    visit.page.fill("#note", "新入职人员")
+    visit.page.click("form[enctype] button")
+    visit.page.wait_for_load_state()
+    text = visit.page.inner_text("main")
+    assert "未能办理的行" in text and holders[3].name in text and "待审核" in text
+    visit.go("/console/filing-batches")
+    visit.page.click("tbody a")
+    visit.page.wait_for_load_state()
+    batch = visit.path
+    assert visit.page.locator("input[type=checkbox]").count() == 0, "the applicant decides nothing"
+
+    visit.context.clear_cookies()
+    visit.sign_in(reviewer.login, reviewer.password)
+    visit.go(batch)
+    shoot(visit, "filing-batch-review")
+    visit.page.locator("tr", has_text=holders[1].name).locator("input[type=checkbox]").check()
+    visit.page.fill("#reason", "已离职")
+    visit.page.fill("#note", "核对名册")
+    visit.page.get_by_role("button", name="审核并签发").click()
+    visit.page.wait_for_load_state()
+    text = visit.page.inner_text("main")
+    assert text.count("已签发") >= 3 and "已离职" in text and "已办结" in text
+    shoot(visit, "filing-batch-done")
+    with visit.page.expect_download() as made:
+        visit.page.click("a[href$='results/csv']")
+    results = made.value.path().read_text("utf-8-sig")
+    assert holders[0].name in results and results.count("已离职") == 1

@@ -144,7 +144,37 @@ class _Audit(_Group):
         return self._client.call('audit.records', operation=operation, instance=instance, limit=limit, cursor=cursor, charge_to=charge_to)
 
 
+class _CertificateApplicationBatch(_Group):
+    def apply(self, *, template: str, rows: Sequence[Any] | None = None, table: str | None = None, days: int | None = None, pair: str | None = None, note: str | None = None, outside: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Apply for many certificates at once. 批量申请证书。"""
+        return self._client.call('certificate.application.batch.apply', template=template, rows=rows, table=table, days=days, pair=pair, note=note, outside=outside, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def get(self, *, batch: str, charge_to: str | None = None) -> Any:
+        """Look at a batch of applications. 查看申请批次。"""
+        return self._client.call('certificate.application.batch.get', batch=batch, charge_to=charge_to)
+
+    def list(self, *, mine: bool | None = None, waiting: bool | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+        """Find batches of applications. 查找申请批次。"""
+        return self._client.call('certificate.application.batch.list', mine=mine, waiting=waiting, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
+
+    def results(self, *, batch: str, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Download what became of a batch, with its certificates. 下载一批申请的结果与证书。"""
+        return self._client.call('certificate.application.batch.results', batch=batch, format=format, charge_to=charge_to)
+
+    def review(self, *, batch: str, approve: int, reject: Sequence[Any] | None = None, note: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Review a batch of applications. 审核一批申请。"""
+        return self._client.call('certificate.application.batch.review', batch=batch, approve=approve, reject=reject, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
+
+    def withdraw(self, *, batch: str, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+        """Withdraw what is undecided of a batch. 撤回一批申请中未办结的。"""
+        return self._client.call('certificate.application.batch.withdraw', batch=batch, charge_to=charge_to, idempotency_key=idempotency_key)
+
+
 class _CertificateApplication(_Group):
+    @property
+    def batch(self) -> _CertificateApplicationBatch:
+        return _CertificateApplicationBatch(self._client)
+
     def apply(self, *, template: str, csr: str, subject: Mapping[str, Any] | None = None, names: Sequence[Any] | None = None, days: int | None = None, pair: str | None = None, encryption_public_key: bytes | str | None = None, on_behalf_of: str | None = None, note: str | None = None, outside: str | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Apply for a certificate. 申请证书。"""
         return self._client.call('certificate.application.apply', template=template, csr=csr, subject=subject, names=names, days=days, pair=pair, encryption_public_key=encryption_public_key, on_behalf_of=on_behalf_of, note=note, outside=outside, charge_to=charge_to, idempotency_key=idempotency_key)
@@ -157,9 +187,9 @@ class _CertificateApplication(_Group):
         """Hand in what a CA outside issued. 交回外部机构签发的证书。"""
         return self._client.call('certificate.application.deliver', application=application, certificate=certificate, encryption_certificate=encryption_certificate, enveloped_key=enveloped_key, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def export(self, *, format: str | None = None, state: str | None = None, batch: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
         """Export applications. 导出申请清单。"""
-        return self._client.call('certificate.application.export', format=format, state=state, batch=batch, charge_to=charge_to)
+        return self._client.call('certificate.application.export', format=format, state=state, charge_to=charge_to)
 
     def file(self, *, application: str, format: str | None = None, charge_to: str | None = None) -> Any:
         """Download certificates, chain or the enveloped encryption key. 下载证书、证书链或加密密钥信封。"""
@@ -1684,8 +1714,14 @@ OPERATIONS: Mapping[str, Operation] = {
     'audit.records': Operation('audit.records', 'GET', '/audit/records', (), ('operation', 'instance', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.application.apply': Operation('certificate.application.apply', 'POST', '/certificates/applications', (), (), 'json', 'json', 'application/json', True),
     'certificate.application.approve': Operation('certificate.application.approve', 'POST', '/certificates/applications/{application}/approve', ('application',), (), 'json', 'json', 'application/json', True),
+    'certificate.application.batch.apply': Operation('certificate.application.batch.apply', 'POST', '/certificates/application-batches', (), (), 'json', 'json', 'application/json', True),
+    'certificate.application.batch.get': Operation('certificate.application.batch.get', 'GET', '/certificates/application-batches/{batch}', ('batch',), (), 'json', 'json', 'application/json', False),
+    'certificate.application.batch.list': Operation('certificate.application.batch.list', 'GET', '/certificates/application-batches', (), ('mine', 'waiting', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.application.batch.results': Operation('certificate.application.batch.results', 'GET', '/certificates/application-batches/{batch}/results', ('batch',), ('format',), 'json', 'stream', 'application/json', False),
+    'certificate.application.batch.review': Operation('certificate.application.batch.review', 'POST', '/certificates/application-batches/{batch}/review', ('batch',), (), 'json', 'json', 'application/json', True),
+    'certificate.application.batch.withdraw': Operation('certificate.application.batch.withdraw', 'POST', '/certificates/application-batches/{batch}/withdraw', ('batch',), (), 'json', 'json', 'application/json', True),
     'certificate.application.deliver': Operation('certificate.application.deliver', 'POST', '/certificates/applications/{application}/deliver', ('application',), (), 'json', 'json', 'application/json', True),
-    'certificate.application.export': Operation('certificate.application.export', 'GET', '/certificates/applications/export', (), ('format', 'state', 'batch'), 'json', 'stream', 'application/json', False),
+    'certificate.application.export': Operation('certificate.application.export', 'GET', '/certificates/applications/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
     'certificate.application.file': Operation('certificate.application.file', 'GET', '/certificates/applications/{application}/file', ('application',), ('format',), 'json', 'raw', 'application/json', False),
     'certificate.application.get': Operation('certificate.application.get', 'GET', '/certificates/applications/{application}', ('application',), (), 'json', 'json', 'application/json', False),
     'certificate.application.list': Operation('certificate.application.list', 'GET', '/certificates/applications', (), ('text', 'state', 'template', 'batch', 'mine', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),

@@ -2,6 +2,7 @@
 
 from miyun.core.catalogue import Offering, Plan
 from miyun.core.i18n import Text
+from miyun.offerings.certificate.applications.batches.operations import OPERATIONS as APPLICATION_BATCH_OPERATIONS
 from miyun.offerings.certificate.applications.operations import OPERATIONS as APPLICATION_OPERATIONS
 from miyun.offerings.certificate.derived.operations import OPERATIONS as TEMPLATE_OPERATIONS
 from miyun.offerings.certificate.evidence import evidence
@@ -36,6 +37,7 @@ OFFERING = Offering(
         *OPERATIONS,
         *TEMPLATE_OPERATIONS,
         *APPLICATION_OPERATIONS,
+        *APPLICATION_BATCH_OPERATIONS,
         *RECOVERY_OPERATIONS,
         *OUTSIDE_OPERATIONS,
         *EXPIRY_OPERATIONS,

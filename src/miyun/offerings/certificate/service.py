@@ -11,6 +11,7 @@ from miyun.core.errors import NotFound
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call, Download, Empty, Reply
 from miyun.hsm.port import Machine
+from miyun.offerings.certificate.applications.batches.store import BatchStore
 from miyun.offerings.certificate.applications.requests import read_request
 from miyun.offerings.certificate.applications.service import Applications
 from miyun.offerings.certificate.applications.store import ApplicationStore
@@ -127,6 +128,7 @@ class CertificateService:
         )
         self.applications = Applications(
             store=filed,
+            batches=BatchStore(store.database),
             outside=outside,
             authorities=self.authorities,
             issuance=self.issuance,

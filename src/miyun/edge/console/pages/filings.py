@@ -76,13 +76,13 @@ async def filings(page: Page) -> Answer:
     state = page.query.get("state", "")
     wanted = {"state": state} if state in _STATES else {}
     listed = await page.run("certificate.application.list", **wanted, **cursor_of(page))
-    templates = await _templates(page)
+    templates = await templates_of(page)
     rows = [
         Row(
             (
                 item.subject,
                 t(*_KINDS[item.kind]),
-                _template_name(page, templates, item.template),
+                template_name(page, templates, item.template),
                 t(*_STATES[item.state][:2]),
                 shown(item.applied_at),
             ),
@@ -142,12 +142,11 @@ async def filing(page: Page, filing: str) -> Answer:
     item = await page.run("certificate.application.get", application=filing)
     t = page.text
     known = {name: getattr(item, name) for name in _FACTS}
-    people = await page.offered("account.person.list")
-    named = {person.person: person.name for person in people.items} if people is not None else {}
+    named = await named_people(page)
     known |= {name: named.get(known[name], known[name]) for name in ("applicant", "reviewer")}
     facts = [
         (t("类型", "Kind"), t(*_KINDS[item.kind])),
-        (t("模板", "Template"), _template_name(page, await _templates(page), item.template)),
+        (t("模板", "Template"), template_name(page, await templates_of(page), item.template)),
         (t("证书", "Certificates"), t(*_PAIRS[item.pair])),
         (t("请求格式", "Form of the request"), "CFCA" if item.cfca else "PKCS#10 (GM/T 0092)"),
         *((t(*_FACTS[name]), shown(value)) for name, value in known.items() if value not in (None, "", [])),
@@ -200,14 +199,14 @@ async def decide(page: Page, filing: str, verb: str) -> Answer:
 
 async def filing_file(page: Page, filing: str, form: str) -> Answer:
     reply = await page.run("certificate.application.file", application=filing, format=form)
-    return _sent(reply.body, reply.content_type, reply.headers)
+    return sent(reply.body, reply.content_type, reply.headers)
 
 
 async def export(page: Page, listing: str) -> Answer:
     if listing not in _EXPORTS:
         raise NotFound("page", listing)
     made = await page.run(_EXPORTS[listing], format="csv")
-    return _sent(b"".join([chunk async for chunk in made.chunks]), made.content_type, made.headers)
+    return sent(b"".join([chunk async for chunk in made.chunks]), made.content_type, made.headers)
 
 
 # recovery
@@ -265,10 +264,21 @@ async def recovery_verb(page: Page, recovery: str, verb: str) -> Answer:
         case "collect":
             given = await page.run("certificate.recovery.collect", recovery=recovery)
             name = {"Content-Disposition": f'attachment; filename="{recovery}.key.der"'}
-            return _sent(given.enveloped_key, "application/octet-stream", name)
+            return sent(given.enveloped_key, "application/octet-stream", name)
         case _:
             raise NotFound("page", verb)
     return page.go(_RECOVERIES)
+
+
+async def named_people(page: Page) -> dict[str, str]:
+    """Names by person, where the reader may know them."""
+    people = await page.offered("account.person.list")
+    return {person.person: person.name for person in people.items} if people is not None else {}
+
+
+def states_of(page: Page) -> dict[str, tuple[str, str]]:
+    """What applications' states are called, with the look of each."""
+    return {name: (page.text(zh, en), tag) for name, (zh, en, tag) in _STATES.items()}
 
 
 async def _expiring(page: Page) -> list[Any]:
@@ -281,15 +291,15 @@ async def _outside(page: Page) -> list[Any]:
     return listed.items if listed is not None else []
 
 
-async def _templates(page: Page) -> list[Any]:
+async def templates_of(page: Page) -> list[Any]:
     listed = await page.offered("certificate.template.list")
     return listed.items if listed is not None else []
 
 
-def _template_name(page: Page, templates: list[Any], slug: str) -> str:
+def template_name(page: Page, templates: list[Any], slug: str) -> str:
     found = next((item for item in templates if item.template == slug), None)
     return page.text(found.name_zh, found.name_en) if found else slug
 
 
-def _sent(body: bytes, content_type: str, headers: Any) -> Response[bytes]:
+def sent(body: bytes, content_type: str, headers: Any) -> Response[bytes]:
     return Response(body, media_type=content_type, headers={**HEADERS, **headers})

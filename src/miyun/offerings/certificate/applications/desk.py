@@ -166,7 +166,7 @@ class Desk:
             spki=spki,
             key=key_digest(spki),
             pair=Pair.NONE,
-            applicant=_caller(call),
+            applicant=caller(call),
             applicant_role=call.principal.role,
             applied_at=call.now,
             expires_at=call.now + LIFETIME,
@@ -188,7 +188,7 @@ class Desk:
     async def withdraw(self, call: Call, request: m.ApplicationRequest) -> m.ApplicationView:
         """By whoever applied."""
         item = await self.own(call, request.application)
-        if item.applicant != _caller(call):
+        if item.applicant != caller(call):
             raise NotFound("application", request.application)
         return await self._move(call, item, State.WITHDRAWN)
 
@@ -318,7 +318,7 @@ class Desk:
         return view(item)
 
 
-def _caller(call: Call) -> str:
+def caller(call: Call) -> str:
     return call.application or call.principal.id
 
 

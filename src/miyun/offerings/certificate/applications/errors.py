@@ -50,6 +50,19 @@ class SecondPersonNeeded(PermissionDenied):
         super().__init__(field="application", permission="certificate.application.approve")
 
 
+class BatchChanged(Conflict):
+    remedy = Text("请刷新后重新逐行核对再审核。", "Refresh, look at the rows again, then decide.")
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(
+            Text(
+                f"将通过 {waiting} 行，与所报行数不符",
+                f"it would approve {waiting} rows, not as many as were said",
+            ),
+            field="approve",
+        )
+
+
 class NotRenewable(FailedPrecondition):
     text = Text("该证书现在不可更新：{reason_zh}。", "The certificate cannot be renewed now: {reason_en}.")
     remedy = Text(

@@ -35,7 +35,7 @@ _KINDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Issued:
+class Issued:
     """`key` is the digest of the encryption key; `enveloped` what a CA outside sent of it."""
 
     serial: int
@@ -72,18 +72,22 @@ class Files:
             return _file(text.encode(), "application/x-pem-file", f"{item.id}.csr")
         if item.state is not State.ISSUED:
             raise ApplicationStateConflict(item.state)
-        issued = await (self._outside_files(item) if item.outside else self._own_files(item))
+        issued = await self.issued(item)
         if request.format == "enveloped_key":
             return await self._enveloped(item, issued)
         content_type, ending = _KINDS[request.format]
         return _file(_body(request.format, issued), content_type, f"{serial_text(issued.serial)}.{ending}")
 
-    async def _own_files(self, item: Application) -> _Issued:
+    async def issued(self, item: Application) -> Issued:
+        """Of an application in this state."""
+        return await (self._outside_files(item) if item.outside else self._own_files(item))
+
+    async def _own_files(self, item: Application) -> Issued:
         found = await asyncio.to_thread(self._store.certificates_of, item)
         if not found:
             raise NotFound("certificate", item.id, field="application")
         twin = found[1] if len(found) > 1 else None
-        return _Issued(
+        return Issued(
             found[0].serial,
             found[0].der or b"",
             twin.der if twin else None,
@@ -91,32 +95,33 @@ class Files:
             key=twin.key if twin else "",
         )
 
-    async def _outside_files(self, item: Application) -> _Issued:
+    async def _outside_files(self, item: Application) -> Issued:
         found = await asyncio.to_thread(self._outside.delivery, item.tenant, item.id)
         if found is None:
             raise NotFound("certificate", item.id, field="application")
         serial = parse_certificate(found.certificate).serial
-        return _Issued(serial, found.certificate, found.encryption, found.chain, enveloped=found.enveloped_key)
+        return Issued(serial, found.certificate, found.encryption, found.chain, enveloped=found.enveloped_key)
 
-    async def _enveloped(self, item: Application, issued: _Issued) -> Reply:
-        """To the signing key; for CFCA's form of request to its temporary key, as CFCA answers."""
-        point = temporary_point(item)
-        if issued.enveloped is not None:  # by a CA outside, as it gave it
-            answer = issued.enveloped
-        else:
-            kept = await self._centre.kept(item.tenant, issued.key) if item.pair is Pair.ESCROW else None
-            if kept is None:
-                raise NotFound("enveloped key", item.id, field="format")
-            if point is None:
-                answer = await self._centre.envelope(kept, item.spki)
-            else:
-                answer = encode_cfca_key(await self._centre.envelope(kept, sm2_spki(point), EnvelopeForm.CFCA))
-        if point is not None:
+    async def _enveloped(self, item: Application, issued: Issued) -> Reply:
+        answer = await self.envelope(item, issued)
+        if temporary_point(item) is not None:
             return _file(answer, "text/plain; charset=us-ascii", f"{item.id}.key.txt")
         return _file(answer, "application/octet-stream", f"{item.id}.key.der")
 
+    async def envelope(self, item: Application, issued: Issued) -> bytes:
+        """To the signing key; for CFCA's form of request to its temporary key, as CFCA answers."""
+        if issued.enveloped is not None:  # by a CA outside, as it gave it
+            return issued.enveloped
+        kept = await self._centre.kept(item.tenant, issued.key) if item.pair is Pair.ESCROW else None
+        if kept is None:
+            raise NotFound("enveloped key", item.id, field="format")
+        point = temporary_point(item)
+        if point is None:
+            return await self._centre.envelope(kept, item.spki)
+        return encode_cfca_key(await self._centre.envelope(kept, sm2_spki(point), EnvelopeForm.CFCA))
 
-def _body(form: str, issued: _Issued) -> bytes:
+
+def _body(form: str, issued: Issued) -> bytes:
     der = issued.certificate
     if form.startswith("encryption"):
         if issued.encryption is None:

@@ -90,7 +90,6 @@ class ListRequest(Struct, frozen=True):
 class ExportRequest(Struct, frozen=True):
     format: Format = "csv"
     state: Literal["", "pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired"] = ""
-    batch: Annotated[str, msgspec.Meta(max_length=40)] = ""
 
 
 class ApplicationView(Struct, frozen=True):

@@ -12,6 +12,8 @@ from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call, Download
 from miyun.offerings.certificate.applications import messages as m
+from miyun.offerings.certificate.applications.batches.service import Batches
+from miyun.offerings.certificate.applications.batches.store import BatchStore
 from miyun.offerings.certificate.applications.desk import Desk, view
 from miyun.offerings.certificate.applications.files import Files
 from miyun.offerings.certificate.applications.fulfilment import Fulfilment
@@ -44,12 +46,14 @@ _COLUMNS: Final[tuple[listing.Column[m.ApplicationView], ...]] = (
 
 
 class Applications:
-    """`desk` takes and decides, `files` hands out, `fulfilment` issues what was approved. `pairs`: for other rooms."""
+    """`desk` takes and decides, `files` hands out, `fulfilment` issues what was approved. `batches` are many at once,
+    `pairs` what other rooms apply for."""
 
     def __init__(
         self,
         *,
         store: ApplicationStore,
+        batches: BatchStore,
         outside: OutsideStore,
         authorities: Authorities,
         issuance: Issuance,
@@ -79,6 +83,15 @@ class Applications:
             fulfilment=self.fulfilment,
         )
         self.files = Files(desk=self.desk, store=store, outside=outside, authorities=authorities, centre=centre)
+
+        self.batches = Batches(
+            store=batches,
+            applications=store,
+            desk=self.desk,
+            files=self.files,
+            issuance=issuance,
+            fulfilment=self.fulfilment,
+        )
 
     async def register(self, tenant: str, start: datetime, end: datetime) -> bytes:
         """What was decided in a period, as CSV."""
@@ -110,9 +123,7 @@ class Applications:
 
     async def export(self, call: Call, request: m.ExportRequest) -> Download:
         async def pages(cursor: str | None) -> listing.Page[m.ApplicationView]:
-            page = await self.page(
-                call, m.ListRequest(state=request.state, batch=request.batch, limit=500, cursor=cursor)
-            )
+            page = await self.page(call, m.ListRequest(state=request.state, limit=500, cursor=cursor))
             return listing.Page(page.items, page.next_cursor)
 
         return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="applications")

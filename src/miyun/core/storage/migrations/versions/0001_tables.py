@@ -64,6 +64,29 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "certificate_application_batch",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("template", sa.String(length=32), nullable=False),
+        sa.Column("applicant", sa.String(length=64), nullable=False),
+        sa.Column("applicant_role", sa.String(length=32), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.Column("applied_at", UtcDateTime(), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.Column("reviewer", sa.String(length=64), nullable=True),
+        sa.Column("reviewed_at", UtcDateTime(), nullable=True),
+        sa.Column("review_note", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_application_batch")),
+    )
+    op.create_index(
+        "ix_certificate_application_batch_tenant_applied_at",
+        "certificate_application_batch",
+        ["tenant", "applied_at", "id"],
+        unique=False,
+    )
+    op.create_table(
         "certificate_authority",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("family", sa.String(length=16), nullable=False),
