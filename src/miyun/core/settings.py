@@ -162,6 +162,9 @@ _RESERVED = frozenset(
         "MIYUN_SECRET_KEY",
         "MIYUN_SESSION",
         "MIYUN_TENANT",
+        "MIYUN_AGENT",
+        "MIYUN_SKF_LIBRARY",
+        "MIYUN_KEY_NAME",
     }
 )
 
@@ -191,6 +194,7 @@ def load(home: Path | str | None = None, environ: Mapping[str, str] | None = Non
     except msgspec.ValidationError as error:
         raise InvalidSettings(file.name + " / environment", to_error(error).message) from error
     _check_server(settings)
+    _check_database(settings.dsn)
     _check_time(settings.time)
     _check_login(settings.login)
     _check_outbound(settings.outbound)
@@ -232,6 +236,16 @@ def _check_server(settings: Settings) -> None:
     if settings.mutual_url and (mutual.scheme, mutual.hostname) != ("https", host.hostname):
         reason = Text(f"应为 https://{host.hostname}:端口", f"it should be https://{host.hostname}:port")
         raise InvalidSettings("server.mutual_public_url", reason)
+
+
+def _check_database(dsn: str) -> None:
+    """Raises InvalidSettings, which does not repeat the DSN: a password may be in it."""
+    if not dsn.startswith(("sqlite://", "postgresql://", "postgresql+psycopg://")):
+        reason = Text(
+            "应为 postgresql://用户@主机:端口/数据库，或留空使用内置的 SQLite",
+            "it should be postgresql://user@host:port/database, or empty for the SQLite that comes with it",
+        )
+        raise InvalidSettings("database.dsn", reason)
 
 
 def _check_time(time: TimeSettings) -> None:

@@ -21,7 +21,7 @@ def require_provider() -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """Safe to repeat. Raises InvalidSettings, SchemaNewer, StorageFull."""
+    """Safe to repeat. Raises InvalidSettings, DatabaseAbsent, SchemaNewer, StorageFull."""
     require_provider()
     core_settings.prepare(settings)
     database = Database(settings.dsn)

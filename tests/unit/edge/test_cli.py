@@ -127,6 +127,16 @@ def test_contract_check_needs_no_platform_and_its_exit_code_is_the_verdict(tmp_p
     assert miyun("contract", "check", str(tmp_path / "none.txt")).returncode == 2
 
 
+def test_what_is_no_contract_is_told_apart_from_a_contract_with_errors(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("# A program\n\nRun make.\n", "utf-8")
+    for command in (("contract", "check", str(readme), "--json"), ("contract", "import", str(readme), "--yes")):
+        done = miyun(*command, LANG="en_US.UTF-8", LC_ALL="en_US.UTF-8", MIYUN_HOME=str(tmp_path / "home"))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "not a service contract" in done.stderr and "README.md" in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
 def test_contract_import_does_not_accept_findings_by_itself(tmp_path: Path) -> None:
     bad = tmp_path / "bad.txt"
     bad.write_text(CONTRACT.replace("壹仟元整", "贰仟元整"), "utf-8")
@@ -277,10 +287,18 @@ def test_platform_errors_of_local_commands_have_exit_codes_too() -> None:
 
 
 def test_a_database_that_is_not_there_is_named_with_the_setting(tmp_path: Path) -> None:
-    dsn = "postgresql+psycopg://nobody@127.0.0.1:1/miyun"
+    dsn = "postgresql+psycopg://nobody:hush@127.0.0.1:1/miyun"
     run = miyun("--lang", "en", "serve", MIYUN_HOME=str(tmp_path / "home"), MIYUN_DATABASE__DSN=dsn)
     assert run.returncode == Exit.UNAVAILABLE
-    assert "database cannot be reached" in run.stderr and "database.dsn" in run.stderr
+    assert "127.0.0.1:1/miyun" in run.stderr and "refused" in run.stderr and "database.dsn" in run.stderr
+    assert "hush" not in run.stderr
+
+
+def test_a_database_of_a_kind_that_is_not_served_is_refused_without_repeating_its_password(tmp_path: Path) -> None:
+    dsn = "mysql://nobody:hush@127.0.0.1/miyun"
+    run = miyun("--lang", "en", "serve", MIYUN_HOME=str(tmp_path / "home"), MIYUN_DATABASE__DSN=dsn)
+    assert run.returncode == Exit.FAILED
+    assert "postgresql://" in run.stderr and "hush" not in run.stderr and "Traceback" not in run.stderr
 
 
 def test_a_reader_that_goes_away_ends_the_command_without_complaint() -> None:

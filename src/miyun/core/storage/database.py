@@ -71,6 +71,14 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
+    @property
+    def where(self) -> str:
+        """Server and name, without user and password."""
+        url = self.engine.url
+        return (
+            f"{url.host or 'localhost'}:{url.port or 5432}/{url.database}" if url.drivername != "sqlite" else "SQLite"
+        )
+
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from miyun.core.errors import MiyunError
+from miyun.core.errors import DatabaseUnreachable, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.storage.database import Database
 
@@ -40,6 +40,17 @@ class SchemaOutdated(MiyunError):
     )
 
 
+class DatabaseAbsent(MiyunError):
+    """At the start, said to who starts the platform; who calls it hears less (DatabaseUnreachable)."""
+
+    status = 503
+    text = Text("数据库 {where} 连接不上：{reason}。", "The database {where} cannot be reached: {reason}.")
+    remedy = Text(
+        "请启动该数据库或改正 database.dsn（miyun.toml 或环境变量 MIYUN_DATABASE__DSN），再执行 miyun serve。",
+        "Start it, or correct database.dsn (miyun.toml or MIYUN_DATABASE__DSN), then run miyun serve again.",
+    )
+
+
 def current(database: Database) -> str | None:
     """The revision of the database, None when it is empty."""
     with database.read() as connection:
@@ -56,7 +67,15 @@ def head() -> str:
 def upgrade(database: Database) -> str:
     """Bring the schema to this release's revision in one transaction; answers the revision it had ("" when empty).
 
-    Raises SchemaNewer before touching anything."""
+    Raises SchemaNewer before touching anything, DatabaseAbsent."""
+    try:
+        return _upgraded(database)
+    except DatabaseUnreachable as error:
+        said = str(getattr(error.__cause__, "orig", "") or "").strip().splitlines()
+        raise DatabaseAbsent(where=database.where, reason=said[0].rstrip(".") if said else "-") from error
+
+
+def _upgraded(database: Database) -> str:
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

@@ -14,7 +14,7 @@ from miyun.delivery.contract.clauses import WHOLE, ClauseTree
 from miyun.delivery.contract.deadlines import UNKNOWN_EVENT
 from miyun.delivery.contract.document import Document
 from miyun.delivery.contract.duties import staff_limits
-from miyun.delivery.contract.finding import Finding, Severity
+from miyun.delivery.contract.finding import UNREAD, Finding, Severity
 from miyun.delivery.contract.model import Contract, Duty
 from miyun.delivery.contract.pricelist import PriceList
 from miyun.delivery.contract.term import months_end
@@ -339,7 +339,7 @@ def _missing(contract: Contract, prices: PriceList) -> Iterator[Finding]:
     if not contract.parties and not any((contract.total, prices.services, contract.payments)):
         yield Finding(
             WHOLE,
-            "contract_unread",
+            UNREAD,
             _ERROR,
             Text(
                 "当事人、价款、服务、付款均未读到：不是服务合同，或其版式无法识别。",

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from miyun.core.i18n import Text
 
+UNREAD = "contract_unread"
+"""The kind of the finding that nothing of a contract was found."""
+
 
 class Severity(StrEnum):
     ERROR = "error"

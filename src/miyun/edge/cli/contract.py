@@ -148,13 +148,18 @@ async def import_contract(platform: Platform, result: CheckResult, *, rehearsal:
 def read(file: Path, annexes: tuple[Path, ...]) -> CheckResult:
     from miyun.delivery.contract.checker import check
     from miyun.delivery.contract.document import UnreadableDocument
+    from miyun.delivery.contract.finding import UNREAD
 
     try:
-        return check(file, annexes)
+        result = check(file, annexes)
     except (UnreadableDocument, OSError) as error:
         text = getattr(error, "message", None)
         click.echo(text.to(language()) if text is not None else f"{file}: {error}", err=True)
         raise SystemExit(UNREADABLE) from None
+    for finding in result.findings:
+        if finding.kind == UNREAD:
+            raise Problem(f"{file}: {finding.message.to(language())}", Exit.USAGE)
+    return result
 
 
 def write_draft(result: CheckResult, target: Path | None) -> None:
