@@ -10,8 +10,17 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
+from idpyoidc.client.client_auth import ClientAuthnMethod
 from idpyoidc.client.defaults import DEFAULT_KEY_DEFS, DEFAULT_OIDC_SERVICES
 from idpyoidc.client.rp_handler import RPHandler
+
+
+class ByConnection(ClientAuthnMethod):
+    """`tls_client_auth` for idpyoidc: the request says who asks, and the connection proves it (RFC 8705 2)."""
+
+    def construct(self, request: Any, service: Any = None, http_args: Any = None, **_: Any) -> dict[str, Any]:
+        request["client_id"] = service.upstream_get("context").get_client_id()
+        return http_args or {}
 
 
 class WebApplication:
@@ -22,8 +31,19 @@ class WebApplication:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.sessions: list[dict[str, Any]] = []
 
-    def connect(self, issuer: str, client_id: str, secret: str, authority: Path, algorithm: str = "ES256") -> None:
+    def connect(
+        self,
+        issuer: str,
+        client_id: str,
+        secret: str | None,
+        authority: Path,
+        algorithm: str = "ES256",
+        certificate: tuple[str, str] | None = None,
+    ) -> None:
+        """`certificate` and its key, as files: shown at every connection, and without a secret all there is."""
         self.issuer = issuer
+        auth = "client_secret_basic" if secret else "tls_client_auth"
+        method = "idpyoidc.client.client_auth.ClientSecretBasic" if secret else f"{__name__}.ByConnection"
         services = {
             **DEFAULT_OIDC_SERVICES,
             "end_session": {"class": "idpyoidc.client.oidc.end_session.EndSession"},
@@ -35,14 +55,14 @@ class WebApplication:
                     "client_type": "oidc",
                     "issuer": issuer,
                     "client_id": client_id,
-                    "client_secret": secret,
+                    **({"client_secret": secret} if secret else {}),
                     "redirect_uris": [f"{self.url}/callback"],
                     "post_logout_redirect_uris": [f"{self.url}/bye"],
                     "response_types_supported": ["code"],
                     "scopes_supported": ["openid", "profile"],
                     "id_token_signed_response_alg": algorithm,
-                    "token_endpoint_auth_methods_supported": ["client_secret_basic"],
-                    "client_authn_methods": {"client_secret_basic": "idpyoidc.client.client_auth.ClientSecretBasic"},
+                    "token_endpoint_auth_methods_supported": [auth],
+                    "client_authn_methods": {auth: method},
                     "services": services,
                     "add_ons": {
                         "pkce": {
@@ -54,7 +74,11 @@ class WebApplication:
             },
             services=services,
             key_conf={"key_defs": DEFAULT_KEY_DEFS},  # in memory: by default it writes them to the working directory
-            httpc_params={"verify": str(authority), "proxies": {"http": "", "https": ""}},
+            httpc_params={
+                "verify": str(authority),
+                "proxies": {"http": "", "https": ""},
+                **({"cert": certificate} if certificate else {}),
+            },
         )
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
+import secrets
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tests.interop.strong_auth.relying import WebApplication
 from tests.interop.strong_auth.scene import SHOTS, chromium
+from tests.outside_ca import OutsideAuthority, new_key
 from tests.platform import App, RunningPlatform, Tenant, code, spec
 
 from miyun.core.operation import Role
@@ -34,6 +41,11 @@ class Holder:
     @property
     def pem(self) -> str:
         return self.certificate.read_text()
+
+    @property
+    def subject(self) -> str:
+        loaded = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        return str(parse_certificate(loaded.public_bytes(Encoding.DER)).subject)
 
     @property
     def curl(self) -> tuple[str, ...]:
@@ -83,6 +95,33 @@ class Site:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def client(self, **values: Any) -> dict[str, Any]:
+        redirects = [f"{self.web.url}/callback"]
+        made = self.security(
+            "strong_auth.client.register", application=self.app.id, name="程序", redirects=redirects, **values
+        )
+        return dict(made)
+
+    def token(self, url: str, *given: str, **form: str) -> tuple[int, dict[str, Any]]:
+        """Of the token endpoint at one of the addresses, by curl."""
+        fields = [part for name, value in form.items() for part in ("--data-urlencode", f"{name}={value}")]
+        answer = self.curl("-i", *given, *fields, f"{url}/oidc/{self.tenant.id}/token")
+        head, _, body = answer.partition("\n\n")
+        return int(head.split(" ")[1]), json.loads(body)
+
+    def code(self, client_id: str, holder: Holder) -> tuple[str, str]:
+        """A code for a client, of somebody who logs in by curl, and its verifier."""
+        verifier = secrets.token_urlsafe(48)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        query = urlencode({
+            "response_type": "code", "client_id": client_id, "redirect_uri": f"{self.web.url}/callback",
+            "scope": "openid", "code_challenge": challenge, "code_challenge_method": "S256",
+        })  # fmt: skip
+        start = f"{self.platform.url}/oidc/{self.tenant.id}/authorize?{query}"
+        (self.folder / "cookies").unlink(missing_ok=True)
+        [location] = re.findall(r"(?mi)^location: (\S+)", self.sign_in(start, *holder.curl))
+        return parse_qs(urlsplit(location).query)["code"][0], verifier
 
     def sign_in(self, start: str, *given: str) -> str:
         """What the second way of the page answers, status line and headers and all."""
@@ -223,3 +262,92 @@ def test_a_person_logs_in_by_the_certificate_in_their_browser(site: Site) -> Non
         page.get_by_role("link", name="Back to the sign-in page").click()
         page.get_by_role("heading", name="Sign in with your key").wait_for()
         browser.close()
+
+
+def test_a_program_gets_its_tokens_by_its_certificate_and_uses_them_over_it_only(site: Site) -> None:
+    """With curl: tls_client_auth and certificate-bound tokens of RFC 8705."""
+    zhang, robot, other = (
+        site.person("张三", "zhang.san"),
+        site.holder("robot", "device"),
+        site.holder("other", "device"),
+    )
+    made = site.client(
+        auth="tls_client_auth", tls_client_auth_field="subject_dn", tls_client_auth_value=robot.subject,
+        tls_client_certificate_bound_access_tokens=True,
+    )  # fmt: skip
+    client, mutual, plain = made["client"]["client"], site.platform.settings.mutual_url, site.platform.url
+    assert made["secret"] is None
+    given, verifier = site.code(client, zhang)
+    form = {
+        "grant_type": "authorization_code", "code": given, "redirect_uri": f"{site.web.url}/callback",
+        "client_id": client, "code_verifier": verifier,
+    }  # fmt: skip
+    for url, certificate in ((plain, robot.curl), (mutual, ()), (mutual, other.curl)):
+        status, answer = site.token(url, *certificate, **form)
+        assert (status, answer["error"]) == (401, "invalid_client")
+    status, tokens = site.token(mutual, *robot.curl, **form)
+    assert status == 200 and tokens["id_token"]
+    bearer = ("-H", f"authorization: Bearer {tokens['access_token']}")
+    there = f"/oidc/{site.tenant.id}/userinfo"
+    assert '"sub": "zhang.san"' in site.curl(*bearer, *robot.curl, mutual + there)
+    for url, certificate in ((plain, robot.curl), (mutual, ()), (mutual, other.curl)):
+        answer = site.curl("-i", *bearer, *certificate, url + there)
+        assert answer.startswith("HTTP/1.1 401") and "invalid_token" in answer
+    renewal = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": client}
+    status, renewed = site.token(mutual, *robot.curl, **renewal)
+    assert status == 200
+    site.revoke(robot)
+    status, answer = site.token(mutual, *robot.curl, **{**renewal, "refresh_token": renewed["refresh_token"]})
+    assert (status, answer["error"]) == (401, "invalid_client") and "revoked" in answer["error_description"]
+    bearer = ("-H", f"authorization: Bearer {renewed['access_token']}")
+    assert "invalid_token" in site.curl(*bearer, *robot.curl, mutual + there)
+
+
+def test_a_client_library_of_others_authenticates_by_its_certificate(site: Site) -> None:
+    """With idpyoidc, which is told the endpoints of `mtls_endpoint_aliases` and needs nothing else."""
+    zhang, robot = site.person("张三", "zhang.san"), site.holder("robot", "device")
+    made = site.client(
+        auth="tls_client_auth", tls_client_auth_field="subject_dn", tls_client_auth_value=robot.subject,
+        tls_client_certificate_bound_access_tokens=True,
+    )["client"]  # fmt: skip
+    files = (str(robot.certificate), str(robot.key))
+    site.web.connect(made["issuer"], made["client"], None, site.platform.authority, certificate=files)
+    start = site.web.handler.begin("miyun")
+    context = site.web.handler.issuer2rp[site.web.issuer].get_context()
+    context.provider_info.update(context.provider_info["mtls_endpoint_aliases"])
+    for service in ("accesstoken", "userinfo", "refresh_token"):
+        found = site.web.handler.issuer2rp[site.web.issuer].get_service(service)
+        found.endpoint = context.provider_info[f"{'userinfo' if service == 'userinfo' else 'token'}_endpoint"]
+    [location] = re.findall(r"(?mi)^location: (\S+)", site.sign_in(start, *zhang.curl))
+    assert "welcome zhang.san" in site.curl(location)
+    refreshed = site.web.handler.refresh_access_token(site.web.sessions[0]["state"])
+    assert refreshed["access_token"] != site.web.sessions[0]["token"]
+
+
+def test_an_authority_counts_for_the_tenants_that_trust_it(site: Site) -> None:
+    """One has a foreign authority in its list, its neighbour has not; both would name accounts by the certificate."""
+    tenant = site.platform.activate(spec(code("n")))
+    neighbour = replace(site, tenant=tenant, app=site.platform.application(tenant, "邻居"))
+    outside, key = OutsideAuthority(), new_key()
+    person = Holder(site.folder / "outside.pem", site.folder / "outside.key", 0)
+    person.certificate.write_text(outside.issue(key, "li.si"))
+    person.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    site.security("certificate.trust.list.create", name="outside")
+    site.security("certificate.trust.authority.add", trust_list="outside", certificate=outside.certificate)
+    rule = {"level": "chain", "account_field": "CN"}
+    site.security("strong_auth.policy.set", application=site.app.id, lists=["outside"], **rule)
+    neighbour.security("strong_auth.policy.set", application=neighbour.app.id, **rule)
+    mine, theirs = (one.client(auth="none")["client"]["client"] for one in (site, neighbour))
+    assert site.code(mine, person)
+    with pytest.raises(ValueError, match="not enough values"):
+        neighbour.code(theirs, person)
+    [attempt] = neighbour.security("strong_auth.report")["items"]
+    assert attempt["outcome"] == "CertificateRefused" and attempt["method"] == "mutual_tls"
+
+
+def test_the_address_outlives_its_listener(site: Site) -> None:
+    zhang = site.person("张三", "zhang.san")
+    old = site.platform.kill("listener")
+    site.platform.wait_replaced("listener", old)
+    answer = site.sign_in(site.web.handler.begin("miyun"), *zhang.curl)
+    assert answer.startswith("HTTP/1.1 303")

@@ -42,13 +42,14 @@ async def clients(page: Page) -> Answer:
 
 async def register(page: Page) -> Answer:
     form = page.form
+    plain = ("application", "name", "protocol", "auth", "algorithm", "backchannel")
+    certificate = ("tls_client_auth_field", "tls_client_auth_value")
     made = await page.run(
         "strong_auth.client.register",
         redirects=form.get("redirects", "").split(),
         logout_redirects=form.get("logout_redirects", "").split(),
-        **{
-            name: form.get(name, "") for name in ("application", "name", "protocol", "auth", "algorithm", "backchannel")
-        },
+        tls_client_certificate_bound_access_tokens=form.get("bound") == "yes",
+        **{name: form.get(name, "").strip() for name in (*plain, *certificate)},
     )
     return await _clients(page, made)
 
@@ -75,7 +76,7 @@ async def _clients(page: Page, made: Any) -> Answer:
                 if active
                 else (t("启用", "Enable"), f"{at}/enable", False)
             )
-            if item.auth != "none":
+            if item.auth in ("client_secret_basic", "client_secret_post"):
                 acts.append((t("更换口令", "New secret"), f"{at}/secret", True))
         cells = (
             item.name,
@@ -83,10 +84,11 @@ async def _clients(page: Page, made: Any) -> Answer:
             _METHODS.get(item.protocol, item.protocol),
             item.client,
             " ".join(item.redirects),
+            _authentication(page, item),
             item.algorithm if item.protocol == "oidc" else "—",
             word(page, item.state if item.state == "active" else "disabled"),
         )
-        rows.append(Line(cells, tag_of(item.state), 6, acts))
+        rows.append(Line(cells, tag_of(item.state), 7, acts))
     return _page(
         page,
         t("登录客户端", "Login clients"),
@@ -97,6 +99,7 @@ async def _clients(page: Page, made: Any) -> Answer:
             t("协议", "Protocol"),
             "client_id",
             t("回调或服务地址", "Redirect URIs or services"),
+            t("客户端认证", "Authenticates by"),
             t("令牌签名", "Tokens signed by"),
             t("状态", "State"),
         ),
@@ -105,9 +108,18 @@ async def _clients(page: Page, made: Any) -> Answer:
         empty=t("尚无客户端。请在下方登记，或使用 API。", "No clients yet. Register one below, or by the API."),
         cursor=listed.next_cursor,
         registers=True,
+        mutual=bool(page.addresses.mutual_url),
         applications=await page.offered("tenant.application.list") if page.may("tenant.application.list") else None,
         secret=(made.client.client, made.secret, made.client.issuer) if made else None,
     )
+
+
+def _authentication(page: Page, item: Any) -> str:
+    if item.protocol != "oidc":
+        return "—"
+    name = f" {item.tls_client_auth_field}={item.tls_client_auth_value}" if item.tls_client_auth_field else ""
+    bound = item.tls_client_certificate_bound_access_tokens
+    return f"{item.auth}{name}{page.text('；令牌绑定证书', '; tokens bound to the certificate') if bound else ''}"
 
 
 async def accounts(page: Page) -> Answer:
@@ -298,6 +310,7 @@ def _page(page: Page, heading: str, *, cursor: str | None, applications: Any = N
         "export": "",
         "acts": False,
         "registers": False,
+        "mutual": False,
         "secret": None,
     }
     return page.render(
