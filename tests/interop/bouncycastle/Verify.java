@@ -63,6 +63,8 @@ import org.bouncycastle.crypto.params.ECPrivateKeyParameters;
 import org.bouncycastle.crypto.params.FPEParameters;
 import org.bouncycastle.crypto.params.KeyParameter;
 import org.bouncycastle.crypto.params.ParametersWithIV;
+import org.bouncycastle.jcajce.PKIXExtendedBuilderParameters;
+import org.bouncycastle.jcajce.PKIXExtendedParameters;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.bouncycastle.openssl.PEMParser;
 import org.bouncycastle.operator.GenericKey;
@@ -133,7 +135,9 @@ public final class Verify {
                 }
             }
         } catch (Exception failure) {
-            System.err.println(failure);
+            for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+                System.err.println(cause);
+            }
             System.exit(1);
         }
     }
@@ -363,7 +367,7 @@ public final class Verify {
         path(anchor, leaf, others, moment, List.of());
     }
 
-    /** With lists every certificate of the path has to be on none of them. */
+    /** With lists every certificate of the path has to be on none of them, nor on a list of changes among them. */
     private static void path(
             X509CertificateHolder anchor,
             X509CertificateHolder leaf,
@@ -384,7 +388,8 @@ public final class Verify {
         parameters.addCertStore(CertStore.getInstance("Collection", new CollectionCertStoreParameters(lists), BC));
         parameters.setRevocationEnabled(!lists.isEmpty());
         parameters.setDate(moment);
-        CertPathBuilder.getInstance("PKIX", BC).build(parameters);
+        PKIXExtendedParameters extended = new PKIXExtendedParameters.Builder(parameters).setUseDeltasEnabled(true).build();
+        CertPathBuilder.getInstance("PKIX", BC).build(new PKIXExtendedBuilderParameters.Builder(extended).build());
     }
 
     private static List<X509CertificateHolder> read(String file) throws Exception {

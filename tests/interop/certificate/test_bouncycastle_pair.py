@@ -10,7 +10,9 @@ import pytest
 from tests.applicants import Holder, Office
 from tests.interop.bouncycastle.program import verify
 from tests.rooms import Rooms, rooms_in
+from tests.standin import call_of
 
+from miyun.offerings.certificate.messages import ConfigureRequest, CrlRequest, RevokeRequest
 from miyun.wire.x509 import certificates_pem, load_certificates
 
 pytestmark = pytest.mark.engine
@@ -61,3 +63,46 @@ def test_a_pair_its_lists_and_its_envelope(rooms: Rooms, tmp_path: Path) -> None
     for leaf, good in ((signing, True), (encryption, False)):
         (tmp_path / "path").write_text(certificates_pem([leaf, issuing]))
         assert verify("revocation", tmp_path / "anchor", tmp_path / "path", later, *lists)[0] is good
+
+
+def test_lists_of_shards_and_of_changes(rooms: Rooms, tmp_path: Path) -> None:
+    """A list of before and the list of changes of after, both of the certificate's shard: the revocation is seen.
+    Another shard's list says nothing of it."""
+    office, service = Office(rooms), rooms.certificate
+
+    def fetch(ca: str, **which: Any) -> Path:
+        body = asyncio.run(service.crl(call_of(None, rooms.clock), CrlRequest(ca=ca, **which))).body
+        file = tmp_path / f"{ca}-{len(list(tmp_path.iterdir()))}.crl"
+        file.write_bytes(body)
+        return file
+
+    async def begin() -> Any:
+        configure = ConfigureRequest(ca="sm2-issuing", shards=2, deltas=True)
+        await service.configure(call_of(None, rooms.clock), configure)
+        applied = await office.approve((await office.apply(Holder().csr())).application)
+        (tmp_path / "chain").write_bytes(await office.file(applied.application, "chain"))
+        rooms.clock.advance(hours=13)  # after which every shard has a list that changes are told against
+        await service.bootstrap()
+        return applied
+
+    serial = int(asyncio.run(begin()).certificate, 16)
+    shard = 1 + serial % 2
+    leaf, issuing, root = load_certificates((tmp_path / "chain").read_text())
+    (tmp_path / "anchor").write_text(root.to_pem())
+    (tmp_path / "path").write_text(certificates_pem([leaf, issuing]))
+
+    def check(*lists: Path) -> str:
+        moment = str(int(rooms.clock.now().timestamp()) + 1)
+        good, said = verify("revocation", tmp_path / "anchor", tmp_path / "path", moment, roots, *lists)
+        return "good" if good else said
+
+    roots, base, others = fetch("sm2-root"), fetch("sm2-issuing", shard=shard), fetch("sm2-issuing", shard=3 - shard)
+    assert check(base) == "good" == check(others, base)
+    assert "issuing distribution point" in check(others)
+    rooms.clock.advance(minutes=1)
+    request = RevokeRequest(serial=f"{serial:032x}")
+    asyncio.run(service.revoke(call_of("ten_a", rooms.clock), request))
+    changes = fetch("sm2-issuing", shard=shard, delta=True)
+    assert check(base) == "good", "it is the list of before"
+    assert "revocation" in check(base, changes)
+    assert "revocation" in check(fetch("sm2-issuing", shard=shard))
