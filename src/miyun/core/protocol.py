@@ -28,7 +28,8 @@ class WireRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolRoute:
-    """`path` is absolute and may hold `{name}`s, also inside a segment: `/crl/{ca}.crl`.
+    """`path` is absolute and may hold `{name}`s, also inside a segment: `/crl/{ca}.crl`. `{name...}` takes all
+    that follows, slashes among it.
 
     `credential(path as sent, body)`: of a protocol whose messages prove who sent them; None: by HTTP as everywhere.
     `decode(body, path parameters)` makes the operation's request; both may raise MiyunError. With `whole`, `decode` is

@@ -150,3 +150,18 @@ def test_what_is_no_question_for_this_authority_gets_the_protocols_own_error(
             assert ocsp.parse_response(answer.content) == (expected, None)
         assert ocsp.parse_response(http.get("/ocsp/sm2-issuing/!!").content)[0] is ocsp.Status.MALFORMED_REQUEST
     assert parse_certificate(folder.issuer.der).is_ca
+
+
+def test_slashes_of_base64_may_come_as_they_are(platform: RunningPlatform, security: Client, tmp_path: Path) -> None:
+    """Some clients send them so, and one slash too many before it."""
+    folder, leaf = Folder(tmp_path, platform, "sm2"), sm2_certificate(security)
+    texts = (
+        base64.b64encode(ocsp.OcspRequest((ocsp.CertId.of(folder.issuer, serial),)).encode()).decode()
+        for serial in range(leaf.serial, leaf.serial + 10_000)
+    )
+    slashed = next(text for text in texts if "/" in text and "//" not in text)
+    with platform.http() as http:
+        answers = [http.get(f"/ocsp/sm2-issuing{before}{slashed}") for before in ("/", "//")]
+    for answer in answers:
+        status, read = ocsp.parse_response(answer.content)
+        assert status is ocsp.Status.SUCCESSFUL and read is not None

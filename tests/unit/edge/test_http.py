@@ -502,6 +502,15 @@ class _Anything(dict[str, str]):
         return "x"
 
 
+def test_the_rest_of_a_path_may_hold_slashes() -> None:
+    router = Router({"/a/{x}/{rest...}": 1, "/a/{x}": 2, "/a/b/c": 3, "/a/{x}/{y}/d": 4})
+    assert router.match("/a/z/p/q//r%2Fs") == (1, {"x": "z", "rest": "p/q//r/s"})
+    assert router.match("/a/z//p") == (1, {"x": "z", "rest": "/p"})
+    assert router.match("/a/b/c") == (3, {}) and router.match("/a/z") == (2, {"x": "z"})
+    assert router.match("/a/z/y/d") == (4, {"x": "z", "y": "y"})
+    assert router.match("/a/z/") is None is router.match("/a/z//")
+
+
 def test_the_router_prefers_what_is_more_exact() -> None:
     router = Router({"/a/{x}": 1, "/a/b": 2, "/a/{x}.crl": 3, "/a/{x}/c": 4, "/a/b/{y}": 5})
     assert router.match("/a/b") == (2, {})

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from urllib.parse import unquote
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_REST = re.compile(r"\{(\w+)\.\.\.\}")
 Target = TypeVar("Target")
 
 
@@ -23,16 +24,18 @@ class _Node(Generic[Target]):
     literal: dict[str, _Node[Target]] = field(default_factory=dict)
     mixed: dict[str, tuple[re.Pattern[str], _Node[Target]]] = field(default_factory=dict)  # "{ca}.crl"
     parameter: _Node[Target] | None = None
+    rest: _Node[Target] | None = None  # "{request...}": all that follows, slashes among it
 
 
 class Router(Generic[Target]):
-    """Built from path templates. A literal segment wins over `{ca}.crl`, which wins over `{ca}`."""
+    """Built from path templates. A literal segment wins over `{ca}.crl`, which wins over `{ca}`, and that over
+    `{rest...}`, the end of a path whatever slashes are in it."""
 
     def __init__(self, targets: Mapping[str, Target]) -> None:
         self._plain: dict[str, Target] = {}
         self._root: _Node[Target] = _Node()
         for template, target in targets.items():
-            names = tuple(_PARAMETER.findall(template))
+            names = (*_PARAMETER.findall(template), *_REST.findall(template))  # the rest comes last
             if not names:
                 self._plain[template] = target
             node = self._root
@@ -57,6 +60,9 @@ class Router(Generic[Target]):
 
 
 def _child(node: _Node[Target], segment: str) -> _Node[Target]:
+    if _REST.fullmatch(segment):
+        node.rest = node.rest or _Node()
+        return node.rest
     if _PARAMETER.fullmatch(segment):
         node.parameter = node.parameter or _Node()
         return node.parameter
@@ -83,5 +89,9 @@ def _search(
         ) is not None:
             return found
     if node.parameter is not None and segment:
-        return _search(node.parameter, segments, index + 1, [*values, segment])
+        found = _search(node.parameter, segments, index + 1, [*values, segment])
+        if found is not None:
+            return found
+    if node.rest is not None and any(segments[index:]):
+        return node.rest, [*values, "/".join(segments[index:])]
     return None

@@ -48,8 +48,9 @@ def decode_posted(body: bytes, path: Mapping[str, str]) -> OcspQuery:
 
 
 def decode_got(body: bytes, path: Mapping[str, str]) -> OcspQuery:
-    """The request is the last segment in base64; some clients leave out its padding. Raises OcspRefused."""
-    text = path["request"]
+    """The request ends the path in base64. Some clients leave out its padding, or send its slashes as they are; some
+    put one too many before it, which no request begins with. Raises OcspRefused."""
+    text = path["request"].lstrip("/")
     try:
         encoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -76,5 +77,5 @@ ROUTES: tuple[ProtocolRoute, ...] = (
     ProtocolRoute("GET", "/cert/{certificate}.cer", "certificate.published", decode_published, encode, plain=True),
     ProtocolRoute("GET", "/ca/{ca}.cer", "certificate.ca.file", decode, encode, plain=True),
     ProtocolRoute("POST", "/ocsp/{ca}", "certificate.ocsp", decode_posted, encode, error, (OCSP_REQUEST,), plain=True),
-    ProtocolRoute("GET", "/ocsp/{ca}/{request}", "certificate.ocsp", decode_got, encode, error, plain=True),
+    ProtocolRoute("GET", "/ocsp/{ca}/{request...}", "certificate.ocsp", decode_got, encode, error, plain=True),
 )
