@@ -19,7 +19,7 @@ import msgspec
 from miyun.core.clock import SHANGHAI
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Locale, Text
-from miyun.core.operation import Download
+from miyun.core.operation import Call, Download
 from miyun.wire import base64url
 
 Row = TypeVar("Row")
@@ -27,6 +27,8 @@ Format = Literal["csv", "jsonl"]
 SortText = Annotated[str, msgspec.Meta(max_length=64)]
 Cursor = Annotated[str, msgspec.Meta(max_length=4096)]
 EXPORT_PAGE: Final = 1000  # rows that an export has in memory at a time
+
+_ASKED: Final = 500  # at once, of a list: the most that its callers may
 
 _CONTENT: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -82,6 +84,14 @@ class Sorting:
         packed = msgspec.msgpack.encode((str(sort), value, key))
         return base64url.encode(packed)
 
+    def page(self, sort: Sort, found: Sequence[Row], limit: int) -> Page[Row]:
+        """Of what was read with one row more than `limit`; a row has the sorted field, and `id`, as attributes."""
+        items = found[:limit]
+        if len(found) <= limit:
+            return Page(items)
+        last: Any = items[-1]
+        return Page(items, self.cursor(sort, getattr(last, sort.field), last.id))
+
     def place(self, sort: Sort, cursor: str | None) -> Place | None:
         """Raises InvalidArgument for what `cursor` never made, or made for another sort."""
         if not cursor:
@@ -133,6 +143,30 @@ def export(
     """The whole list as a file, made while it is sent. `pages` answers the page behind a cursor; its own page size."""
     lines = _csv_lines if form == "csv" else _json_lines
     return Download(_chunks(pages, columns, lines, locale), _CONTENT[form], f"{name}.{form}")
+
+
+def exporting(
+    lists: Callable[[Any, Call, Any], Awaitable[Any]], ask: type[Any], columns: Sequence[Column[Any]], *, name: str
+) -> Callable[[Any, Call, Any], Awaitable[Download]]:
+    """The handler that sends a whole list as a file. `lists` is the handler of the list, whose answers have `items` and
+    `next_cursor`; it is asked by `ask` with what the export's request says of the same fields: filters and sort."""
+    shared = {field.name for field in msgspec.structs.fields(ask)} - {"limit", "cursor"}
+
+    async def handler(service: Any, call: Call, request: Any) -> Download:
+        given = {field: getattr(request, field) for field in request.__struct_fields__ if field in shared}
+
+        async def pages(cursor: str | None) -> Page[Any]:
+            found = await lists(service, call, ask(**given, limit=_ASKED, cursor=cursor))
+            return Page(found.items, found.next_cursor)
+
+        first = await pages(None)  # what is wrong with the request is said before anything is sent
+
+        async def from_first(cursor: str | None) -> Page[Any]:
+            return first if cursor is None else await pages(cursor)
+
+        return export(from_first, columns, form=request.format, locale=call.locale, name=name)
+
+    return handler
 
 
 def csv_of(rows: Sequence[Row], columns: Sequence[Column[Row]], locale: Locale) -> bytes:

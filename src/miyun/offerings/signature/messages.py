@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from miyun.core.listing import Cursor, Format, SortText
 from miyun.core.operation import Struct
 from miyun.core.trust import LevelName, ReasonView, Status
 from miyun.offerings.signature.model import MAX_BATCH, AlgorithmName, DialectName
@@ -55,8 +56,16 @@ class RenewSigner(Struct, frozen=True):
 
 
 class ListSigners(Struct, frozen=True):
+    """`sort`: id (in order of making as default), name or not_after."""
+
+    sort: SortText = ""
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
+
+
+class ExportSigners(Struct, frozen=True):
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class SignerView(Struct, frozen=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from miyun.core.i18n import Text
-from miyun.core.operation import Duty, Meter, Operation, Role
+from miyun.core.listing import Column, exporting
+from miyun.core.operation import Download, Duty, Meter, Operation, Role
 from miyun.offerings.signature import messages as m
 from miyun.offerings.signature.archive.operations import operations as archive
 from miyun.offerings.signature.pdf.operations import operations as pdf
@@ -33,6 +34,18 @@ _READERS = frozenset(
         Role.SUPPLIER_STAFF,
         Role.SYSTEM,
     }
+)
+_COLUMNS: tuple[Column[m.SignerView], ...] = (
+    Column("signer", Text("标识", "Identifier"), lambda item: item.signer),
+    Column("name", Text("名称", "Name"), lambda item: item.name),
+    Column("algorithm", Text("算法", "Algorithm"), lambda item: item.algorithm),
+    Column("state", Text("状态", "State"), lambda item: item.state),
+    Column("subject", Text("证书主体", "Subject"), lambda item: item.subject),
+    Column("certificate_serial", Text("证书序列号", "Serial number"), lambda item: item.certificate_serial),
+    Column("not_after", Text("证书到期", "Certificate ends"), lambda item: item.not_after),
+    Column("key", Text("密钥", "Key"), lambda item: item.key),
+    Column("version", Text("密钥版本", "Version of the key"), lambda item: item.version),
+    Column("created_at", Text("建立时间", "Made"), lambda item: item.created_at),
 )
 _LARGE = 32 * 1024 * 1024
 _MESSAGE = "5a+G5LqR"
@@ -75,6 +88,20 @@ OPERATIONS: tuple[Operation, ...] = (
         duty=Duty.READ,
         quota_free=True,
         example={"limit": 50},
+    ),
+    Operation(
+        id="signature.signer.export",
+        summary=Text("导出签名者", "Export signers"),
+        method="GET",
+        path="/signature/signers/export",
+        request=m.ExportSigners,
+        response=Download,
+        handler=exporting(S.list_signers, m.ListSigners, _COLUMNS, name="signers"),
+        roles=_READERS,
+        duty=Duty.READ,
+        quota_free=True,
+        reply="stream",
+        example={"format": "csv"},
     ),
     Operation(
         id="signature.signer.get",

@@ -27,7 +27,7 @@ from miyun.offerings.signature.model import DIALECT_NAMES, Signer, SignerState
 from miyun.offerings.signature.pdf.service import PdfService
 from miyun.offerings.signature.signers import Signers
 from miyun.offerings.signature.signing import Message, Signing, one_of, prepare, user_id_of
-from miyun.offerings.signature.store import SignatureStore
+from miyun.offerings.signature.store import SIGNERS, SignatureStore
 from miyun.offerings.signature.verification import Finding, usable_key, verify_many
 from miyun.offerings.signature.views import message_view, reasons
 from miyun.offerings.signature.xml.service import XmlService
@@ -82,12 +82,10 @@ class SignatureService:
         return signer.name
 
     async def list_signers(self, call: Call, request: m.ListSigners) -> m.SignerPage:
-        rows = self._store.signers(call.require_tenant(), limit=request.limit + 1, cursor=request.cursor)
-        more = len(rows) > request.limit
-        rows = rows[: request.limit]
-        return m.SignerPage(
-            items=[_signer_view(row) for row in rows], next_cursor=rows[-1].id if more and rows else None
-        )
+        sort = SIGNERS.sort(request.sort)
+        place = SIGNERS.place(sort, request.cursor)
+        page = SIGNERS.page(sort, self._store.signers(call.require_tenant(), sort, place, request.limit), request.limit)
+        return m.SignerPage(items=[_signer_view(row) for row in page.items], next_cursor=page.next_cursor)
 
     async def get_signer(self, call: Call, request: m.RefSigner) -> m.SignerView:
         return _shown(call, self._signers.find(call.require_tenant(), request.signer))
@@ -213,12 +211,7 @@ class SignatureService:
     # for evidence
 
     def signers_of(self, tenant: str) -> list[Signer]:
-        found: list[Signer] = []
-        cursor = None
-        while page := self._store.signers(tenant, limit=500, cursor=cursor):
-            found += page
-            cursor = page[-1].id
-        return found
+        return self._store.all_signers(tenant)
 
     async def usage(self, instance: str, start: datetime, end: datetime) -> list[Usage]:
         """Calls per clock hour, from the ledger."""

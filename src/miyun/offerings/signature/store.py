@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
@@ -23,10 +23,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from miyun.core.listing import Place, Sort, Sorting
 from miyun.core.storage.database import Database, UtcDateTime, metadata
+from miyun.core.storage.keyset import page_of
 from miyun.hsm.port import KeyAlgorithm, WrappedKey
 from miyun.offerings.signature.archive.store import ArchiveStore
 from miyun.offerings.signature.model import EvidenceKey, Signer, SignerState, evidence_binding
+
+SIGNERS: Final = Sorting({"id": str, "name": str, "not_after": datetime}, default="id", key=str)
 
 signer_table = Table(
     "signature_signer",
@@ -98,13 +102,21 @@ class SignatureStore:
             row = connection.execute(query).one_or_none()
         return _signer(row) if row else None
 
-    def signers(self, tenant: str, *, limit: int, cursor: str | None) -> list[Signer]:
-        """In order of creation, `limit` rows at most."""
+    def signers(self, tenant: str, sort: Sort, place: Place | None, limit: int) -> list[Signer]:
+        """`limit` + 1 at most."""
         query = select(signer_table).where(signer_table.c.tenant == tenant)
-        if cursor:
-            query = query.where(signer_table.c.id > cursor)
+        columns = {name: signer_table.c[name] for name in SIGNERS.fields}
+        query = page_of(query, sort, place, columns=columns, key=signer_table.c.id, limit=limit)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(signer_table.c.id).limit(limit)).all()
+            rows = connection.execute(query).all()
+        return [_signer(row) for row in rows]
+
+    def all_signers(self, tenant: str) -> list[Signer]:
+        """In order of creation."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(signer_table).where(signer_table.c.tenant == tenant).order_by(signer_table.c.id)
+            ).all()
         return [_signer(row) for row in rows]
 
     def set_state(self, signer: Signer, state: SignerState) -> bool:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from miyun.core.listing import Cursor, Format
+from miyun.core.listing import Cursor, Format, SortText
 from miyun.core.operation import Struct
-from miyun.offerings.ssl_certificate.model import Account, AcmeOrder, ExternalKey
+from miyun.offerings.ssl_certificate.model import Account, AcmeOrder, Authorization, ExternalKey
 
 Limit = Annotated[int, Meta(ge=1, le=500)]
 Label = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -68,8 +68,15 @@ class Page(Struct):
     cursor: Cursor | None = None
 
 
+class Sorted(Page):
+    """`sort`: id (newest first as default), or another field of the list; with - before it, descending."""
+
+    sort: SortText = ""
+
+
 class Export(Struct):
     format: Format = "csv"
+    sort: SortText = ""
 
 
 class CreateExternalKey(Struct):
@@ -175,4 +182,33 @@ class AcmeOrderView(Struct):
 
 class AcmeOrderList(Struct):
     items: list[AcmeOrderView]
+    next_cursor: str | None = None
+
+
+class AuthorizationView(Struct):
+    """`status` as it is now: what has run out is expired."""
+
+    authorization: str
+    account: str
+    order: str
+    name: str
+    wildcard: bool
+    status: str
+    expires_at: datetime
+
+    @staticmethod
+    def of(item: Authorization, now: datetime) -> AuthorizationView:
+        return AuthorizationView(
+            authorization=item.id,
+            account=item.account,
+            order=item.order_id,
+            name=item.name,
+            wildcard=item.wildcard,
+            status=item.shown(now),
+            expires_at=item.expires_at,
+        )
+
+
+class AuthorizationList(Struct):
+    items: list[AuthorizationView]
     next_cursor: str | None = None

@@ -9,6 +9,7 @@ from miyun.offerings.ssl_certificate.acme.account.service import Accounts
 from miyun.offerings.ssl_certificate.acme.operations import CERTIFICATES, PROTOCOL_OPERATIONS
 from miyun.offerings.ssl_certificate.acme.order.service import Orders
 from miyun.offerings.ssl_certificate.endpoint.operations import ENDPOINT_OPERATIONS
+from miyun.offerings.ssl_certificate.exports import EXPORTS
 from miyun.offerings.ssl_certificate.outside.operations import ORDERS, OUTSIDE_OPERATIONS
 from miyun.offerings.ssl_certificate.service import part
 
@@ -43,7 +44,7 @@ _KEYS: tuple[Operation, ...] = (
         summary=Text("列出 ACME 外部账号密钥", "List external account keys of ACME"),
         method="GET",
         path="/ssl_certificate/external-keys",
-        request=m.Page,
+        request=m.Sorted,
         response=m.ExternalKeyList,
         handler=part("acme.accounts", Accounts.list_keys),
         roles=_READERS,
@@ -71,7 +72,7 @@ _KEYS: tuple[Operation, ...] = (
         summary=Text("列出 ACME 账号", "List ACME accounts"),
         method="GET",
         path="/ssl_certificate/accounts",
-        request=m.Page,
+        request=m.Sorted,
         response=m.AccountList,
         handler=part("acme.accounts", Accounts.list_accounts),
         roles=_READERS,
@@ -98,7 +99,7 @@ _KEYS: tuple[Operation, ...] = (
         summary=Text("列出 ACME 订单", "List ACME orders"),
         method="GET",
         path="/ssl_certificate/acme-orders",
-        request=m.Page,
+        request=m.Sorted,
         response=m.AcmeOrderList,
         handler=part("acme.orders", Orders.list_all),
         roles=_READERS,
@@ -106,7 +107,20 @@ _KEYS: tuple[Operation, ...] = (
         example={},
         quota_free=True,
     ),
+    Operation(
+        id="ssl_certificate.account.authorizations",
+        summary=Text("列出 ACME 域名验证", "List ACME authorizations"),
+        method="GET",
+        path="/ssl_certificate/acme-authorizations",
+        request=m.Sorted,
+        response=m.AuthorizationList,
+        handler=part("acme.orders", Orders.list_authorizations),
+        roles=_READERS,
+        duty=Duty.READ,
+        example={},
+        quota_free=True,
+    ),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*_KEYS, *PROTOCOL_OPERATIONS, *OUTSIDE_OPERATIONS, *ENDPOINT_OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (*_KEYS, *PROTOCOL_OPERATIONS, *OUTSIDE_OPERATIONS, *ENDPOINT_OPERATIONS, *EXPORTS)
 METERS = (CERTIFICATES, ORDERS)

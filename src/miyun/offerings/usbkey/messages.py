@@ -131,8 +131,11 @@ class ListRequest(Struct, frozen=True):
 
 
 class ExportRequest(Struct, frozen=True):
-    format: Format = "csv"
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     state: AnyState = ""
+    expiring_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 0
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class KeyView(Struct, frozen=True):
@@ -230,6 +233,12 @@ class ApprovalListRequest(Struct, frozen=True):
     cursor: Cursor | None = None
 
 
+class ApprovalExportRequest(Struct, frozen=True):
+    state: Literal["", "pending", "approved", "done", "rejected", "expired"] = ""
+    sort: SortText = ""
+    format: Format = "csv"
+
+
 class ApprovalPage(Struct, frozen=True):
     items: list[ApprovalView]
     next_cursor: str | None = None
@@ -266,6 +275,11 @@ class FindingListRequest(Struct, frozen=True):
     sort: SortText = ""
     limit: Limit = 50
     cursor: Cursor | None = None
+
+
+class FindingExportRequest(Struct, frozen=True):
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class FindingPage(Struct, frozen=True):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from miyun.core.i18n import Text
+from miyun.core.listing import exporting
 from miyun.core.operation import Call, Download, Duty, Meter, Operation, Role
+from miyun.offerings.usbkey import columns
 from miyun.offerings.usbkey import messages as m
 from miyun.offerings.usbkey.service import UsbKeyService as S
 
@@ -88,7 +90,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/usbkeys/export",
         request=m.ExportRequest,
         response=Download,
-        handler=S.export,
+        handler=exporting(S.page, m.ListRequest, columns.KEYS, name="usbkeys"),
         roles=_READERS,
         duty=Duty.READ,
         quota_free=True,
@@ -299,6 +301,20 @@ OPERATIONS: tuple[Operation, ...] = (
         example={"state": "pending"},
     ),
     Operation(
+        id="usbkey.approval.export",
+        summary=Text("导出解锁与报废审批", "Export what was asked and decided"),
+        method="GET",
+        path="/usbkey-approvals/export",
+        request=m.ApprovalExportRequest,
+        response=Download,
+        handler=exporting(requests, m.ApprovalListRequest, columns.APPROVALS, name="usbkey-approvals"),
+        roles=_READERS,
+        duty=Duty.READ,
+        quota_free=True,
+        reply="stream",
+        example={"format": "csv"},
+    ),
+    Operation(
         id="usbkey.approval.approve",
         summary=Text("批准", "Approve"),
         description=Text("提出者本人不可批准。", "Nobody approves what they asked for."),
@@ -371,5 +387,19 @@ OPERATIONS: tuple[Operation, ...] = (
         duty=Duty.READ,
         quota_free=True,
         example={},
+    ),
+    Operation(
+        id="usbkey.compatibility.export",
+        summary=Text("导出兼容性矩阵", "Export the compatibility matrix"),
+        method="GET",
+        path="/usbkey-compatibility/export",
+        request=m.FindingExportRequest,
+        response=Download,
+        handler=exporting(S.findings, m.FindingListRequest, columns.FINDINGS, name="usbkey-compatibility"),
+        roles=_READERS,
+        duty=Duty.READ,
+        quota_free=True,
+        reply="stream",
+        example={"format": "csv"},
     ),
 )

@@ -6,13 +6,11 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from miyun.core import listing
 from miyun.core.clock import Clock
 from miyun.core.errors import AlreadyExists, MiyunError, NotFound
-from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Entry, Ledger
-from miyun.core.operation import Call, Download
+from miyun.core.operation import Call
 from miyun.core.ports import CertificateIssuer, CertificateUses, KeyDirectory, PairDesk
 from miyun.offerings.usbkey import messages as m
 from miyun.offerings.usbkey.approvals import Approvals
@@ -31,21 +29,6 @@ from miyun.offerings.usbkey.model import (
 )
 from miyun.offerings.usbkey.sealing import Sealing
 from miyun.offerings.usbkey.store import FINDING_SORTING, KEY_SORTING, UsbKeyStore
-
-_COLUMNS: Final[tuple[listing.Column[m.KeyView], ...]] = (
-    listing.Column("usbkey", Text("编号", "Id"), lambda item: item.usbkey),
-    listing.Column("serial", Text("序列号", "Serial"), lambda item: item.serial),
-    listing.Column("label", Text("标签", "Label"), lambda item: item.label),
-    listing.Column("maker", Text("厂商", "Maker"), lambda item: item.maker),
-    listing.Column("model", Text("型号", "Model"), lambda item: item.model),
-    listing.Column("state", Text("状态", "State"), lambda item: item.state),
-    listing.Column("holder", Text("持有人", "Holder"), lambda item: item.holder),
-    listing.Column("subject", Text("证书主体", "Subject"), lambda item: item.subject),
-    listing.Column("certificate", Text("签名证书", "Signing certificate"), lambda item: item.certificate),
-    listing.Column("expires_at", Text("证书到期", "Ends"), lambda item: item.expires_at),
-    listing.Column("registered_at", Text("入库时间", "Registered"), lambda item: item.registered_at),
-    listing.Column("changed_at", Text("状态时间", "Changed"), lambda item: item.changed_at),
-)
 
 
 class UsbKeyService:
@@ -176,13 +159,6 @@ class UsbKeyService:
         if len(rows) > request.limit:
             more = KEY_SORTING.cursor(sort, getattr(items[-1], sort.field), items[-1].id)
         return m.KeyPage(items=[_view(item) for item in items], next_cursor=more)
-
-    async def export(self, call: Call, request: m.ExportRequest) -> Download:
-        async def pages(cursor: str | None) -> listing.Page[m.KeyView]:
-            page = await self.page(call, m.ListRequest(state=request.state, limit=500, cursor=cursor))
-            return listing.Page(page.items, page.next_cursor)
-
-        return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="usbkeys")
 
     async def affected(self, call: Call, request: m.KeyRequest) -> m.AffectedAnswer:
         key = await self.own(call, request.usbkey)

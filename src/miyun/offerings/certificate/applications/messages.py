@@ -89,6 +89,9 @@ class ListRequest(Struct, frozen=True):
 
 class ExportRequest(Struct, frozen=True):
     format: Format = "csv"
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    template: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    sort: SortText = ""
     state: Literal["", "pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired"] = ""
 
 

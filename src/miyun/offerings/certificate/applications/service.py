@@ -10,7 +10,7 @@ from miyun.core import listing
 from miyun.core.clock import Clock
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger
-from miyun.core.operation import Call, Download
+from miyun.core.operation import Call
 from miyun.offerings.certificate.applications import messages as m
 from miyun.offerings.certificate.applications.batches.service import Batches
 from miyun.offerings.certificate.applications.batches.store import BatchStore
@@ -121,9 +121,4 @@ class Applications:
             more = SORTING.cursor(sort, value, last.id)
         return m.ApplicationPage(items=[view(item) for item in items], next_cursor=more)
 
-    async def export(self, call: Call, request: m.ExportRequest) -> Download:
-        async def pages(cursor: str | None) -> listing.Page[m.ApplicationView]:
-            page = await self.page(call, m.ListRequest(state=request.state, limit=500, cursor=cursor))
-            return listing.Page(page.items, page.next_cursor)
-
-        return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="applications")
+    export = listing.exporting(page, m.ListRequest, _COLUMNS, name="applications")

@@ -24,6 +24,8 @@ class ExpiringRequest(Struct, frozen=True):
 
 class ExportExpiring(Struct, frozen=True):
     days: Days = 30
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    sort: SortText = ""
     format: Format = "csv"
 
 

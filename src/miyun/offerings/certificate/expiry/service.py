@@ -10,7 +10,7 @@ from miyun.core import listing
 from miyun.core.clock import Clock
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Entry, Ledger
-from miyun.core.operation import Call, Download
+from miyun.core.operation import Call
 from miyun.offerings.certificate.applications.model import renewable_from
 from miyun.offerings.certificate.expiry import messages as m
 from miyun.offerings.certificate.expiry.store import SORTING, ExpiryStore
@@ -53,12 +53,7 @@ class Expiry:
             more = SORTING.cursor(sort, getattr(items[-1], sort.field), serial_text(items[-1].serial))
         return m.ExpiringPage(items=[_view(item, call.now) for item in items], next_cursor=more)
 
-    async def export(self, call: Call, request: m.ExportExpiring) -> Download:
-        async def pages(cursor: str | None) -> listing.Page[m.ExpiringView]:
-            page = await self.page(call, m.ExpiringRequest(days=request.days, limit=500, cursor=cursor))
-            return listing.Page(page.items, page.next_cursor)
-
-        return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="expiring")
+    export = listing.exporting(page, m.ExpiringRequest, _COLUMNS, name="expiring")
 
     async def remind(self) -> int:
         """Each certificate once for each step. A crash may repeat a reminder, and loses none."""

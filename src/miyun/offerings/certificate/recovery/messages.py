@@ -25,6 +25,12 @@ class EscrowListRequest(Struct, frozen=True):
     cursor: Cursor | None = None
 
 
+class EscrowExportRequest(Struct, frozen=True):
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    sort: SortText = ""
+    format: Format = "csv"
+
+
 class EscrowedView(Struct, frozen=True):
     """`certificates` are the serial numbers of the encryption certificates for the key, oldest first."""
 
@@ -70,8 +76,10 @@ class ListRequest(Struct, frozen=True):
 
 
 class ExportRequest(Struct, frozen=True):
-    format: Format = "csv"
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     state: AnyState = ""
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class RecoveryView(Struct, frozen=True):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from miyun.core.i18n import Text
+from miyun.core.listing import Column, exporting
 from miyun.core.operation import Call, Download, Duty, Operation, Role
 from miyun.offerings.certificate.recovery import messages as m
 from miyun.offerings.certificate.recovery.model import Consent
+from miyun.offerings.certificate.recovery.service import COLUMNS
 from miyun.offerings.certificate.service import CertificateService as S
 
 _SECURITY: Final = frozenset({Role.TENANT_SECURITY})
@@ -49,9 +51,13 @@ async def page(service: S, call: Call, request: m.ListRequest) -> m.RecoveryPage
     return await service.recoveries.page(call, request)
 
 
-async def export(service: S, call: Call, request: m.ExportRequest) -> Download:
-    return await service.recoveries.export(call, request)
-
+_ESCROWED: Final[tuple[Column[m.EscrowedView], ...]] = (
+    Column("escrow", Text("托管编号", "Escrow"), lambda item: item.escrow),
+    Column("subject", Text("主体", "Subject"), lambda item: item.subject),
+    Column("created_at", Text("托管时间", "Since"), lambda item: item.created_at),
+    Column("certificates", Text("加密证书", "Encryption certificates"), lambda item: item.certificates),
+    Column("key_sm3", Text("公钥 SM3", "SM3 of the public key"), lambda item: item.key_sm3),
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -66,6 +72,20 @@ OPERATIONS: tuple[Operation, ...] = (
         duty=Duty.READ,
         quota_free=True,
         example={"text": "张三", "limit": 50},
+    ),
+    Operation(
+        id="certificate.escrow.export",
+        summary=Text("导出托管的加密密钥清单", "Export the list of escrowed encryption keys"),
+        method="GET",
+        path="/certificates/escrow/export",
+        request=m.EscrowExportRequest,
+        response=Download,
+        handler=exporting(escrowed, m.EscrowListRequest, _ESCROWED, name="escrow"),
+        roles=_READERS,
+        duty=Duty.READ,
+        quota_free=True,
+        reply="stream",
+        example={"format": "csv"},
     ),
     Operation(
         id="certificate.recovery.request",
@@ -171,7 +191,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/certificates/recoveries/export",
         request=m.ExportRequest,
         response=Download,
-        handler=export,
+        handler=exporting(page, m.ListRequest, COLUMNS, name="recoveries"),
         roles=_READERS,
         duty=Duty.READ,
         quota_free=True,

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from miyun.core import listing
 from miyun.core.clock import Clock
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Entry, Ledger
-from miyun.core.operation import Call, Download
+from miyun.core.listing import Column, csv_of
+from miyun.core.operation import Call
 from miyun.gm import sm2
 from miyun.gm.errors import InvalidKey
 from miyun.offerings.certificate.escrow.centre import KeyCentre
@@ -34,20 +34,20 @@ from miyun.wire.x509 import Purpose, certificates_pem, parse_certificate
 
 Judge = Callable[[X509Certificate, list[X509Certificate], datetime, Purpose | None], VerifyView]
 
-_COLUMNS: Final[tuple[listing.Column[m.RecoveryView], ...]] = (
-    listing.Column("recovery", Text("恢复编号", "Recovery"), lambda item: item.recovery),
-    listing.Column("subject", Text("主体", "Subject"), lambda item: item.subject),
-    listing.Column("kind", Text("类型", "Kind"), lambda item: item.kind),
-    listing.Column("state", Text("状态", "State"), lambda item: item.state),
-    listing.Column("reason", Text("事由", "Reason"), lambda item: item.reason),
-    listing.Column("reference", Text("文书", "Reference"), lambda item: item.reference),
-    listing.Column("receiver", Text("接收证书", "Receiver"), lambda item: item.receiver_subject),
-    listing.Column("requester", Text("申请人", "Requester"), lambda item: item.requester),
-    listing.Column("requested_at", Text("申请时间", "Requested"), lambda item: item.requested_at),
-    listing.Column("system_consent", Text("系统管理员同意", "System consent"), lambda item: item.system_consent),
-    listing.Column("security_consent", Text("安全管理员同意", "Security consent"), lambda item: item.security_consent),
-    listing.Column("closed_by", Text("办结人", "Closed by"), lambda item: item.closed_by),
-    listing.Column("closed_at", Text("办结时间", "Closed"), lambda item: item.closed_at),
+COLUMNS: Final[tuple[Column[m.RecoveryView], ...]] = (
+    Column("recovery", Text("恢复编号", "Recovery"), lambda item: item.recovery),
+    Column("subject", Text("主体", "Subject"), lambda item: item.subject),
+    Column("kind", Text("类型", "Kind"), lambda item: item.kind),
+    Column("state", Text("状态", "State"), lambda item: item.state),
+    Column("reason", Text("事由", "Reason"), lambda item: item.reason),
+    Column("reference", Text("文书", "Reference"), lambda item: item.reference),
+    Column("receiver", Text("接收证书", "Receiver"), lambda item: item.receiver_subject),
+    Column("requester", Text("申请人", "Requester"), lambda item: item.requester),
+    Column("requested_at", Text("申请时间", "Requested"), lambda item: item.requested_at),
+    Column("system_consent", Text("系统管理员同意", "System consent"), lambda item: item.system_consent),
+    Column("security_consent", Text("安全管理员同意", "Security consent"), lambda item: item.security_consent),
+    Column("closed_by", Text("办结人", "Closed by"), lambda item: item.closed_by),
+    Column("closed_at", Text("办结时间", "Closed"), lambda item: item.closed_at),
 )
 
 
@@ -179,7 +179,7 @@ class Recoveries:
     async def register(self, tenant: str, start: datetime, end: datetime) -> bytes:
         """What was asked for in a period, as CSV."""
         found = await asyncio.to_thread(self._store.requested_between, tenant, start, end)
-        return listing.csv_of([view(item) for item in found], _COLUMNS, "zh")
+        return csv_of([view(item) for item in found], COLUMNS, "zh")
 
     async def get(self, call: Call, request: m.RecoveryRequest) -> m.RecoveryView:
         return view(await self._own(call, request.recovery))
@@ -200,13 +200,6 @@ class Recoveries:
         if len(rows) > request.limit:
             more = SORTING.cursor(sort, getattr(items[-1], sort.field), items[-1].id)
         return m.RecoveryPage(items=[view(item) for item in items], next_cursor=more)
-
-    async def export(self, call: Call, request: m.ExportRequest) -> Download:
-        async def pages(cursor: str | None) -> listing.Page[m.RecoveryView]:
-            page = await self.page(call, m.ListRequest(state=request.state, limit=500, cursor=cursor))
-            return listing.Page(page.items, page.next_cursor)
-
-        return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="recoveries")
 
     # within
 

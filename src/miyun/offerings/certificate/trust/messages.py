@@ -27,8 +27,16 @@ class CreateList(Struct, frozen=True):
 
 
 class ListLists(Struct, frozen=True):
+    """`sort`: id (in order of making as default) or name."""
+
+    sort: SortText = ""
     limit: Limit = 50
     cursor: Cursor | None = None
+
+
+class ExportLists(Struct, frozen=True):
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class ListView(Struct, frozen=True):

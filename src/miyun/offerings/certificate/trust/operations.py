@@ -101,6 +101,16 @@ OPERATIONS: tuple[Operation, ...] = (
         S.list_lists,
         example={"limit": 50},
     ),
+    _read(
+        "list.export",
+        Text("导出信任列表", "Export the trust lists"),
+        "/lists/file",
+        m.ExportLists,
+        Download,
+        S.export_lists,
+        reply="stream",
+        example={"format": "csv"},
+    ),
     _change(
         "list.remove",
         Text("删除信任列表", "Remove a trust list"),

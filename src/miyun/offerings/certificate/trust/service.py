@@ -12,7 +12,7 @@ from miyun.core.clock import Clock
 from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
-from miyun.core.listing import Column, Page, Sorting, export
+from miyun.core.listing import Column, Page, Sorting, export, exporting
 from miyun.core.operation import Call, Download, Empty
 from miyun.core.outbound import OutboundFailed, parse_url
 from miyun.core.trust import OWN_LIST, Level, reason_views
@@ -33,11 +33,19 @@ from miyun.offerings.certificate.trust.model import (
 )
 from miyun.offerings.certificate.trust.own import OwnAuthorities
 from miyun.offerings.certificate.trust.refresh import Fetch, Refresher
-from miyun.offerings.certificate.trust.store import TrustStore
+from miyun.offerings.certificate.trust.store import LISTS, TrustStore
 from miyun.wire.errors import DecodeError
 from miyun.wire.x509 import Certificate, parse_certificate
 
 SORTING: Final = Sorting({"created": str, "subject": str, "not_after": datetime}, default="created", key=str)
+_LIST_COLUMNS: Final[tuple[Column[m.ListView], ...]] = (
+    Column("trust_list", Text("标识", "Identifier"), lambda item: item.trust_list),
+    Column("name", Text("名称", "Name"), lambda item: item.name),
+    Column("note", Text("说明", "Note"), lambda item: item.note),
+    Column("authorities", Text("CA 数", "Authorities"), lambda item: item.authorities),
+    Column("own", Text("本平台自有", "The platform's own"), lambda item: item.own),
+    Column("created_at", Text("建立时间", "Made"), lambda item: item.created_at),
+)
 _COLUMNS: Final[tuple[Column[TrustedAuthority], ...]] = (
     Column("subject", Text("主题", "Subject"), lambda item: item.subject),
     Column("anchor", Text("信任锚", "Anchor"), lambda item: item.anchor),
@@ -66,7 +74,7 @@ class TrustService:
 
     async def create_list(self, call: Call, request: m.CreateList) -> m.ListView:
         tenant = call.require_tenant()
-        if len(await asyncio.to_thread(self._store.lists, tenant, limit=MAX_LISTS)) >= MAX_LISTS:
+        if len(await asyncio.to_thread(self._store.lists, tenant, LISTS.default, None, MAX_LISTS)) >= MAX_LISTS:
             raise FailedPrecondition(field="name", state=f"{MAX_LISTS} trust lists")
         item = TrustList(new_id("ctl"), tenant, request.name, request.note, call.now)
         if not await asyncio.to_thread(self._store.add_list, item):
@@ -76,14 +84,16 @@ class TrustService:
 
     async def list_lists(self, call: Call, request: m.ListLists) -> m.ListsPage:
         """The platform's own list comes first."""
-        rows = await asyncio.to_thread(
-            self._store.lists, call.require_tenant(), limit=request.limit + 1, cursor=request.cursor
-        )
-        more = len(rows) > request.limit
-        shown = [_list_view(row) for row in rows[: request.limit]]
+        sort = LISTS.sort(request.sort)
+        place = LISTS.place(sort, request.cursor)
+        rows = await asyncio.to_thread(self._store.lists, call.require_tenant(), sort, place, request.limit)
+        page = LISTS.page(sort, rows, request.limit)
+        shown = [_list_view(row) for row in page.items]
         if not request.cursor:
             shown.insert(0, self._own_view())
-        return m.ListsPage(items=shown, next_cursor=rows[request.limit - 1].id if more else None)
+        return m.ListsPage(items=shown, next_cursor=page.next_cursor)
+
+    export_lists = exporting(list_lists, m.ListLists, _LIST_COLUMNS, name="trust-lists")
 
     async def remove_list(self, call: Call, request: m.RefList) -> Empty:
         found = self._list(call, request.trust_list)
@@ -199,11 +209,11 @@ class TrustService:
         )
 
     def _list(self, call: Call, ref: str) -> TrustList:
-        found = self._store.lists(call.require_tenant(), limit=1, ref=ref)
-        if not found:
+        found = self._store.named(call.require_tenant(), ref)
+        if found is None:
             raise NotFound("trust_list", ref)
-        call.resource["trust_list"] = found[0].id
-        return found[0]
+        call.resource["trust_list"] = found.id
+        return found
 
     def _authority(self, call: Call, ref: str) -> TrustedAuthority:
         found = self._store.authority(call.require_tenant(), ref)

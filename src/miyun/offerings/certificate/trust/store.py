@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
@@ -22,10 +23,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from miyun.core.listing import Place, Sort
+from miyun.core.listing import Place, Sort, Sorting
 from miyun.core.storage.database import Database, UtcDateTime, metadata
 from miyun.core.storage.keyset import page_of
 from miyun.offerings.certificate.trust.model import TrustedAuthority, TrustList
+
+LISTS: Final = Sorting({"id": str, "name": str}, default="id", key=str)
 
 list_table = Table(
     "certificate_trust_list",
@@ -77,8 +80,17 @@ class TrustStore:
             return False
         return True
 
-    def lists(self, tenant: str, *, limit: int, cursor: str | None = None, ref: str | None = None) -> list[TrustList]:
-        """In order of creation; `ref`: the one of this identifier or name."""
+    def lists(self, tenant: str, sort: Sort, place: Place | None, limit: int) -> list[TrustList]:
+        """`limit` + 1 at most."""
+        columns = {name: list_table.c[name] for name in LISTS.fields}
+        return self._lists(tenant, lambda q: page_of(q, sort, place, columns=columns, key=list_table.c.id, limit=limit))
+
+    def named(self, tenant: str, ref: str) -> TrustList | None:
+        """The one of this identifier or name."""
+        called = or_(list_table.c.id == ref, list_table.c.name == ref)
+        return next(iter(self._lists(tenant, lambda query: query.where(called).limit(1))), None)
+
+    def _lists(self, tenant: str, chosen: Callable[[Select[Any]], Select[Any]]) -> list[TrustList]:
         table = list_table
         counted = (
             select(func.count())
@@ -87,12 +99,8 @@ class TrustStore:
             .scalar_subquery()
         )
         query = select(table, counted.label("authorities")).where(table.c.tenant == tenant)
-        if cursor:
-            query = query.where(table.c.id > cursor)
-        if ref is not None:
-            query = query.where(or_(table.c.id == ref, table.c.name == ref))
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(table.c.id).limit(limit)).all()
+            rows = connection.execute(chosen(query)).all()
         return [TrustList(r.id, r.tenant, r.name, r.note, r.created_at, r.authorities) for r in rows]
 
     def remove_list(self, tenant: str, trust_list: str) -> list[str] | None:

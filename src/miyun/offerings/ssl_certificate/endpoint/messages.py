@@ -10,7 +10,7 @@ from msgspec import Meta
 from miyun.core.listing import Cursor, SortText
 from miyun.core.operation import Struct
 from miyun.offerings.ssl_certificate.endpoint.model import Check, Endpoint
-from miyun.offerings.ssl_certificate.messages import Limit
+from miyun.offerings.ssl_certificate.messages import Export, Limit
 
 
 class AddEndpoint(Struct):
@@ -31,6 +31,10 @@ class ListEndpoints(Struct):
     sort: SortText = ""
     limit: Limit = 50
     cursor: Cursor | None = None
+
+
+class ExportEndpoints(Export):
+    outcome: str | None = None
 
 
 class Rehearse(Struct):

@@ -6,7 +6,6 @@ from miyun.core.i18n import Text
 from miyun.core.operation import Download, Duty, Operation, Role
 from miyun.offerings.ssl_certificate.endpoint import messages as m
 from miyun.offerings.ssl_certificate.endpoint.service import Endpoints
-from miyun.offerings.ssl_certificate.messages import Export
 from miyun.offerings.ssl_certificate.outside.messages import OrderView
 from miyun.offerings.ssl_certificate.outside.operations import ORDERS
 from miyun.offerings.ssl_certificate.service import part
@@ -59,7 +58,7 @@ ENDPOINT_OPERATIONS: tuple[Operation, ...] = (
         summary=Text("导出端点清单", "Export the watched endpoints"),
         method="GET",
         path="/ssl_certificate/endpoints/export",
-        request=Export,
+        request=m.ExportEndpoints,
         response=Download,
         handler=part("endpoints", Endpoints.export),
         roles=_READERS,

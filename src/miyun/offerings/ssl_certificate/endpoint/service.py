@@ -14,7 +14,7 @@ from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.listing import Sorting
-from miyun.core.operation import Call, Download
+from miyun.core.operation import Call
 from miyun.core.outbound import AddressPolicy, OutboundFailed, Resolver, is_address, parse_url
 from miyun.core.ports import CertificateIssuer
 from miyun.gm import intl
@@ -30,7 +30,6 @@ from miyun.offerings.ssl_certificate.endpoint.model import (
     Seen,
     alarm_of,
 )
-from miyun.offerings.ssl_certificate.messages import Export
 from miyun.offerings.ssl_certificate.outside import messages as orders
 from miyun.offerings.ssl_certificate.outside.service import Outside
 from miyun.offerings.ssl_certificate.store.endpoints import EndpointStore
@@ -116,12 +115,7 @@ class Endpoints:
             cursor = SORTING.cursor(sort, last.host if sort.field == "host" else last.id, last.id)
         return m.EndpointList(items=[m.EndpointView.of(item, call.now) for item in items], next_cursor=cursor)
 
-    async def export(self, call: Call, request: Export) -> Download:
-        async def pages(cursor: str | None) -> listing.Page[m.EndpointView]:
-            found = await self.list_all(call, m.ListEndpoints(limit=500, cursor=cursor))
-            return listing.Page(found.items, found.next_cursor)
-
-        return listing.export(pages, _COLUMNS, form=request.format, locale=call.locale, name="endpoints")
+    export = listing.exporting(list_all, m.ListEndpoints, _COLUMNS, name="endpoints")
 
     async def get(self, call: Call, request: m.EndpointRef) -> m.EndpointDetail:
         endpoint = await self._get(call, request.endpoint)

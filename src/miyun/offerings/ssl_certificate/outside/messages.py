@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from miyun.core.operation import Struct
-from miyun.offerings.ssl_certificate.messages import Label, Page
+from miyun.offerings.ssl_certificate.messages import Export, Label, Sorted
 from miyun.offerings.ssl_certificate.outside.model import OutsideAccount, OutsideCa, OutsideOrder
 
 Pem = Annotated[str, Meta(min_length=64, max_length=64 * 1024)]
@@ -80,7 +80,11 @@ class DeployedOrder(Struct):
     place: Label
 
 
-class ListOrders(Page):
+class ListOrders(Sorted):
+    state: str | None = None
+
+
+class ExportOrders(Export):
     state: str | None = None
 
 

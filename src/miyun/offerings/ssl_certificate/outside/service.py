@@ -30,8 +30,7 @@ from miyun.offerings.ssl_certificate.outside.model import (
     State,
     Way,
 )
-from miyun.offerings.ssl_certificate.store.outside import OutsideStore
-from miyun.offerings.ssl_certificate.store.rows import NEWEST, page
+from miyun.offerings.ssl_certificate.store.outside import ORDERS, OutsideStore
 from miyun.wire import base64url, jose, pem, pkcs10
 from miyun.wire.cms import parse_enveloped_key
 from miyun.wire.errors import DecodeError
@@ -139,12 +138,12 @@ class Outside:
     async def list(self, call: Call, request: m.ListOrders) -> m.OrderList:
         if request.state is not None and request.state not in set(State):
             raise InvalidArgument("state", Text("没有此状态", f"it must be one of {', '.join(State)}"))
-        place = NEWEST.place(NEWEST.default, request.cursor)
-        found = await asyncio.to_thread(
-            self.store.orders, call.require_tenant(), request.state, NEWEST.default, place, request.limit
-        )
-        items, cursor = page(found, request.limit)
-        return m.OrderList(items=[m.OrderView.of(order) for order in items], next_cursor=cursor)
+        sort = ORDERS.sort(request.sort)
+        place = ORDERS.place(sort, request.cursor)
+        tenant = call.require_tenant()
+        found = await asyncio.to_thread(self.store.orders, tenant, request.state, sort, place, request.limit)
+        page = ORDERS.page(sort, found, request.limit)
+        return m.OrderList(items=[m.OrderView.of(order) for order in page.items], next_cursor=page.next_cursor)
 
     async def submit(self, call: Call, request: m.SubmitOrder) -> m.OrderView:
         """The request was handed to the CA by a person."""

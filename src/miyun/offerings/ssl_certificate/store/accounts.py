@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import JSON, Column, Index, LargeBinary, String, Table, select, update
 from sqlalchemy.exc import IntegrityError
@@ -12,7 +12,10 @@ from miyun.core.listing import Place, Sort
 from miyun.core.storage import UtcDateTime, metadata
 from miyun.core.storage.keyset import page_of
 from miyun.offerings.ssl_certificate.model import Account, AccountStatus, ExternalKey
-from miyun.offerings.ssl_certificate.store.rows import Rows, row_of
+from miyun.offerings.ssl_certificate.store.rows import Rows, newest_first, row_of
+
+KEYS: Final = newest_first(name=str)
+ACCOUNTS: Final = newest_first(status=str)
 
 KEY = Table(
     "ssl_certificate_external_key",
@@ -60,9 +63,9 @@ class AccountStore(Rows):
         return ExternalKey(**row) if row else None
 
     def keys(self, tenant: str, sort: Sort, place: Place | None, limit: int) -> list[ExternalKey]:
-        query = page_of(
-            select(KEY).where(KEY.c.tenant == tenant), sort, place, columns={"id": KEY.c.id}, key=KEY.c.id, limit=limit
-        )
+        columns = {name: KEY.c[name] for name in KEYS.fields}
+        query = select(KEY).where(KEY.c.tenant == tenant)
+        query = page_of(query, sort, place, columns=columns, key=KEY.c.id, limit=limit)
         return [ExternalKey(**row) for row in self._all(query)]
 
     def revoke_key(self, tenant: str, key_id: str, now: datetime) -> ExternalKey | None:
@@ -97,14 +100,9 @@ class AccountStore(Rows):
         return _account(row) if row else None
 
     def accounts(self, tenant: str, sort: Sort, place: Place | None, limit: int) -> list[Account]:
-        query = page_of(
-            select(ACCOUNT).where(ACCOUNT.c.tenant == tenant),
-            sort,
-            place,
-            columns={"id": ACCOUNT.c.id},
-            key=ACCOUNT.c.id,
-            limit=limit,
-        )
+        columns = {name: ACCOUNT.c[name] for name in ACCOUNTS.fields}
+        query = select(ACCOUNT).where(ACCOUNT.c.tenant == tenant)
+        query = page_of(query, sort, place, columns=columns, key=ACCOUNT.c.id, limit=limit)
         return [_account(row) for row in self._all(query)]
 
     def change_account(self, account_id: str, **values: Any) -> bool:

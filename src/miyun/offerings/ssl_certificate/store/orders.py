@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -37,7 +37,10 @@ from miyun.offerings.ssl_certificate.model import (
     Counted,
     OrderStatus,
 )
-from miyun.offerings.ssl_certificate.store.rows import Rows, row_of
+from miyun.offerings.ssl_certificate.store.rows import Rows, newest_first, row_of
+
+ORDERS: Final = newest_first(expires_at=datetime, status=str)
+AUTHORIZATIONS: Final = newest_first(expires_at=datetime, name=str)
 
 ORDER = Table(
     "ssl_certificate_acme_order",
@@ -58,6 +61,7 @@ ORDER = Table(
     Index("ix_ssl_certificate_acme_order_account_status_id", "account", "status", "id"),
     Index("ix_ssl_certificate_acme_order_account_id", "account", "id"),
     Index("ix_ssl_certificate_acme_order_tenant_id", "tenant", "id"),
+    Index("ix_ssl_certificate_acme_order_tenant_expires_at", "tenant", "expires_at", "id"),
     Index("ix_ssl_certificate_acme_order_expires_at", "expires_at"),
 )
 
@@ -75,6 +79,8 @@ AUTHORIZATION = Table(
     Column("token", String(64), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Index("ix_ssl_certificate_authorization_order_id", "order_id"),
+    Index("ix_ssl_certificate_authorization_tenant_id", "tenant", "id"),
+    Index("ix_ssl_certificate_authorization_tenant_expires_at", "tenant", "expires_at", "id"),
 )
 
 CHALLENGE = Table(
@@ -147,15 +153,16 @@ class OrderStore(Rows):
         return [row["id"] for row in self._all(query.limit(limit))]
 
     def orders(self, tenant: str, sort: Sort, place: Place | None, limit: int) -> list[AcmeOrder]:
-        query = page_of(
-            select(ORDER).where(ORDER.c.tenant == tenant),
-            sort,
-            place,
-            columns={"id": ORDER.c.id},
-            key=ORDER.c.id,
-            limit=limit,
-        )
+        columns = {name: ORDER.c[name] for name in ORDERS.fields}
+        query = select(ORDER).where(ORDER.c.tenant == tenant)
+        query = page_of(query, sort, place, columns=columns, key=ORDER.c.id, limit=limit)
         return [_order(row) for row in self._all(query)]
+
+    def all_authorizations(self, tenant: str, sort: Sort, place: Place | None, limit: int) -> list[Authorization]:
+        columns = {name: AUTHORIZATION.c[name] for name in AUTHORIZATIONS.fields}
+        query = select(AUTHORIZATION).where(AUTHORIZATION.c.tenant == tenant)
+        query = page_of(query, sort, place, columns=columns, key=AUTHORIZATION.c.id, limit=limit)
+        return [_authorization(row) for row in self._all(query)]
 
     def open_orders(self, account: str, now: datetime, most: int) -> int:
         counted = (

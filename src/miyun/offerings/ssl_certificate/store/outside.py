@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -25,7 +25,9 @@ from miyun.core.listing import Place, Sort
 from miyun.core.storage import UtcDateTime, metadata
 from miyun.core.storage.keyset import page_of
 from miyun.offerings.ssl_certificate.outside.model import HOLDS, OutsideAccount, OutsideOrder, State, Way
-from miyun.offerings.ssl_certificate.store.rows import Rows, row_of
+from miyun.offerings.ssl_certificate.store.rows import Rows, newest_first, row_of
+
+ORDERS: Final = newest_first(ca=str, state=str)
 
 ACCOUNT = Table(
     "ssl_certificate_outside_account",
@@ -113,7 +115,8 @@ class OutsideStore(Rows):
         query = select(ORDER).where(ORDER.c.tenant == tenant)
         if state:
             query = query.where(ORDER.c.state == state)
-        query = page_of(query, sort, place, columns={"id": ORDER.c.id}, key=ORDER.c.id, limit=limit)
+        columns = {name: ORDER.c[name] for name in ORDERS.fields}
+        query = page_of(query, sort, place, columns=columns, key=ORDER.c.id, limit=limit)
         return [_order(row) for row in self._all(query)]
 
     def change_order(self, order: OutsideOrder, **values: Any) -> bool:

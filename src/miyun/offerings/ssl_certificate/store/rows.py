@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any
 
 from miyun.core.listing import Sorting
 from miyun.core.storage import Database
 
-NEWEST: Final = Sorting({"id": str}, default="-id", key=str)
-"""Identifiers sort by the time of their making."""
 
-
-class _Identified(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-Item = TypeVar("Item", bound=_Identified)
-
-
-def page(found: Sequence[Item], limit: int) -> tuple[Sequence[Item], str | None]:
-    """What is shown of a page that was read with one row more, and where the next begins."""
-    items = found[:limit]
-    more = len(found) > limit
-    return items, NEWEST.cursor(NEWEST.default, items[-1].id, items[-1].id) if more else None
+def newest_first(**others: type) -> Sorting:
+    """By identifier, which sorts by the time of making, or by one of `others`."""
+    return Sorting({"id": str, **others}, default="-id", key=str)
 
 
 class Rows:

@@ -86,6 +86,12 @@ class ListSessions(Struct):
     cursor: Cursor | None = None
 
 
+class ExportSessions(Struct):
+    application: str | None = None
+    sort: SortText = ""
+    format: Format = "csv"
+
+
 class OpenSession(Struct):
     """`session_id` names it and opens nothing."""
 

@@ -66,6 +66,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "session.list", "sessions", Text("列出在线会话", "List open sessions"),
         m.ListSessions, m.SessionList, Reports.sessions, roles=_READERS,
     ),
+    _read(
+        "session.export", "sessions/file", Text("导出在线会话", "Export open sessions"),
+        m.ExportSessions, Download, Reports.export_sessions, roles=_READERS, **_FILE,
+    ),
     Operation(
         id="strong_auth.session.terminate",
         summary=Text("强制结束会话", "End somebody's session"),

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from miyun.core.errors import InvalidArgument, MiyunError, NotFound, Overloaded
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
-from miyun.core.listing import Column, Page, Sort, Sorting, export
+from miyun.core.listing import Column, Page, Sort, Sorting, export, exporting
 from miyun.core.operation import Call, Download
 from miyun.offerings.strong_auth.messages import AccountView, Done
 from miyun.offerings.strong_auth.model import SESSION_IDLE, Account
@@ -47,6 +47,17 @@ _ACCOUNT_COLUMNS: Final[tuple[Column[Account], ...]] = (
     Column("not_after", Text("有效期至", "Valid until"), lambda a: a.not_after),
     Column("state", Text("状态", "State"), lambda a: str(a.state)),
     Column("created_at", Text("绑定时间", "Bound"), lambda a: a.created_at),
+)
+
+_SESSION_COLUMNS: Final[tuple[Column[m.OpenSession], ...]] = (
+    Column("account", Text("账号", "Account"), lambda s: s.account),
+    Column("application", Text("应用", "Application"), lambda s: s.application),
+    Column("client", Text("客户端", "Client"), lambda s: s.client),
+    Column("method", Text("方式", "Way"), lambda s: s.method),
+    Column("serial", Text("证书序列号", "Serial number"), lambda s: s.serial),
+    Column("opened_at", Text("登录时间", "Since"), lambda s: s.opened_at),
+    Column("last_seen_at", Text("最近活动", "Last seen"), lambda s: s.last_seen_at),
+    Column("expires_at", Text("最迟结束", "Ends by"), lambda s: s.expires_at),
 )
 
 
@@ -140,6 +151,8 @@ class Reports:
         fields = {"opened": lambda s: s.opened_at, "account": lambda s: s.account}
         page = _page(rows, request.limit, SESSIONS, sort, fields)
         return m.SessionList(items=[m.OpenSession.of(item) for item in page.items], next_cursor=page.next_cursor)
+
+    export_sessions = exporting(sessions, m.ListSessions, _SESSION_COLUMNS, name="sessions")
 
     async def end(self, call: Call, request: m.SessionRef) -> Done:
         call.resource["session"] = request.session_id[:12]

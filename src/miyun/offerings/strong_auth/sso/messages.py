@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from miyun.core.listing import Cursor, Format, SortText
 from miyun.core.operation import Struct
 from miyun.offerings.strong_auth.messages import Certificate, Limit
 from miyun.offerings.strong_auth.model import MUTUAL_TLS
@@ -42,9 +43,18 @@ class ClientRef(Struct):
 
 
 class ListClients(Struct):
+    """`sort`: id (in order of registration as default) or name."""
+
     application: str | None = None
+    sort: SortText = ""
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
+
+
+class ExportClients(Struct):
+    application: str | None = None
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class ClientView(Struct):

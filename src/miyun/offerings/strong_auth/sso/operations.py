@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from miyun.core.i18n import Text
-from miyun.core.operation import Call, Duty, Meter, Operation, Reply, Role
+from miyun.core.operation import Call, Download, Duty, Meter, Operation, Reply, Role
 from miyun.offerings.strong_auth.sso import messages as m
 from miyun.offerings.strong_auth.sso.service import SingleSignOn
 
@@ -81,6 +81,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "list", "GET", "", Text("列出客户端", "List clients"),
         m.ListClients, m.ClientList, lambda s, c, r: s.clients.list(c, r),
         roles=_READERS, duty=Duty.READ, quota_free=True,
+    ),
+    _client(
+        "export", "GET", "/file", Text("导出客户端", "Export clients"),
+        m.ExportClients, Download, lambda s, c, r: s.clients.export(c, r),
+        roles=_READERS, duty=Duty.READ, quota_free=True, reply="stream", example={"format": "csv"}, tenant_fields=(),
     ),
     _client(
         "get", "GET", "/{client}", Text("查看客户端", "Show a client"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from miyun.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
+from miyun.core.listing import Column, exporting
 from miyun.core.operation import Call
 from miyun.core.ports import ApplicationDirectory
 from miyun.offerings.strong_auth.sessions import new_token, stored
@@ -16,8 +17,19 @@ from miyun.offerings.strong_auth.sso import messages as m
 from miyun.offerings.strong_auth.sso.connection import check_name
 from miyun.offerings.strong_auth.sso.keys import SigningKeys
 from miyun.offerings.strong_auth.sso.model import SECRETS, Client, ClientAuth, ClientState, Protocol
-from miyun.offerings.strong_auth.sso.store import SsoStore
+from miyun.offerings.strong_auth.sso.store import CLIENTS, SsoStore
 
+_COLUMNS: tuple[Column[m.ClientView], ...] = (
+    Column("client", Text("客户端", "Client"), lambda item: item.client),
+    Column("name", Text("名称", "Name"), lambda item: item.name),
+    Column("application", Text("应用", "Application"), lambda item: item.application),
+    Column("protocol", Text("协议", "Protocol"), lambda item: item.protocol),
+    Column("state", Text("状态", "State"), lambda item: item.state),
+    Column("redirects", Text("回调或服务地址", "Redirect URIs or services"), lambda item: item.redirects),
+    Column("auth", Text("客户端认证", "Client authentication"), lambda item: item.auth),
+    Column("algorithm", Text("令牌签名", "Tokens signed by"), lambda item: item.algorithm),
+    Column("created_at", Text("登记时间", "Registered"), lambda item: item.created_at),
+)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -80,14 +92,15 @@ class Registration:
         return m.ClientRegistered(client=self._view(client), secret=secret)
 
     async def list(self, call: Call, request: m.ListClients) -> m.ClientList:
+        sort = CLIENTS.sort(request.sort)
+        place = CLIENTS.place(sort, request.cursor)
         found = self._store.clients(
-            call.require_tenant(), application=request.application, cursor=request.cursor, limit=request.limit + 1
+            call.require_tenant(), application=request.application, sort=sort, place=place, limit=request.limit
         )
-        shown = found[: request.limit]
-        return m.ClientList(
-            items=[self._view(client) for client in shown],
-            next_cursor=shown[-1].id if len(found) > request.limit else None,
-        )
+        page = CLIENTS.page(sort, found, request.limit)
+        return m.ClientList(items=[self._view(client) for client in page.items], next_cursor=page.next_cursor)
+
+    export = exporting(list, m.ListClients, _COLUMNS, name="clients")
 
     async def get(self, call: Call, request: m.ClientRef) -> m.ClientView:
         return self._view(self._client(call, request.client))

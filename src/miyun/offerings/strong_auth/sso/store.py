@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import JSON, Boolean, Column, Index, LargeBinary, String, Table, Text, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from miyun.core.errors import AlreadyExists
+from miyun.core.listing import Place, Sort, Sorting
 from miyun.core.storage import Database, UtcDateTime, metadata
+from miyun.core.storage.keyset import page_of
 from miyun.offerings.strong_auth.model import Session
 from miyun.offerings.strong_auth.sso.model import (
     BrowserSession,
@@ -25,6 +27,8 @@ from miyun.offerings.strong_auth.sso.model import (
     TokenKind,
 )
 from miyun.offerings.strong_auth.store import SESSION
+
+CLIENTS: Final = Sorting({"id": str, "name": str}, default="id", key=str)
 
 CLIENT = Table(
     "strong_auth_client",
@@ -144,12 +148,15 @@ class SsoStore:
             found = [_client(row) for row in connection.execute(query.order_by(CLIENT.c.id)).mappings()]
         return next((client for client in found if service in client.redirects), None)
 
-    def clients(self, tenant: str, *, application: str | None, cursor: str | None, limit: int) -> list[Client]:
-        query = select(CLIENT).where(CLIENT.c.tenant == tenant).order_by(CLIENT.c.id).limit(limit)
+    def clients(
+        self, tenant: str, *, application: str | None, sort: Sort, place: Place | None, limit: int
+    ) -> list[Client]:
+        """`limit` + 1 at most."""
+        query = select(CLIENT).where(CLIENT.c.tenant == tenant)
         if application:
             query = query.where(CLIENT.c.application == application)
-        if cursor:
-            query = query.where(CLIENT.c.id > cursor)
+        columns = {name: CLIENT.c[name] for name in CLIENTS.fields}
+        query = page_of(query, sort, place, columns=columns, key=CLIENT.c.id, limit=limit)
         with self._database.read() as connection:
             return [_client(row) for row in connection.execute(query).mappings()]
 

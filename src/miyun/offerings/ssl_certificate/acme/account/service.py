@@ -26,9 +26,8 @@ from miyun.offerings.ssl_certificate.acme.limits import RateLimits
 from miyun.offerings.ssl_certificate.acme.nonces import Deriver
 from miyun.offerings.ssl_certificate.errors import AcmeConflict, AcmeRefused, AcmeUnauthorized
 from miyun.offerings.ssl_certificate.model import Account, AccountStatus, Counted, ExternalKey
-from miyun.offerings.ssl_certificate.store.accounts import AccountStore
+from miyun.offerings.ssl_certificate.store.accounts import ACCOUNTS, KEYS, AccountStore
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
-from miyun.offerings.ssl_certificate.store.rows import NEWEST, page
 from miyun.wire import acme, base64url, jose
 from miyun.wire.acme import Change, KeyChange, NewAccount
 from miyun.wire.errors import DecodeError
@@ -91,11 +90,12 @@ class Accounts:
             expires_at=key.expires_at,
         )
 
-    async def list_keys(self, call: Call, request: m.Page) -> m.ExternalKeyList:
-        place = NEWEST.place(NEWEST.default, request.cursor)
-        found = await asyncio.to_thread(self._store.keys, call.require_tenant(), NEWEST.default, place, request.limit)
-        items, cursor = page(found, request.limit)
-        return m.ExternalKeyList(items=[m.ExternalKeyView.of(key) for key in items], next_cursor=cursor)
+    async def list_keys(self, call: Call, request: m.Sorted) -> m.ExternalKeyList:
+        sort = KEYS.sort(request.sort)
+        place = KEYS.place(sort, request.cursor)
+        found = await asyncio.to_thread(self._store.keys, call.require_tenant(), sort, place, request.limit)
+        page = KEYS.page(sort, found, request.limit)
+        return m.ExternalKeyList(items=[m.ExternalKeyView.of(key) for key in page.items], next_cursor=page.next_cursor)
 
     async def revoke_key(self, call: Call, request: m.ExternalKeyRef) -> m.ExternalKeyView:
         call.resource["external_key"] = request.external_key
@@ -104,13 +104,12 @@ class Accounts:
             raise NotFound("external_key", request.external_key)
         return m.ExternalKeyView.of(key)
 
-    async def list_accounts(self, call: Call, request: m.Page) -> m.AccountList:
-        place = NEWEST.place(NEWEST.default, request.cursor)
-        found = await asyncio.to_thread(
-            self._store.accounts, call.require_tenant(), NEWEST.default, place, request.limit
-        )
-        items, cursor = page(found, request.limit)
-        return m.AccountList(items=[m.AccountView.of(account) for account in items], next_cursor=cursor)
+    async def list_accounts(self, call: Call, request: m.Sorted) -> m.AccountList:
+        sort = ACCOUNTS.sort(request.sort)
+        place = ACCOUNTS.place(sort, request.cursor)
+        found = await asyncio.to_thread(self._store.accounts, call.require_tenant(), sort, place, request.limit)
+        page = ACCOUNTS.page(sort, found, request.limit)
+        return m.AccountList(items=[m.AccountView.of(item) for item in page.items], next_cursor=page.next_cursor)
 
     async def end_account(self, call: Call, request: m.AccountRef) -> m.AccountView:
         """The tenant ends it; its certificates stay."""

@@ -36,8 +36,7 @@ from miyun.offerings.ssl_certificate.model import (
     Counted,
     OrderStatus,
 )
-from miyun.offerings.ssl_certificate.store.orders import OrderStore
-from miyun.offerings.ssl_certificate.store.rows import NEWEST, page
+from miyun.offerings.ssl_certificate.store.orders import AUTHORIZATIONS, ORDERS, OrderStore
 from miyun.wire import acme, base64url, jose, oid, pkcs10
 from miyun.wire.acme import DNS_01, HTTP_01, Change, Finalize, Identifier, NewOrder
 from miyun.wire.errors import DecodeError
@@ -57,12 +56,23 @@ class Orders:
         self._issuing = issuing
         self._documents = Documents(base_url)
 
-    async def list_all(self, call: Call, request: m.Page) -> m.AcmeOrderList:
+    async def list_all(self, call: Call, request: m.Sorted) -> m.AcmeOrderList:
         """For the tenant's people."""
-        place = NEWEST.place(NEWEST.default, request.cursor)
-        found = await asyncio.to_thread(self._store.orders, call.require_tenant(), NEWEST.default, place, request.limit)
-        items, cursor = page(found, request.limit)
-        return m.AcmeOrderList(items=[m.AcmeOrderView.of(order) for order in items], next_cursor=cursor)
+        sort = ORDERS.sort(request.sort)
+        place = ORDERS.place(sort, request.cursor)
+        found = await asyncio.to_thread(self._store.orders, call.require_tenant(), sort, place, request.limit)
+        page = ORDERS.page(sort, found, request.limit)
+        return m.AcmeOrderList(items=[m.AcmeOrderView.of(order) for order in page.items], next_cursor=page.next_cursor)
+
+    async def list_authorizations(self, call: Call, request: m.Sorted) -> m.AuthorizationList:
+        """For the tenant's people."""
+        sort = AUTHORIZATIONS.sort(request.sort)
+        place = AUTHORIZATIONS.place(sort, request.cursor)
+        tenant = call.require_tenant()
+        found = await asyncio.to_thread(self._store.all_authorizations, tenant, sort, place, request.limit)
+        page = AUTHORIZATIONS.page(sort, found, request.limit)
+        items = [m.AuthorizationView.of(item, call.now) for item in page.items]
+        return m.AuthorizationList(items=items, next_cursor=page.next_cursor)
 
     async def create(self, call: Call, request: m.AcmeRequest) -> Reply:
         account = await self._accounts.of(call)
