@@ -1,21 +1,136 @@
-"""The console's pages, seen by everybody who may."""
+"""Every page of the console, looked at by everybody who may, in both languages, on a desk and on a telephone."""
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.e2e.furnishing import DATA, Furnished, furnish
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
 from tests.platform import BESIDES, RunningPlatform, Tenant, code, spec
 
 from miyun.core.operation import Role
+from miyun.edge.console.routes import PATHS
 
 pytestmark = pytest.mark.engine
+
+DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+# What the parties wrote, and records as they are: their text is data from end to end.
+DATA_PAGES = re.compile(r"/console(?:$|/(?:contract|performance|dossier|ledger|platform-ledger|onboarding/))")
+CHINESE = re.compile("[\u4e00-\u9fff]+")
+# Words of a program's: of an enum, a field or an operation. Those that a protocol prescribes are shown as they are.
+RAW = re.compile(r"^[a-z][a-z0-9]*(?:\.[a-z0-9_]+)*_[a-z0-9_.]+$|^[a-z]{3,}$")
+PRESCRIBED = {"client_id", "client_secret_basic", "client_secret_post", "none"}
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:")
+IDENTIFIER = re.compile(r"\b[a-z]{2,4}_[0-9a-z]{16,}\b")
+LOOK = """() => {
+  const said = [], seen = element => element.checkVisibility ? element.checkVisibility() : true;
+  const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, text = node.textContent.trim(), owner = node.parentElement;
+    if (text && seen(owner)) {
+      said.push([text, owner.closest('code, pre, script') !== null, owner.closest('tbody, dd, h1, option') !== null]);
+    }
+  }
+  const bare = [...document.querySelectorAll('main input:not([type=hidden]), main select, main textarea')]
+    .filter(field => !field.labels.length && !field.ariaLabel).map(field => field.name || field.id);
+  const mute = [...document.querySelectorAll('main button, main a')].filter(one => !one.textContent.trim());
+  const twice = [...document.querySelectorAll('[id]')].map(one => one.id)
+    .filter((id, at, all) => all.indexOf(id) !== at);
+  return {said, bare, twice, mute: mute.map(one => one.outerHTML), headings: document.querySelectorAll('h1').length};
+}"""
+WIDER = """async () => {
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));  // charts follow the width
+  return [document.documentElement.scrollWidth, innerWidth, [...document.querySelectorAll('body *')]
+    .filter(one => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest('.scroll'))
+    .slice(0, 4).map(one => one.outerHTML.slice(0, 120))];
+}"""
+
+
+def addresses(parameters: dict[str, str]) -> list[str]:
+    found = []
+    for method, path in PATHS:
+        if method != "GET" or path in ("/console/preferences", "/console/performance/{contract:str}/{record:str}"):
+            continue
+        if "export" in path or "/file" in path or "path:path" in path or not path.startswith("/console"):
+            continue  # downloads, and the sign-in pages of applications, which have tests of their own
+        if path.startswith("/console/login") and not path.startswith("/console/logins"):
+            continue
+        for name, value in parameters.items():
+            path = path.replace(f"{{{name}}}", value)
+        if "{" not in path:
+            found.append(path)
+    return found
+
+
+def faults(page: Any, language: str, path: str, data: tuple[str, ...]) -> list[str]:
+    """What is wrong with the page that the browser shows."""
+    found: list[str] = []
+    looked = page.evaluate(LOOK)
+    for text, verbatim, is_data in looked["said"]:
+        if verbatim:
+            continue
+        rest = text
+        for word in data:
+            rest = rest.replace(word, "")
+        if language == "en" and not DATA_PAGES.match(path) and CHINESE.search(rest):
+            found.append(f"not English: {text}")
+        if not DATA_PAGES.match(path):
+            if text not in PRESCRIBED and (RAW.match(rest) if language == "zh" else "_" in rest and RAW.match(rest)):
+                found.append(f"a program's word: {text}")
+            if IDENTIFIER.search(text) and not is_data:
+                found.append(f"a bare identifier: {text}")
+        if STAMP.search(text):
+            found.append(f"a machine's time: {text}")
+    found += [f"no label: {name}" for name in looked["bare"]]
+    found += [f"id twice: {name}" for name in looked["twice"]]
+    found += [f"says nothing: {element}" for element in looked["mute"]]
+    if looked["headings"] != 1:
+        found.append(f"{looked['headings']} first headings")
+    page.set_viewport_size(TELEPHONE)
+    width, inner, wide = page.evaluate(WIDER)
+    if width > inner:
+        found.append(f"{width} px wide on a telephone: {wide}")
+    return found
+
+
+def look(visit: Visit, paths: list[str], who: str, data: tuple[str, ...] = DATA) -> list[str]:  # noqa: F811
+    """All faults of all pages that answer, in both languages."""
+    found = []
+    folder = os.environ.get("MIYUN_SCREENSHOTS")
+    for language in ("zh", "en"):
+        visit.speak(language)
+        for path in paths:
+            visit.page.set_viewport_size(DESK)
+            status = visit.go(path)
+            refused = status == 403
+            complaints = [said for said in visit.complaints if not (refused and "403" in said)]
+            visit.complaints.clear()
+            found += [f"{who} {language} {path}: {said}" for said in complaints]
+            if status not in (200, 403):
+                found.append(f"{who} {language} {path}: status {status}")
+                continue
+            if folder:
+                name = f"{who}-{language}-{path.removeprefix('/console').strip('/').replace('/', '-') or 'home'}"
+                visit.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+            found += [f"{who} {language} {path}: {fault}" for fault in faults(visit.page, language, path, data)]
+            if folder:
+                visit.page.screenshot(path=Path(folder) / f"{name}-390.png", full_page=True)
+    return found
 
 
 def links(visit: Visit) -> list[str]:  # noqa: F811
     return [str(link.get_attribute("href")) for link in visit.page.locator("nav.side a").all()]
+
+
+@pytest.fixture(scope="module")
+def furnished(platform: RunningPlatform) -> Furnished:
+    return furnish(platform)
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +139,20 @@ def bare(platform: RunningPlatform) -> Tenant:
     contract = spec(code("g"))
     lines = [line for line in contract.entitlements if line.offering not in BESIDES]
     return platform.activate(replace(contract, entitlements=lines))
+
+
+@pytest.mark.parametrize("role", [Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT, Role.TENANT_DEVELOPER])
+def test_every_page_is_fit_to_be_read(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+    furnished: Furnished,
+    role: Role,
+) -> None:
+    seat = platform.person(role, furnished.tenant)
+    visit.sign_in(seat.login, seat.password)
+    paths = addresses(furnished.parameters) if role is Role.TENANT_SECURITY else links(visit)
+    assert look(visit, paths, role.rpartition(".")[2]) == []
+    assert visit.elsewhere == []
 
 
 def test_no_click_leads_to_a_refusal(visit: Visit, platform: RunningPlatform, bare: Tenant) -> None:  # noqa: F811

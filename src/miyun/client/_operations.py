@@ -149,6 +149,10 @@ class _CertificateApplicationBatch(_Group):
         """Apply for many certificates at once. 批量申请证书。"""
         return self._client.call('certificate.application.batch.apply', template=template, rows=rows, table=table, days=days, pair=pair, note=note, outside=outside, charge_to=charge_to, idempotency_key=idempotency_key)
 
+    def export(self, *, waiting: bool | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export batches of applications. 导出申请批次。"""
+        return self._client.call('certificate.application.batch.export', waiting=waiting, sort=sort, format=format, charge_to=charge_to)
+
     def get(self, *, batch: str, charge_to: str | None = None) -> Any:
         """Look at a batch of applications. 查看申请批次。"""
         return self._client.call('certificate.application.batch.get', batch=batch, charge_to=charge_to)
@@ -187,9 +191,9 @@ class _CertificateApplication(_Group):
         """Hand in what a CA outside issued. 交回外部机构签发的证书。"""
         return self._client.call('certificate.application.deliver', application=application, certificate=certificate, encryption_certificate=encryption_certificate, enveloped_key=enveloped_key, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, format: str | None = None, text: str | None = None, template: str | None = None, batch: str | None = None, sort: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
         """Export applications. 导出申请清单。"""
-        return self._client.call('certificate.application.export', format=format, state=state, charge_to=charge_to)
+        return self._client.call('certificate.application.export', format=format, text=text, template=template, batch=batch, sort=sort, state=state, charge_to=charge_to)
 
     def file(self, *, application: str, format: str | None = None, charge_to: str | None = None) -> Any:
         """Download certificates, chain or the enveloped encryption key. 下载证书、证书链或加密密钥信封。"""
@@ -251,15 +255,19 @@ class _CertificateCrl(_Group):
 
 
 class _CertificateEscrow(_Group):
+    def export(self, *, text: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of escrowed encryption keys. 导出托管的加密密钥清单。"""
+        return self._client.call('certificate.escrow.export', text=text, sort=sort, format=format, charge_to=charge_to)
+
     def list(self, *, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """Look up escrowed encryption keys, a person's history. 查询托管的加密密钥（历史）。"""
         return self._client.call('certificate.escrow.list', text=text, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
 
 class _CertificateExpiring(_Group):
-    def export(self, *, days: int | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, days: int | None = None, text: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
         """Export certificates that end soon. 导出即将到期的证书。"""
-        return self._client.call('certificate.expiring.export', days=days, format=format, charge_to=charge_to)
+        return self._client.call('certificate.expiring.export', days=days, text=text, sort=sort, format=format, charge_to=charge_to)
 
     def list(self, *, days: int | None = None, text: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List certificates that end soon and that no other follows. 列出即将到期、尚无接续的证书。"""
@@ -293,9 +301,9 @@ class _CertificateRecovery(_Group):
         """Collect the recovered key, once. 领取恢复的密钥（仅一次）。"""
         return self._client.call('certificate.recovery.collect', recovery=recovery, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, text: str | None = None, state: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
         """Export recoveries. 导出恢复清单。"""
-        return self._client.call('certificate.recovery.export', format=format, state=state, charge_to=charge_to)
+        return self._client.call('certificate.recovery.export', text=text, state=state, sort=sort, format=format, charge_to=charge_to)
 
     def get(self, *, recovery: str, charge_to: str | None = None) -> Any:
         """Look at a recovery. 查看恢复申请。"""
@@ -361,9 +369,13 @@ class _CertificateTrustList(_Group):
         """Make a trust list. 建立信任列表。"""
         return self._client.call('certificate.trust.list.create', name=name, note=note, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the trust lists. 导出信任列表。"""
+        return self._client.call('certificate.trust.list.export', sort=sort, format=format, charge_to=charge_to)
+
+    def list(self, *, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List trust lists. 列出信任列表。"""
-        return self._client.call('certificate.trust.list.list', limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('certificate.trust.list.list', sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def remove(self, *, trust_list: str, charge_to: str | None = None) -> Any:
         """Remove a trust list. 删除信任列表。"""
@@ -893,13 +905,17 @@ class _SignatureSigner(_Group):
         """Enable a signer. 启用签名者。"""
         return self._client.call('signature.signer.enable', signer=signer, charge_to=charge_to)
 
+    def export(self, *, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export signers. 导出签名者。"""
+        return self._client.call('signature.signer.export', sort=sort, format=format, charge_to=charge_to)
+
     def get(self, *, signer: str, charge_to: str | None = None) -> Any:
         """Look at a signer. 查看签名者。"""
         return self._client.call('signature.signer.get', signer=signer, charge_to=charge_to)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def list(self, *, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List signers. 列出签名者。"""
-        return self._client.call('signature.signer.list', limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('signature.signer.list', sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def renew(self, *, signer: str, days: int | None = None, revoke_old: bool | None = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Renew a signer's certificate. 更新签名者证书。"""
@@ -955,17 +971,33 @@ class _Signature(_Group):
 
 
 class _SslCertificateAccount(_Group):
+    def authorizations(self, *, limit: int | None = None, cursor: str | None = None, sort: str | None = None, charge_to: str | None = None) -> Any:
+        """List ACME authorizations. 列出 ACME 域名验证。"""
+        return self._client.call('ssl_certificate.account.authorizations', limit=limit, cursor=cursor, sort=sort, charge_to=charge_to)
+
+    def authorizations_export(self, *, format: str | None = None, sort: str | None = None, charge_to: str | None = None) -> Any:
+        """Export ACME authorizations. 导出 ACME 域名验证。"""
+        return self._client.call('ssl_certificate.account.authorizations_export', format=format, sort=sort, charge_to=charge_to)
+
     def end(self, *, acme_account: str, charge_to: str | None = None) -> Any:
         """End an ACME account. 停用 ACME 账号。"""
         return self._client.call('ssl_certificate.account.end', acme_account=acme_account, charge_to=charge_to)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
-        """List ACME accounts. 列出 ACME 账号。"""
-        return self._client.call('ssl_certificate.account.list', limit=limit, cursor=cursor, charge_to=charge_to)
+    def export(self, *, format: str | None = None, sort: str | None = None, charge_to: str | None = None) -> Any:
+        """Export ACME accounts. 导出 ACME 账号。"""
+        return self._client.call('ssl_certificate.account.export', format=format, sort=sort, charge_to=charge_to)
 
-    def orders(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def list(self, *, limit: int | None = None, cursor: str | None = None, sort: str | None = None, charge_to: str | None = None) -> Any:
+        """List ACME accounts. 列出 ACME 账号。"""
+        return self._client.call('ssl_certificate.account.list', limit=limit, cursor=cursor, sort=sort, charge_to=charge_to)
+
+    def orders(self, *, limit: int | None = None, cursor: str | None = None, sort: str | None = None, charge_to: str | None = None) -> Any:
         """List ACME orders. 列出 ACME 订单。"""
-        return self._client.call('ssl_certificate.account.orders', limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('ssl_certificate.account.orders', limit=limit, cursor=cursor, sort=sort, charge_to=charge_to)
+
+    def orders_export(self, *, format: str | None = None, sort: str | None = None, charge_to: str | None = None) -> Any:
+        """Export ACME orders. 导出 ACME 订单。"""
+        return self._client.call('ssl_certificate.account.orders_export', format=format, sort=sort, charge_to=charge_to)
 
 
 class _SslCertificateAcmeAccount(_Group):
@@ -1069,9 +1101,9 @@ class _SslCertificateEndpoint(_Group):
         """Look at an endpoint now. 立即检查端点。"""
         return self._client.call('ssl_certificate.endpoint.check', endpoint=endpoint, charge_to=charge_to)
 
-    def export(self, *, format: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, format: str | None = None, sort: str | None = None, outcome: str | None = None, charge_to: str | None = None) -> Any:
         """Export the watched endpoints. 导出端点清单。"""
-        return self._client.call('ssl_certificate.endpoint.export', format=format, charge_to=charge_to)
+        return self._client.call('ssl_certificate.endpoint.export', format=format, sort=sort, outcome=outcome, charge_to=charge_to)
 
     def get(self, *, endpoint: str, charge_to: str | None = None) -> Any:
         """See an endpoint with its history. 查看端点及其历史。"""
@@ -1095,9 +1127,13 @@ class _SslCertificateExternalKey(_Group):
         """Issue an external account key (EAB) for ACME. 签发 ACME 外部账号密钥（EAB）。"""
         return self._client.call('ssl_certificate.external_key.create', application=application, name=name, expires_at=expires_at, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, format: str | None = None, sort: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of external account keys. 导出 ACME 外部账号密钥清单。"""
+        return self._client.call('ssl_certificate.external_key.export', format=format, sort=sort, charge_to=charge_to)
+
+    def list(self, *, limit: int | None = None, cursor: str | None = None, sort: str | None = None, charge_to: str | None = None) -> Any:
         """List external account keys of ACME. 列出 ACME 外部账号密钥。"""
-        return self._client.call('ssl_certificate.external_key.list', limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('ssl_certificate.external_key.list', limit=limit, cursor=cursor, sort=sort, charge_to=charge_to)
 
     def revoke(self, *, external_key: str, charge_to: str | None = None) -> Any:
         """Revoke an external account key with its ACME accounts. 吊销 ACME 外部账号密钥及其账号。"""
@@ -1117,13 +1153,17 @@ class _SslCertificateOrder(_Group):
         """Record where the certificate was deployed. 记录证书已部署。"""
         return self._client.call('ssl_certificate.order.deployed', order=order, place=place, charge_to=charge_to)
 
+    def export(self, *, format: str | None = None, sort: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+        """Export orders at outside CAs. 导出外部证书订单。"""
+        return self._client.call('ssl_certificate.order.export', format=format, sort=sort, state=state, charge_to=charge_to)
+
     def get(self, *, order: str, charge_to: str | None = None) -> Any:
         """See an order at an outside CA, with its certificate. 查看外部证书订单与证书。"""
         return self._client.call('ssl_certificate.order.get', order=order, charge_to=charge_to)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+    def list(self, *, limit: int | None = None, cursor: str | None = None, sort: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
         """List orders at outside CAs. 列出外部证书订单。"""
-        return self._client.call('ssl_certificate.order.list', limit=limit, cursor=cursor, state=state, charge_to=charge_to)
+        return self._client.call('ssl_certificate.order.list', limit=limit, cursor=cursor, sort=sort, state=state, charge_to=charge_to)
 
     def response(self, *, token: str) -> Any:
         """What proves a name to an outside CA (http-01). 名称控制权的应答（http-01）。"""
@@ -1205,13 +1245,17 @@ class _StrongAuthClient(_Group):
         """Enable a client. 启用客户端。"""
         return self._client.call('strong_auth.client.enable', client=client, charge_to=charge_to)
 
+    def export(self, *, application: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export clients. 导出客户端。"""
+        return self._client.call('strong_auth.client.export', application=application, sort=sort, format=format, charge_to=charge_to)
+
     def get(self, *, client: str, charge_to: str | None = None) -> Any:
         """Show a client. 查看客户端。"""
         return self._client.call('strong_auth.client.get', client=client, charge_to=charge_to)
 
-    def list(self, *, application: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def list(self, *, application: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List clients. 列出客户端。"""
-        return self._client.call('strong_auth.client.list', application=application, limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('strong_auth.client.list', application=application, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def register(self, *, application: str, name: str, redirects: Sequence[Any], protocol: str | None = None, logout_redirects: Sequence[Any] | None = None, auth: str | None = None, algorithm: str | None = None, backchannel: str | None = None, tls_client_auth_field: str | None = None, tls_client_auth_value: str | None = None, tls_client_certificate_bound_access_tokens: bool | None = None, charge_to: str | None = None) -> Any:
         """Register a client that people log in to. 登记可登录的客户端。"""
@@ -1280,6 +1324,10 @@ class _StrongAuthSession(_Group):
     def end(self, *, session: str, application: str | None = None, charge_to: str | None = None) -> Any:
         """End a session. 结束会话。"""
         return self._client.call('strong_auth.session.end', session=session, application=application, charge_to=charge_to)
+
+    def export(self, *, application: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export open sessions. 导出在线会话。"""
+        return self._client.call('strong_auth.session.export', application=application, sort=sort, format=format, charge_to=charge_to)
 
     def list(self, *, application: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List open sessions. 列出在线会话。"""
@@ -1523,6 +1571,10 @@ class _UsbkeyApproval(_Group):
         """Collect the answer that unlocks: by whoever asked, once. 领取解锁应答（仅提出者，一次）。"""
         return self._client.call('usbkey.approval.collect', approval=approval, note=note, charge_to=charge_to)
 
+    def export(self, *, state: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export what was asked and decided. 导出解锁与报废审批。"""
+        return self._client.call('usbkey.approval.export', state=state, sort=sort, format=format, charge_to=charge_to)
+
     def list(self, *, state: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """Look at what is to be decided. 查看待批事项。"""
         return self._client.call('usbkey.approval.list', state=state, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
@@ -1533,6 +1585,10 @@ class _UsbkeyApproval(_Group):
 
 
 class _UsbkeyCompatibility(_Group):
+    def export(self, *, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the compatibility matrix. 导出兼容性矩阵。"""
+        return self._client.call('usbkey.compatibility.export', sort=sort, format=format, charge_to=charge_to)
+
     def list(self, *, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """The compatibility matrix. 兼容性矩阵。"""
         return self._client.call('usbkey.compatibility.list', sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
@@ -1555,9 +1611,9 @@ class _UsbkeyKey(_Group):
         """Apply for the pair of certificates of a key. 为钥匙申请双证书。"""
         return self._client.call('usbkey.key.certify', usbkey=usbkey, public_key=public_key, proof=proof, subject=subject, template=template, names=names, days=days, charge_to=charge_to)
 
-    def export(self, *, format: str | None = None, state: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, text: str | None = None, state: str | None = None, expiring_days: int | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
         """Export the register of keys. 导出钥匙台账。"""
-        return self._client.call('usbkey.key.export', format=format, state=state, charge_to=charge_to)
+        return self._client.call('usbkey.key.export', text=text, state=state, expiring_days=expiring_days, sort=sort, format=format, charge_to=charge_to)
 
     def fetch(self, *, usbkey: str, charge_to: str | None = None) -> Any:
         """Fetch a key's certificates, once they are issued. 取已签发的证书以写入钥匙。"""
@@ -1715,13 +1771,14 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.application.apply': Operation('certificate.application.apply', 'POST', '/certificates/applications', (), (), 'json', 'json', 'application/json', True),
     'certificate.application.approve': Operation('certificate.application.approve', 'POST', '/certificates/applications/{application}/approve', ('application',), (), 'json', 'json', 'application/json', True),
     'certificate.application.batch.apply': Operation('certificate.application.batch.apply', 'POST', '/certificates/application-batches', (), (), 'json', 'json', 'application/json', True),
+    'certificate.application.batch.export': Operation('certificate.application.batch.export', 'GET', '/certificates/application-batches/export', (), ('waiting', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.application.batch.get': Operation('certificate.application.batch.get', 'GET', '/certificates/application-batches/{batch}', ('batch',), (), 'json', 'json', 'application/json', False),
     'certificate.application.batch.list': Operation('certificate.application.batch.list', 'GET', '/certificates/application-batches', (), ('mine', 'waiting', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.application.batch.results': Operation('certificate.application.batch.results', 'GET', '/certificates/application-batches/{batch}/results', ('batch',), ('format',), 'json', 'stream', 'application/json', False),
     'certificate.application.batch.review': Operation('certificate.application.batch.review', 'POST', '/certificates/application-batches/{batch}/review', ('batch',), (), 'json', 'json', 'application/json', True),
     'certificate.application.batch.withdraw': Operation('certificate.application.batch.withdraw', 'POST', '/certificates/application-batches/{batch}/withdraw', ('batch',), (), 'json', 'json', 'application/json', True),
     'certificate.application.deliver': Operation('certificate.application.deliver', 'POST', '/certificates/applications/{application}/deliver', ('application',), (), 'json', 'json', 'application/json', True),
-    'certificate.application.export': Operation('certificate.application.export', 'GET', '/certificates/applications/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
+    'certificate.application.export': Operation('certificate.application.export', 'GET', '/certificates/applications/export', (), ('format', 'text', 'template', 'batch', 'sort', 'state'), 'json', 'stream', 'application/json', False),
     'certificate.application.file': Operation('certificate.application.file', 'GET', '/certificates/applications/{application}/file', ('application',), ('format',), 'json', 'raw', 'application/json', False),
     'certificate.application.get': Operation('certificate.application.get', 'GET', '/certificates/applications/{application}', ('application',), (), 'json', 'json', 'application/json', False),
     'certificate.application.list': Operation('certificate.application.list', 'GET', '/certificates/applications', (), ('text', 'state', 'template', 'batch', 'mine', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
@@ -1736,8 +1793,9 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.crl': Operation('certificate.crl', 'GET', '/certificates/authorities/{ca}/crl', ('ca',), ('shard', 'delta'), 'json', 'raw', 'application/json', False),
     'certificate.crl.publish': Operation('certificate.crl.publish', 'POST', '/certificates/authorities/publish', (), (), 'json', 'json', 'application/json', False),
     'certificate.download': Operation('certificate.download', 'GET', '/certificates/{serial}/file', ('serial',), ('format',), 'json', 'raw', 'application/json', False),
+    'certificate.escrow.export': Operation('certificate.escrow.export', 'GET', '/certificates/escrow/export', (), ('text', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.escrow.list': Operation('certificate.escrow.list', 'GET', '/certificates/escrow', (), ('text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
-    'certificate.expiring.export': Operation('certificate.expiring.export', 'GET', '/certificates/expiring/export', (), ('days', 'format'), 'json', 'stream', 'application/json', False),
+    'certificate.expiring.export': Operation('certificate.expiring.export', 'GET', '/certificates/expiring/export', (), ('days', 'text', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.expiring.list': Operation('certificate.expiring.list', 'GET', '/certificates/expiring', (), ('days', 'text', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.export': Operation('certificate.export', 'GET', '/certificates/export', (), ('text', 'name', 'serial_prefix', 'template', 'ca', 'usage', 'application', 'key_sm3', 'state', 'expires_from', 'expires_before', 'issued_from', 'issued_before', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.get': Operation('certificate.get', 'GET', '/certificates/{serial}', ('serial',), (), 'json', 'json', 'application/json', False),
@@ -1751,7 +1809,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.recovery.approve': Operation('certificate.recovery.approve', 'POST', '/certificates/recoveries/{recovery}/approve', ('recovery',), (), 'json', 'json', 'application/json', True),
     'certificate.recovery.authorise': Operation('certificate.recovery.authorise', 'POST', '/certificates/recoveries/{recovery}/authorise', ('recovery',), (), 'json', 'json', 'application/json', True),
     'certificate.recovery.collect': Operation('certificate.recovery.collect', 'POST', '/certificates/recoveries/{recovery}/collect', ('recovery',), (), 'json', 'json', 'application/json', True),
-    'certificate.recovery.export': Operation('certificate.recovery.export', 'GET', '/certificates/recoveries/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
+    'certificate.recovery.export': Operation('certificate.recovery.export', 'GET', '/certificates/recoveries/export', (), ('text', 'state', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'certificate.recovery.get': Operation('certificate.recovery.get', 'GET', '/certificates/recoveries/{recovery}', ('recovery',), (), 'json', 'json', 'application/json', False),
     'certificate.recovery.list': Operation('certificate.recovery.list', 'GET', '/certificates/recoveries', (), ('text', 'state', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.recovery.reject': Operation('certificate.recovery.reject', 'POST', '/certificates/recoveries/{recovery}/reject', ('recovery',), (), 'json', 'json', 'application/json', True),
@@ -1770,7 +1828,8 @@ OPERATIONS: Mapping[str, Operation] = {
     'certificate.trust.crl.upload': Operation('certificate.trust.crl.upload', 'POST', '/certificates/trust/authorities/{trust_ca}/crl', ('trust_ca',), (), 'json', 'json', 'application/json', False, 'crl', ''),
     'certificate.trust.judge': Operation('certificate.trust.judge', 'POST', '/certificates/trust/judge', (), (), 'json', 'json', 'application/json', False),
     'certificate.trust.list.create': Operation('certificate.trust.list.create', 'POST', '/certificates/trust/lists', (), (), 'json', 'json', 'application/json', True),
-    'certificate.trust.list.list': Operation('certificate.trust.list.list', 'GET', '/certificates/trust/lists', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'certificate.trust.list.export': Operation('certificate.trust.list.export', 'GET', '/certificates/trust/lists/file', (), ('sort', 'format'), 'json', 'stream', 'application/json', False),
+    'certificate.trust.list.list': Operation('certificate.trust.list.list', 'GET', '/certificates/trust/lists', (), ('sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'certificate.trust.list.remove': Operation('certificate.trust.list.remove', 'POST', '/certificates/trust/lists/{trust_list}/remove', ('trust_list',), (), 'json', 'json', 'application/json', False),
     'certificate.verify': Operation('certificate.verify', 'POST', '/certificates/verify', (), (), 'json', 'json', 'application/json', False),
     'contract.coverage': Operation('contract.coverage', 'GET', '/coverage', (), (), 'json', 'json', 'application/json', False),
@@ -1854,16 +1913,21 @@ OPERATIONS: Mapping[str, Operation] = {
     'signature.signer.create': Operation('signature.signer.create', 'POST', '/signature/signers', (), (), 'json', 'json', 'application/json', True),
     'signature.signer.disable': Operation('signature.signer.disable', 'POST', '/signature/signers/{signer}/disable', ('signer',), (), 'json', 'json', 'application/json', False),
     'signature.signer.enable': Operation('signature.signer.enable', 'POST', '/signature/signers/{signer}/enable', ('signer',), (), 'json', 'json', 'application/json', False),
+    'signature.signer.export': Operation('signature.signer.export', 'GET', '/signature/signers/export', (), ('sort', 'format'), 'json', 'stream', 'application/json', False),
     'signature.signer.get': Operation('signature.signer.get', 'GET', '/signature/signers/{signer}', ('signer',), (), 'json', 'json', 'application/json', False),
-    'signature.signer.list': Operation('signature.signer.list', 'GET', '/signature/signers', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'signature.signer.list': Operation('signature.signer.list', 'GET', '/signature/signers', (), ('sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'signature.signer.renew': Operation('signature.signer.renew', 'POST', '/signature/signers/{signer}/renew', ('signer',), (), 'json', 'json', 'application/json', True),
     'signature.signer.retire': Operation('signature.signer.retire', 'POST', '/signature/signers/{signer}/retire', ('signer',), (), 'json', 'json', 'application/json', False),
     'signature.verify': Operation('signature.verify', 'POST', '/signature/verify', (), (), 'json', 'json', 'application/json', False, 'message', ''),
     'signature.xml.sign': Operation('signature.xml.sign', 'POST', '/signature/xml/sign', (), (), 'json', 'json', 'application/json', True),
     'signature.xml.verify': Operation('signature.xml.verify', 'POST', '/signature/xml/verify', (), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.account.authorizations': Operation('ssl_certificate.account.authorizations', 'GET', '/ssl_certificate/acme-authorizations', (), ('limit', 'cursor', 'sort'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.account.authorizations_export': Operation('ssl_certificate.account.authorizations_export', 'GET', '/ssl_certificate/acme-authorizations/export', (), ('format', 'sort'), 'json', 'stream', 'application/json', False),
     'ssl_certificate.account.end': Operation('ssl_certificate.account.end', 'DELETE', '/ssl_certificate/accounts/{acme_account}', ('acme_account',), (), 'json', 'json', 'application/json', False),
-    'ssl_certificate.account.list': Operation('ssl_certificate.account.list', 'GET', '/ssl_certificate/accounts', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
-    'ssl_certificate.account.orders': Operation('ssl_certificate.account.orders', 'GET', '/ssl_certificate/acme-orders', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.account.export': Operation('ssl_certificate.account.export', 'GET', '/ssl_certificate/accounts/export', (), ('format', 'sort'), 'json', 'stream', 'application/json', False),
+    'ssl_certificate.account.list': Operation('ssl_certificate.account.list', 'GET', '/ssl_certificate/accounts', (), ('limit', 'cursor', 'sort'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.account.orders': Operation('ssl_certificate.account.orders', 'GET', '/ssl_certificate/acme-orders', (), ('limit', 'cursor', 'sort'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.account.orders_export': Operation('ssl_certificate.account.orders_export', 'GET', '/ssl_certificate/acme-orders/export', (), ('format', 'sort'), 'json', 'stream', 'application/json', False),
     'ssl_certificate.acme.account.change': Operation('ssl_certificate.acme.account.change', 'POST', '/ssl_certificate/acme/account/{account}', ('account',), (), 'raw', 'raw', 'application/jose+json', False),
     'ssl_certificate.acme.account.create': Operation('ssl_certificate.acme.account.create', 'POST', '/ssl_certificate/acme/new-account', (), (), 'raw', 'raw', 'application/jose+json', False),
     'ssl_certificate.acme.account.orders': Operation('ssl_certificate.acme.account.orders', 'POST', '/ssl_certificate/acme/account/{account}/orders', ('account',), ('after',), 'raw', 'raw', 'application/jose+json', False),
@@ -1882,19 +1946,21 @@ OPERATIONS: Mapping[str, Operation] = {
     'ssl_certificate.ca.open_account': Operation('ssl_certificate.ca.open_account', 'POST', '/ssl_certificate/cas/{ca}/account', ('ca',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.endpoint.add': Operation('ssl_certificate.endpoint.add', 'POST', '/ssl_certificate/endpoints', (), (), 'json', 'json', 'application/json', True),
     'ssl_certificate.endpoint.check': Operation('ssl_certificate.endpoint.check', 'POST', '/ssl_certificate/endpoints/{endpoint}/check', ('endpoint',), (), 'json', 'json', 'application/json', False),
-    'ssl_certificate.endpoint.export': Operation('ssl_certificate.endpoint.export', 'GET', '/ssl_certificate/endpoints/export', (), ('format',), 'json', 'stream', 'application/json', False),
+    'ssl_certificate.endpoint.export': Operation('ssl_certificate.endpoint.export', 'GET', '/ssl_certificate/endpoints/export', (), ('format', 'sort', 'outcome'), 'json', 'stream', 'application/json', False),
     'ssl_certificate.endpoint.get': Operation('ssl_certificate.endpoint.get', 'GET', '/ssl_certificate/endpoints/{endpoint}', ('endpoint',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.endpoint.list': Operation('ssl_certificate.endpoint.list', 'GET', '/ssl_certificate/endpoints', (), ('outcome', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'ssl_certificate.endpoint.rehearse': Operation('ssl_certificate.endpoint.rehearse', 'POST', '/ssl_certificate/endpoints/{endpoint}/rehearse', ('endpoint',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.endpoint.remove': Operation('ssl_certificate.endpoint.remove', 'DELETE', '/ssl_certificate/endpoints/{endpoint}', ('endpoint',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.external_key.create': Operation('ssl_certificate.external_key.create', 'POST', '/ssl_certificate/external-keys', (), (), 'json', 'json', 'application/json', True),
-    'ssl_certificate.external_key.list': Operation('ssl_certificate.external_key.list', 'GET', '/ssl_certificate/external-keys', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.external_key.export': Operation('ssl_certificate.external_key.export', 'GET', '/ssl_certificate/external-keys/export', (), ('format', 'sort'), 'json', 'stream', 'application/json', False),
+    'ssl_certificate.external_key.list': Operation('ssl_certificate.external_key.list', 'GET', '/ssl_certificate/external-keys', (), ('limit', 'cursor', 'sort'), 'json', 'json', 'application/json', False),
     'ssl_certificate.external_key.revoke': Operation('ssl_certificate.external_key.revoke', 'DELETE', '/ssl_certificate/external-keys/{external_key}', ('external_key',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.order.cancel': Operation('ssl_certificate.order.cancel', 'POST', '/ssl_certificate/orders/{order}/cancel', ('order',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.order.create': Operation('ssl_certificate.order.create', 'POST', '/ssl_certificate/orders', (), (), 'json', 'json', 'application/json', True),
     'ssl_certificate.order.deployed': Operation('ssl_certificate.order.deployed', 'POST', '/ssl_certificate/orders/{order}/deployed', ('order',), (), 'json', 'json', 'application/json', False),
+    'ssl_certificate.order.export': Operation('ssl_certificate.order.export', 'GET', '/ssl_certificate/orders/export', (), ('format', 'sort', 'state'), 'json', 'stream', 'application/json', False),
     'ssl_certificate.order.get': Operation('ssl_certificate.order.get', 'GET', '/ssl_certificate/orders/{order}', ('order',), (), 'json', 'json', 'application/json', False),
-    'ssl_certificate.order.list': Operation('ssl_certificate.order.list', 'GET', '/ssl_certificate/orders', (), ('limit', 'cursor', 'state'), 'json', 'json', 'application/json', False),
+    'ssl_certificate.order.list': Operation('ssl_certificate.order.list', 'GET', '/ssl_certificate/orders', (), ('limit', 'cursor', 'sort', 'state'), 'json', 'json', 'application/json', False),
     'ssl_certificate.order.response': Operation('ssl_certificate.order.response', 'GET', '/ssl_certificate/responses/{token}', ('token',), (), 'json', 'raw', 'application/json', False),
     'ssl_certificate.order.submit': Operation('ssl_certificate.order.submit', 'POST', '/ssl_certificate/orders/{order}/submit', ('order',), (), 'json', 'json', 'application/json', False),
     'ssl_certificate.order.upload': Operation('ssl_certificate.order.upload', 'POST', '/ssl_certificate/orders/{order}/upload', ('order',), (), 'json', 'json', 'application/json', False),
@@ -1908,8 +1974,9 @@ OPERATIONS: Mapping[str, Operation] = {
     'strong_auth.challenge': Operation('strong_auth.challenge', 'POST', '/strong_auth/challenges', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.client.disable': Operation('strong_auth.client.disable', 'POST', '/strong_auth/clients/{client}/disable', ('client',), (), 'json', 'json', 'application/json', False),
     'strong_auth.client.enable': Operation('strong_auth.client.enable', 'POST', '/strong_auth/clients/{client}/enable', ('client',), (), 'json', 'json', 'application/json', False),
+    'strong_auth.client.export': Operation('strong_auth.client.export', 'GET', '/strong_auth/clients/file', (), ('application', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'strong_auth.client.get': Operation('strong_auth.client.get', 'GET', '/strong_auth/clients/{client}', ('client',), (), 'json', 'json', 'application/json', False),
-    'strong_auth.client.list': Operation('strong_auth.client.list', 'GET', '/strong_auth/clients', (), ('application', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'strong_auth.client.list': Operation('strong_auth.client.list', 'GET', '/strong_auth/clients', (), ('application', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'strong_auth.client.register': Operation('strong_auth.client.register', 'POST', '/strong_auth/clients', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.client.renew_secret': Operation('strong_auth.client.renew_secret', 'POST', '/strong_auth/clients/{client}/secret', ('client',), (), 'json', 'json', 'application/json', False),
     'strong_auth.login': Operation('strong_auth.login', 'POST', '/strong_auth/logins', (), (), 'json', 'json', 'application/json', False),
@@ -1926,6 +1993,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'strong_auth.report.export': Operation('strong_auth.report.export', 'GET', '/strong_auth/report/file', (), ('start', 'end', 'application', 'account', 'outcome', 'sort', 'limit', 'cursor', 'format'), 'json', 'stream', 'application/json', False),
     'strong_auth.session.check': Operation('strong_auth.session.check', 'POST', '/strong_auth/sessions/check', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.session.end': Operation('strong_auth.session.end', 'POST', '/strong_auth/sessions/end', (), (), 'json', 'json', 'application/json', False),
+    'strong_auth.session.export': Operation('strong_auth.session.export', 'GET', '/strong_auth/sessions/file', (), ('application', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'strong_auth.session.list': Operation('strong_auth.session.list', 'GET', '/strong_auth/sessions', (), ('application', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'strong_auth.session.terminate': Operation('strong_auth.session.terminate', 'DELETE', '/strong_auth/sessions/{session_id}', ('session_id',), (), 'json', 'json', 'application/json', False),
     'strong_auth.sign_on.begin': Operation('strong_auth.sign_on.begin', 'POST', '/strong_auth/sign_on/begin', (), (), 'json', 'json', 'application/json', False),
@@ -1963,14 +2031,16 @@ OPERATIONS: Mapping[str, Operation] = {
     'usbkey.approval.approve': Operation('usbkey.approval.approve', 'POST', '/usbkey-approvals/{approval}/approve', ('approval',), (), 'json', 'json', 'application/json', True),
     'usbkey.approval.ask': Operation('usbkey.approval.ask', 'POST', '/usbkeys/{usbkey}/approvals', ('usbkey',), (), 'json', 'json', 'application/json', True),
     'usbkey.approval.collect': Operation('usbkey.approval.collect', 'POST', '/usbkey-approvals/{approval}/collect', ('approval',), (), 'json', 'json', 'application/json', False),
+    'usbkey.approval.export': Operation('usbkey.approval.export', 'GET', '/usbkey-approvals/export', (), ('state', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'usbkey.approval.list': Operation('usbkey.approval.list', 'GET', '/usbkey-approvals', (), ('state', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'usbkey.approval.reject': Operation('usbkey.approval.reject', 'POST', '/usbkey-approvals/{approval}/reject', ('approval',), (), 'json', 'json', 'application/json', True),
+    'usbkey.compatibility.export': Operation('usbkey.compatibility.export', 'GET', '/usbkey-compatibility/export', (), ('sort', 'format'), 'json', 'stream', 'application/json', False),
     'usbkey.compatibility.list': Operation('usbkey.compatibility.list', 'GET', '/usbkey-compatibility', (), ('sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'usbkey.compatibility.report': Operation('usbkey.compatibility.report', 'POST', '/usbkey-compatibility', (), (), 'json', 'json', 'application/json', True),
     'usbkey.key.affected': Operation('usbkey.key.affected', 'GET', '/usbkeys/{usbkey}/affected', ('usbkey',), (), 'json', 'json', 'application/json', False),
     'usbkey.key.batch': Operation('usbkey.key.batch', 'POST', '/usbkeys/batch', (), (), 'json', 'json', 'application/json', True),
     'usbkey.key.certify': Operation('usbkey.key.certify', 'POST', '/usbkeys/{usbkey}/certificates', ('usbkey',), (), 'json', 'json', 'application/json', False),
-    'usbkey.key.export': Operation('usbkey.key.export', 'GET', '/usbkeys/export', (), ('format', 'state'), 'json', 'stream', 'application/json', False),
+    'usbkey.key.export': Operation('usbkey.key.export', 'GET', '/usbkeys/export', (), ('text', 'state', 'expiring_days', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'usbkey.key.fetch': Operation('usbkey.key.fetch', 'POST', '/usbkeys/{usbkey}/certificates/fetch', ('usbkey',), (), 'json', 'json', 'application/json', False),
     'usbkey.key.get': Operation('usbkey.key.get', 'GET', '/usbkeys/{usbkey}', ('usbkey',), (), 'json', 'json', 'application/json', False),
     'usbkey.key.hand_out': Operation('usbkey.key.hand_out', 'POST', '/usbkeys/{usbkey}/hand-out', ('usbkey',), (), 'json', 'json', 'application/json', True),

@@ -40,6 +40,7 @@ GROUPS = (
             Link("/console/catalogue", "服务目录", "Catalogue"),
             Link("/console/onboarding", "应用接入", "Onboarding", "tenant.application.list"),
             Link("/console/keys", "密钥", "Keys", "kms.key.list"),
+            Link("/console/signers", "签名者", "Signers", "signature.signer.list"),
             Link("/console/verify", "验证签名", "Verify a signature", "signature.cms.verify"),
             Link("/console/evidence", "签名证据", "Signature evidence", "signature.evidence.list"),
         ),
@@ -50,7 +51,9 @@ GROUPS = (
         (
             Link("/console/certificates", "证书", "Certificates", "certificate.list"),
             Link("/console/filings", "证书申请", "Certificate applications", "certificate.application.list"),
+            Link("/console/templates", "证书模板", "Templates", "certificate.template.list"),
             Link("/console/authorities", "认证机构", "Authorities"),
+            Link("/console/outside-cas", "外部认证机构", "CAs outside", "certificate.outside.list"),
             Link("/console/trust", "信任列表", "Trust lists", "certificate.trust.list.list"),
             Link("/console/recoveries", "密钥恢复", "Key recovery", "certificate.recovery.list"),
             Link("/console/usbkeys", "智能密码钥匙", "USB keys", "usbkey.key.list"),
@@ -67,6 +70,7 @@ GROUPS = (
             Link("/console/logins/sessions", "在线会话", "Open sessions", "strong_auth.session.list"),
             Link("/console/logins/accounts", "登录账号", "Login accounts", "strong_auth.account.list"),
             Link("/console/logins/clients", "登录客户端", "Login clients", "strong_auth.client.list"),
+            Link("/console/logins/policies", "登录策略", "Login policies", "strong_auth.policy.get"),
         ),
     ),
     Group(

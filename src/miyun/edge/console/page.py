@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ import jinja2
 import msgspec
 from litestar import Request
 from litestar.response import Redirect, Response
+from markupsafe import Markup
 
 from miyun.core.access import Anonymous, Credential, SessionCredential
 from miyun.core.clock import SHANGHAI
@@ -32,6 +34,8 @@ from miyun.core.tenancy.sessions import csrf_token
 from miyun.edge.console.navigation import groups_of, services_of
 from miyun.edge.http.arrival import SESSION_COOKIE, certificate, peer
 
+_IDENTIFIER: Final = re.compile("[a-z]{2,4}_[0-9a-z]{16,}|[0-9a-f]{32,}|[0-9A-F]{16,}")
+_MOMENT: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}")
 TENANT_COOKIE: Final = "miyun-tenant"
 _SIGNED: Final = frozenset({"key_message", "key_certificate", "key_signature"})  # what a key adds to a form
 
@@ -65,6 +69,18 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _coded(value: Any) -> Any:
+    """An identifier or a digest in the type of programs: it is compared and copied, not read. A moment stays whole."""
+    if not isinstance(value, str):
+        return value
+    if _IDENTIFIER.fullmatch(value):
+        return Markup("<code>{}</code>").format(value)
+    return Markup("<time>{}</time>").format(value) if _MOMENT.fullmatch(value) else value
+
+
+_templates.filters["coded"] = _coded
 
 
 def local_time(at: datetime) -> str:

@@ -8,7 +8,7 @@ import json
 from miyun.core.ledger.chain import leaf_hash
 from miyun.core.ledger.merkle import verify_inclusion
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown, tag_of, word
+from miyun.edge.console.pages.listing import Answer, Row, cursor_of, shown, table, tag_of, word
 
 
 async def ledger(page: Page) -> Answer:
@@ -33,9 +33,9 @@ async def _records(page: Page, operation: str, path: str, heading: str) -> Answe
         )
         for r in listed.items
     ]
-    return page.render(
-        "table.html",
-        heading=heading,
+    return table(
+        page,
+        heading,
         caption=t(
             "只追加、哈希链、默克尔锚定；点击序号查看证明",
             "Append-only, chained, anchored; follow a number to its proof",
@@ -51,7 +51,7 @@ async def _records(page: Page, operation: str, path: str, heading: str) -> Answe
         ),
         rows=rows,
         empty=t("尚无记录", "No records yet"),
-        next=next_page(path, listed.next_cursor),
+        cursor=listed.next_cursor,
     )
 
 
@@ -85,9 +85,9 @@ async def people(page: Page) -> Answer:
         )
         for p in listed.items
     ]
-    return page.render(
-        "table.html",
-        heading=t("人员", "People"),
+    return table(
+        page,
+        t("人员", "People"),
         caption=t(
             "三员分立：一人不得兼任同侧两名管理员",
             "Separated administrators: nobody holds two of the three roles of a side",
@@ -95,5 +95,5 @@ async def people(page: Page) -> Answer:
         columns=(t("登录名", "Login"), t("姓名", "Name"), t("角色", "Roles"), t("状态", "State")),
         rows=rows,
         empty=t("尚无人员", "Nobody yet"),
-        next=next_page("/console/people", listed.next_cursor),
+        cursor=listed.next_cursor,
     )

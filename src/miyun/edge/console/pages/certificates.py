@@ -123,6 +123,9 @@ async def certificate(page: Page, serial: str) -> Answer:
     reasons = {name: (zh, en) for name, zh, en in _REASONS} | {"certificate_hold": ("冻结", "suspended")}
     values: dict[str, Any] = {name: getattr(view, name) for name in _FACTS}
     values["usage"] = word(page, values["usage"])
+    templates = await page.offered("certificate.template.list")
+    kinds = {item.template: t(item.name_zh, item.name_en) for item in templates.items} if templates else {}
+    values["template"] = kinds.get(view.template, view.template)
     if values["reason"]:
         values["reason"] = t(*reasons[values["reason"]])
     verbs = {"issued": ("suspend",), "suspended": ("resume",)}.get(view.state, ())

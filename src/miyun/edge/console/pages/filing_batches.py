@@ -9,7 +9,7 @@ from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.edge.console.page import Page
 from miyun.edge.console.pages.filings import named_people, sent, states_of, template_name, templates_of
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown
+from miyun.edge.console.pages.listing import Answer, Choice, Row, asked, shown, table
 
 _HERE: Final = "/console/filing-batches"
 _STATES: Final = {
@@ -26,7 +26,7 @@ _REJECT: Final = "reject-"
 
 async def batches(page: Page) -> Answer:
     t = page.text
-    listed = await page.run("certificate.application.batch.list", **cursor_of(page))
+    listed = await page.run("certificate.application.batch.list", **asked(page, "certificate.application.batch.list"))
     templates, names = await templates_of(page), await named_people(page)
     rows = [
         Row(
@@ -44,10 +44,16 @@ async def batches(page: Page) -> Answer:
         )
         for item in listed.items
     ]
-    return page.render(
-        "filing_batches.html",
-        heading=t("批量申请", "Batches of applications"),
-        caption="",
+    return table(
+        page,
+        t("批量申请", "Batches of applications"),
+        template="filing_batches.html",
+        filters=(Choice("waiting", t("审核", "Review"), [("true", t("有待审核的行", "rows wait for it"))]),),
+        sorts=(
+            ("-applied_at", "申请时间，新的在前", "applied, newest first"),
+            ("expires_at", "审核期限，近的在前", "to be reviewed soonest first"),
+        ),
+        export="filing-batches",
         columns=(
             t("申请时间", "Applied"),
             t("模板", "Template"),
@@ -61,7 +67,7 @@ async def batches(page: Page) -> Answer:
             "尚无批次。在下方上传 CSV，一次可为一千人申请证书。",
             "None yet. Hand in a table below to apply for up to a thousand people at once.",
         ),
-        next=next_page(_HERE, listed.next_cursor),
+        cursor=listed.next_cursor,
         templates=templates,
         pairs=[(name, t(zh, en)) for name, zh, en in _PAIRS],
     )

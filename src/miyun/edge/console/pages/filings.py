@@ -8,7 +8,7 @@ from litestar.response import Response
 
 from miyun.core.errors import NotFound
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown
+from miyun.edge.console.pages.listing import Answer, Choice, Row, applications_of, asked, shown, table
 
 _HERE: Final = "/console/filings"
 _RECOVERIES: Final = "/console/recoveries"
@@ -23,22 +23,14 @@ _STATES: Final = {
     "requested": ("待批准", "waiting for approval", "warn"),
     "delivered": ("已领取", "delivered", "ok"),
 }
+_APPLICATION_STATES: Final = ("pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired")
+_RECOVERY_STATES: Final = ("requested", "approved", "delivered", "rejected", "expired")
 _APPROVED_RECOVERY: Final = ("已批准，待领取", "approved and not collected yet", "ok")
 _KINDS: Final = {"new": ("新申请", "new"), "renewal": ("更新", "renewal"), "rekey": ("换密钥", "new key")}
 _PAIRS: Final = {
     "none": ("单证书", "one certificate"),
     "escrow": ("双证书（密钥管理中心生成加密密钥）", "a pair; the key-management centre makes the encryption key"),
     "own": ("双证书（自备加密密钥）", "a pair with an encryption key of the applicant's"),
-}
-_EXPORTS: Final = {
-    "endpoints": "ssl_certificate.endpoint.export",
-    "expiring": "certificate.expiring.export",
-    "filings": "certificate.application.export",
-    "recoveries": "certificate.recovery.export",
-    "evidence": "signature.evidence.list_export",
-    "logins": "strong_auth.report.export",
-    "accounts": "strong_auth.account.export",
-    "usbkeys": "usbkey.key.export",
 }
 _FILES: Final = (
     ("pem", "证书（PEM）", "Certificate (PEM)"),
@@ -73,9 +65,7 @@ _FACTS: Final = {
 
 async def filings(page: Page) -> Answer:
     t = page.text
-    state = page.query.get("state", "")
-    wanted = {"state": state} if state in _STATES else {}
-    listed = await page.run("certificate.application.list", **wanted, **cursor_of(page))
+    listed = await page.run("certificate.application.list", **asked(page, "certificate.application.list"))
     templates = await templates_of(page)
     rows = [
         Row(
@@ -92,11 +82,22 @@ async def filings(page: Page) -> Answer:
         )
         for item in listed.items
     ]
-    following = next_page(_HERE, listed.next_cursor)
-    return page.render(
-        "filings.html",
-        heading=t("证书申请", "Applications for certificates"),
-        caption=t(*_STATES[state][:2]) if wanted else "",
+    return table(
+        page,
+        t("证书申请", "Applications for certificates"),
+        template="filings.html",
+        search=t("主体", "Subject"),
+        filters=(
+            Choice("state", t("状态", "State"), [(name, t(*_STATES[name][:2])) for name in _APPLICATION_STATES]),
+            Choice("template", t("模板", "Template"), [(i.template, t(i.name_zh, i.name_en)) for i in templates]),
+        ),
+        sorts=(
+            ("-applied_at", "申请时间，新的在前", "applied, newest first"),
+            ("applied_at", "申请时间，旧的在前", "applied, oldest first"),
+            ("expires_at", "审核期限，近的在前", "to be reviewed soonest first"),
+            ("subject", "主体", "subject"),
+        ),
+        export="filings",
         columns=(
             t("主体", "Subject"),
             t("类型", "Kind"),
@@ -108,12 +109,10 @@ async def filings(page: Page) -> Answer:
         empty=t(
             "尚无申请。申请人提交证书请求（PKCS#10）后在此审核。", "None yet. What applicants hand in is reviewed here."
         ),
-        next=f"{following}&state={state}" if following and wanted else following,
+        cursor=listed.next_cursor,
         templates=templates,
-        state=state,
         expiring=await _expiring(page),
         outside=await _outside(page),
-        states=[(name, t(zh, en)) for name, (zh, en, _) in _STATES.items() if name not in ("requested", "delivered")],
         pairs=[(name, t(*_PAIRS[name])) for name in ("none", "escrow")],
     )
 
@@ -142,8 +141,9 @@ async def filing(page: Page, filing: str) -> Answer:
     item = await page.run("certificate.application.get", application=filing)
     t = page.text
     known = {name: getattr(item, name) for name in _FACTS}
-    named = await named_people(page)
-    known |= {name: named.get(known[name], known[name]) for name in ("applicant", "reviewer")}
+    named = await named_people(page) | await applications_of(page)
+    named |= {ca.outside: ca.name for ca in await _outside(page)}
+    known |= {name: named.get(known[name], known[name]) for name in ("applicant", "reviewer", "outside")}
     facts = [
         (t("类型", "Kind"), t(*_KINDS[item.kind])),
         (t("模板", "Template"), template_name(page, await templates_of(page), item.template)),
@@ -202,20 +202,41 @@ async def filing_file(page: Page, filing: str, form: str) -> Answer:
     return sent(reply.body, reply.content_type, reply.headers)
 
 
-async def export(page: Page, listing: str) -> Answer:
-    if listing not in _EXPORTS:
-        raise NotFound("page", listing)
-    made = await page.run(_EXPORTS[listing], format="csv")
-    return sent(b"".join([chunk async for chunk in made.chunks]), made.content_type, made.headers)
-
-
 # recovery
+
+
+async def escrow(page: Page) -> Answer:
+    t = page.text
+    listed = await page.run("certificate.escrow.list", **asked(page, "certificate.escrow.list"))
+    rows = [
+        Row((item.subject, shown(item.created_at), " ".join(item.certificates) or "—", item.key_sm3))
+        for item in listed.items
+    ]
+    return table(
+        page,
+        t("托管的加密密钥", "Escrowed encryption keys"),
+        columns=(
+            t("主体", "Subject"),
+            t("托管时间", "Since"),
+            t("加密证书", "Encryption certificates"),
+            t("公钥 SM3", "SM3 of the public key"),
+        ),
+        rows=rows,
+        empty=t(
+            "尚无托管的密钥；申请双证书后由密钥管理中心托管。",
+            "No escrowed keys: they come with pairs of certificates.",
+        ),
+        cursor=listed.next_cursor,
+        search=t("主体", "Subject"),
+        sorts=(("-created_at", "托管时间，新的在前", "newest first"), ("subject", "主体", "subject")),
+        export="escrow",
+    )
 
 
 async def recoveries(page: Page) -> Answer:
     t = page.text
-    listed = await page.run("certificate.recovery.list", **cursor_of(page))
-    kept = await page.run("certificate.escrow.list", text=page.query.get("text", ""), limit=20)
+    listed = await page.run("certificate.recovery.list", **asked(page, "certificate.recovery.list"))
+    kept = await page.run("certificate.escrow.list", text=page.query.get("of", ""), limit=20)
     assert page.me is not None
     me = page.me.id
     items = []
@@ -234,12 +255,28 @@ async def recoveries(page: Page) -> Answer:
                 "collects": item.state == "approved" and item.requester == me,
             }
         )
-    return page.render(
-        "recoveries.html",
+    return table(
+        page,
+        t("密钥恢复", "Key recovery"),
+        template="recoveries.html",
+        columns=(
+            t("主体", "Subject"),
+            t("事由", "Reason"),
+            t("接收证书", "Receiver"),
+            t("同意", "Consents"),
+            t("状态", "State"),
+            t("办理", "Decide"),
+        ),
+        rows=(),
+        empty=t("尚无恢复申请", "No recoveries yet"),
+        cursor=listed.next_cursor,
+        search=t("主体", "Subject"),
+        filters=(Choice("state", t("状态", "State"), [(name, t(*_STATES[name][:2])) for name in _RECOVERY_STATES]),),
+        sorts=(("-requested_at", "申请时间，新的在前", "newest first"), ("subject", "主体", "subject")),
+        export="recoveries",
         recoveries=items,
         kept=kept.items,
-        text=page.query.get("text", ""),
-        next=next_page(_RECOVERIES, listed.next_cursor),
+        of=page.query.get("of", ""),
     )
 
 

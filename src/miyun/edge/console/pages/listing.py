@@ -1,12 +1,14 @@
-"""What lists have in common: rows, words for states, the next page."""
+"""What lists have in common: rows, words for states, the bar to search, filter, sort and export by, the next page."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 
+import msgspec
 from litestar.response import Redirect, Response
 
 from miyun.edge.console.page import Page, local_time
@@ -51,16 +53,89 @@ _WORDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """A button in a row. `question`: asked first; `fields`: what the form sends besides."""
+
+    label: str
+    address: str
+    question: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
+    """`href` is where the first cell leads; the cell `tag_at` is a state and has the colour `tag`."""
+
     cells: tuple[Any, ...]
     href: str = ""
     tag: str = ""
     tag_at: int = -1
+    acts: Sequence[Act] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A filter: the parameter `name`, and its values with the words for them. None of them is the whole list."""
+
+    name: str
+    label: str
+    options: Sequence[tuple[str, str]]
+
+
+def asked(page: Page, operation_id: str, **more: Any) -> dict[str, Any]:
+    """What the address asks of a list, as far as its operation knows it: search, filters, sort, cursor."""
+    known = {field.name for field in msgspec.structs.fields(page.registry.operation(operation_id).request)}
+    return {name: value for name, value in page.query.items() if name in known and value} | more
+
+
+def table(
+    page: Page,
+    heading: str,
+    *,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    empty: str,
+    cursor: str | None = None,
+    template: str = "table.html",
+    caption: str = "",
+    sorts: Sequence[tuple[str, str, str]] = (),
+    search: str = "",
+    filters: Sequence[Choice] = (),
+    export: str = "",
+    **values: Any,
+) -> Response[bytes]:
+    """A list's page. `sorts` are orders with their words, the default one first; `search` is the label of the search;
+    `export` is the list's name among `pages.exports`, which gets the same search and filters."""
+    names = [*(["sort"] if sorts else []), *(["text"] if search else []), *(choice.name for choice in filters)]
+    kept = {name: value for name in names if (value := page.query.get(name, ""))}
+    following = f"{page.path}?{urlencode(kept | {'cursor': cursor})}" if cursor else ""
+    return page.render(
+        template,
+        heading=heading,
+        caption=caption,
+        columns=columns,
+        rows=rows,
+        empty=empty if not kept or set(kept) == {"sort"} else page.text("没有符合条件的记录", "Nothing matches"),
+        next=following,
+        sorts=[(name, page.text(zh, en)) for name, zh, en in sorts],
+        search=search,
+        filters=filters,
+        given={name: kept.get(name, "") for name in names},
+        export=f"/console/exports/{export}{'?' + urlencode(kept) if kept else ''}" if export else "",
+        acts=any(row.acts for row in rows),
+        **values,
+    )
 
 
 def names_of(page: Page) -> Callable[[str], str]:
     offerings = page.registry.offerings
     return lambda slug: offerings[slug].name.to(page.locale) if slug in offerings else slug
+
+
+async def applications_of(page: Page) -> dict[str, str]:
+    """The names of the tenant's applications."""
+    listed = await page.offered("tenant.application.list", limit=500)
+    return {item.application: item.name for item in listed.items} if listed is not None else {}
 
 
 def cursor_of(page: Page) -> dict[str, str]:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
 
+from miyun.core.errors import NotFound
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, cursor_of, shown, tag_of, word
+from miyun.edge.console.pages.listing import (
+    Act,
+    Answer,
+    Choice,
+    Row,
+    applications_of,
+    asked,
+    shown,
+    table,
+    tag_of,
+    word,
+)
 
 _HERE: Final = "/console/logins"
-_REGISTERED: Final = ("application", "name", "protocol", "auth", "algorithm", "backchannel")
+_REGISTERED: Final = (
+    "application",
+    "name",
+    "protocol",
+    "auth",
+    "algorithm",
+    "backchannel",
+    "tls_client_auth_field",
+    "tls_client_auth_value",
+)
 _METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS", "mutual_tls": "TLS"}
 _OUTCOMES: Final = {
     "ok": ("成功", "ok"),
@@ -28,28 +46,18 @@ _KNOWN: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    cells: tuple[Any, ...]
-    tag: str = ""
-    tag_at: int = -1
-    acts: Sequence[tuple[str, str, bool]] = ()  # label, address, whether to ask first
-
-
 async def clients(page: Page) -> Answer:
     return await _clients(page, None)
 
 
 async def register(page: Page) -> Answer:
     form = page.form
-    plain = ("application", "name", "protocol", "auth", "algorithm", "backchannel")
-    certificate = ("tls_client_auth_field", "tls_client_auth_value")
     made = await page.run(
         "strong_auth.client.register",
         redirects=form.get("redirects", "").split(),
         logout_redirects=form.get("logout_redirects", "").split(),
         tls_client_certificate_bound_access_tokens=form.get("bound") == "yes",
-        **{name: form.get(name, "").strip() for name in (*plain, *certificate)},
+        **{name: form.get(name, "").strip() for name in _REGISTERED},
     )
     return await _clients(page, made)
 
@@ -63,8 +71,8 @@ async def client_verb(page: Page, client: str, verb: str) -> Answer:
 
 async def _clients(page: Page, made: Any) -> Answer:
     t = page.text
-    listed = await page.run("strong_auth.client.list", **cursor_of(page))
-    names = await _applications(page)
+    listed = await page.run("strong_auth.client.list", **asked(page, "strong_auth.client.list"))
+    names = await applications_of(page)
     rows = []
     for item in listed.items:
         at = f"{_HERE}/clients/{item.client}"
@@ -72,12 +80,17 @@ async def _clients(page: Page, made: Any) -> Answer:
         if page.may("strong_auth.client.disable"):
             active = item.state == "active"
             acts.append(
-                (t("停用", "Disable"), f"{at}/disable", True)
+                Act(
+                    t("停用", "Disable"),
+                    f"{at}/disable",
+                    t("停用后，用户不能再登录该客户端。", "Nobody logs in to it then."),
+                )
                 if active
-                else (t("启用", "Enable"), f"{at}/enable", False)
+                else Act(t("启用", "Enable"), f"{at}/enable")
             )
             if item.auth in ("client_secret_basic", "client_secret_post"):
-                acts.append((t("更换口令", "New secret"), f"{at}/secret", True))
+                question = t("原口令立即失效，确定更换吗？", "The present secret ends at once. Make a new one?")
+                acts.append(Act(t("更换口令", "New secret"), f"{at}/secret", question))
         cells = (
             item.name,
             names.get(item.application, item.application),
@@ -88,7 +101,7 @@ async def _clients(page: Page, made: Any) -> Answer:
             item.algorithm if item.protocol == "oidc" else "—",
             word(page, item.state if item.state == "active" else "disabled"),
         )
-        rows.append(Line(cells, tag_of(item.state), 7, acts))
+        rows.append(Row(cells, "", tag_of(item.state), 7, acts))
     return _page(
         page,
         t("登录客户端", "Login clients"),
@@ -104,12 +117,13 @@ async def _clients(page: Page, made: Any) -> Answer:
             t("状态", "State"),
         ),
         rows=rows,
-        acts=True,
-        empty=t("尚无客户端。请在下方登记，或使用 API。", "No clients yet. Register one below, or by the API."),
+        empty=t("尚无客户端。由安全管理员登记。", "No clients yet. Security administrators register them."),
         cursor=listed.next_cursor,
-        registers=True,
+        template="login_clients.html",
+        sorts=(("-id", "登记时间，新的在前", "newest first"), ("name", "名称", "name")),
+        export="clients",
         mutual=bool(page.addresses.mutual_url),
-        applications=await page.offered("tenant.application.list") if page.may("tenant.application.list") else None,
+        applications=list(names.items()),
         secret=(made.client.client, made.secret, made.client.issuer) if made else None,
     )
 
@@ -124,9 +138,8 @@ def _authentication(page: Page, item: Any) -> str:
 
 async def accounts(page: Page) -> Answer:
     t = page.text
-    sort, text = page.query.get("sort", ""), page.query.get("text", "")
-    listed = await page.run("strong_auth.account.list", sort=sort, text=text, **cursor_of(page))
-    names = await _applications(page)
+    listed = await page.run("strong_auth.account.list", **asked(page, "strong_auth.account.list"))
+    names = await applications_of(page)
     rows = []
     for item in listed.items:
         at = f"{_HERE}/accounts/{item.id}"
@@ -134,10 +147,12 @@ async def accounts(page: Page) -> Answer:
         if page.may("strong_auth.account.suspend"):
             active = item.state == "active"
             acts.append(
-                (t("停用", "Suspend"), f"{at}/suspend", True)
+                Act(t("停用", "Suspend"), f"{at}/suspend", t("停用后立即结束其会话。", "Its sessions end at once."))
                 if active
-                else (t("恢复", "Resume"), f"{at}/resume", False)
+                else Act(t("恢复", "Resume"), f"{at}/resume")
             )
+            question = t("解除后该证书不能再登录此账号。", "The certificate then opens this account no more.")
+            acts.append(Act(t("解除绑定", "Unbind"), f"{at}/unbind", question))
         cells = (
             item.account,
             names.get(item.application, item.application),
@@ -147,7 +162,7 @@ async def accounts(page: Page) -> Answer:
             word(page, item.state),
             shown(item.created_at),
         )
-        rows.append(Line(cells, tag_of(item.state), 5, acts))
+        rows.append(Row(cells, "", tag_of(item.state), 5, acts))
     return _page(
         page,
         t("登录账号", "Login accounts"),
@@ -162,37 +177,45 @@ async def accounts(page: Page) -> Answer:
             t("绑定时间", "Bound"),
         ),
         rows=rows,
-        acts=page.may("strong_auth.account.suspend"),
+        template="login_accounts.html",
+        applications=list(names.items()),
         empty=t(
             "尚无账号。由应用绑定，或首次登录时按策略建立。",
             "No accounts yet. Applications bind them, or a login makes them.",
         ),
         cursor=listed.next_cursor,
         sorts=(
-            ("created", t("绑定时间", "bound")),
-            ("account", t("账号", "account")),
-            ("not_after", t("到期", "expiry")),
+            ("created", "绑定时间", "bound"),
+            ("account", "账号", "account"),
+            ("not_after", "到期", "expiry"),
         ),
-        sort=sort,
-        searchable=True,
-        text=text,
+        search=t("账号、主题或序列号", "Account, subject or serial number"),
+        filters=_by_application(page, names),
         export="accounts",
     )
 
 
 async def account_verb(page: Page, account: str, verb: str) -> Answer:
-    await page.run(f"strong_auth.account.{'suspend' if verb == 'suspend' else 'resume'}", account_id=account)
+    if verb not in ("suspend", "resume", "unbind"):
+        raise NotFound("page", verb)
+    await page.run(f"strong_auth.account.{verb}", account_id=account)
+    return page.go(f"{_HERE}/accounts")
+
+
+async def account_bind(page: Page) -> Answer:
+    names = ("account", "certificate", "application")
+    await page.run("strong_auth.account.bind", **{name: page.form.get(name, "") for name in names})
     return page.go(f"{_HERE}/accounts")
 
 
 async def sessions(page: Page) -> Answer:
     t = page.text
-    sort = page.query.get("sort", "")
-    listed = await page.run("strong_auth.session.list", sort=sort, **cursor_of(page))
-    names = await _applications(page)
+    listed = await page.run("strong_auth.session.list", **asked(page, "strong_auth.session.list"))
+    names = await applications_of(page)
     ends = page.may("strong_auth.session.terminate")
+    question = t("该用户须重新登录，确定结束吗？", "Its holder has to log in again. End it?")
     rows = [
-        Line(
+        Row(
             (
                 item.account,
                 names.get(item.application, item.application),
@@ -202,7 +225,7 @@ async def sessions(page: Page) -> Answer:
                 shown(item.last_seen_at),
                 shown(item.expires_at),
             ),
-            acts=((t("结束", "End"), f"{_HERE}/sessions/{item.session_id}/end", True),) if ends else (),
+            acts=(Act(t("结束", "End"), f"{_HERE}/sessions/{item.session_id}/end", question),) if ends else (),
         )
         for item in listed.items
     ]
@@ -220,11 +243,11 @@ async def sessions(page: Page) -> Answer:
             t("最迟结束", "Ends by"),
         ),
         rows=rows,
-        acts=ends,
         empty=t("当前没有在线会话", "Nobody is logged in now"),
         cursor=listed.next_cursor,
-        sorts=(("-opened", t("登录时间（新在前）", "newest first")), ("account", t("账号", "account"))),
-        sort=sort,
+        sorts=(("-opened", "登录时间，新的在前", "newest first"), ("account", "账号", "account")),
+        filters=_by_application(page, names),
+        export="sessions",
     )
 
 
@@ -235,12 +258,10 @@ async def session_end(page: Page, session: str) -> Answer:
 
 async def report(page: Page) -> Answer:
     t = page.text
-    sort, outcome = page.query.get("sort", ""), page.query.get("outcome", "")
-    outcome = outcome if outcome in ("ok", "refused") else ""
-    listed = await page.run("strong_auth.report", sort=sort, outcome=outcome, limit=50, **cursor_of(page))
-    names = await _applications(page)
+    listed = await page.run("strong_auth.report", **asked(page, "strong_auth.report", limit=50))
+    names = await applications_of(page)
     rows = [
-        Line(
+        Row(
             (
                 shown(item.at),
                 item.account or "—",
@@ -253,6 +274,7 @@ async def report(page: Page) -> Answer:
                 t("签名", "signed") if item.signed else t("单点登录", "single sign-on"),
                 item.peer or "—",
             ),
+            "",
             "ok" if item.outcome == "ok" else "risk",
             6,
         )
@@ -280,49 +302,33 @@ async def report(page: Page) -> Answer:
         empty=t("尚无登录记录", "No logins yet"),
         cursor=listed.next_cursor,
         sorts=(
-            ("-at", t("时间（新在前）", "newest first")),
-            ("at", t("时间（旧在前）", "oldest first")),
-            ("account", t("账号", "account")),
-            ("outcome", t("结果", "outcome")),
+            ("-at", "时间，新的在前", "newest first"),
+            ("at", "时间，旧的在前", "oldest first"),
+            ("account", "账号", "account"),
+            ("outcome", "结果", "outcome"),
         ),
-        sort=sort,
-        filters=(("", t("全部", "all")), ("ok", t("成功", "ok")), ("refused", t("失败", "failures"))),
-        outcome=outcome,
+        filters=(
+            Choice("outcome", t("结果", "Outcome"), (("ok", t("成功", "ok")), ("refused", t("失败", "failures")))),
+            *_by_application(page, names),
+        ),
         export="logins",
     )
 
 
-async def _applications(page: Page) -> dict[str, str]:
-    listed = await page.offered("tenant.application.list", limit=500)
-    return {item.application: item.name for item in listed.items} if listed else {}
+def _by_application(page: Page, names: dict[str, str]) -> tuple[Choice, ...]:
+    return (Choice("application", page.text("应用", "Application"), list(names.items())),) if len(names) > 1 else ()
 
 
-def _page(page: Page, heading: str, *, cursor: str | None, applications: Any = None, **values: Any) -> Answer:
+def _page(page: Page, heading: str, *, template: str = "logins.html", **values: Any) -> Answer:
+    return table(page, heading, template=template, tabs=tabs(page), **values)
+
+
+def tabs(page: Page) -> tuple[tuple[str, str, str], ...]:
     t = page.text
-    asked = {name: value for name, value in page.query.items() if name in ("sort", "text", "outcome") and value}
-    defaults: dict[str, Any] = {
-        "sorts": (),
-        "sort": "",
-        "searchable": False,
-        "text": "",
-        "filters": (),
-        "outcome": "",
-        "export": "",
-        "acts": False,
-        "registers": False,
-        "mutual": False,
-        "secret": None,
-    }
-    return page.render(
-        "logins.html",
-        heading=heading,
-        tabs=(
-            (f"{_HERE}/report", t("登录报告", "Login report"), "strong_auth.report"),
-            (f"{_HERE}/sessions", t("在线会话", "Open sessions"), "strong_auth.session.list"),
-            (f"{_HERE}/accounts", t("登录账号", "Accounts"), "strong_auth.account.list"),
-            (f"{_HERE}/clients", t("登录客户端", "Clients"), "strong_auth.client.list"),
-        ),
-        next=f"{page.path}?{urlencode({**asked, 'cursor': cursor})}" if cursor else "",
-        applications=applications.items if applications else [],
-        **(defaults | values),
+    return (
+        (f"{_HERE}/report", t("登录报告", "Login report"), "strong_auth.report"),
+        (f"{_HERE}/sessions", t("在线会话", "Open sessions"), "strong_auth.session.list"),
+        (f"{_HERE}/accounts", t("登录账号", "Accounts"), "strong_auth.account.list"),
+        (f"{_HERE}/clients", t("登录客户端", "Clients"), "strong_auth.client.list"),
+        (f"{_HERE}/policies", t("登录策略", "Policies"), "strong_auth.policy.get"),
     )

@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from miyun.core.errors import NotFound
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown
+from miyun.edge.console.pages.listing import Answer, Choice, Row, asked, shown, table
 
 _ENDPOINTS: Final = "/console/endpoints"
 _ORDERS: Final = "/console/ssl-orders"
-_ACME: Final = "/console/acme"
 _OUTCOMES: Final = {
     "unchecked": ("尚未检查", "not looked at yet", "plain"),
     "ok": ("正常", "in order", "ok"),
@@ -32,18 +31,12 @@ _STATES: Final = {
     "renewed": ("已续期", "renewed", "plain"),
     "failed": ("失败", "failed", "risk"),
     "cancelled": ("已取消", "cancelled", "plain"),
-    "pending": ("待验证", "names to be proven", "warn"),
-    "ready": ("可签发", "ready", "warn"),
-    "processing": ("签发中", "being issued", "warn"),
-    "valid": ("有效", "valid", "ok"),
-    "invalid": ("无效", "invalid", "risk"),
-    "deactivated": ("已停用", "deactivated", "plain"),
-    "revoked": ("已吊销", "revoked", "risk"),
 }
+_ORDER_STATES: Final = ("ordered", "submitted", "issued", "deployed", "expired", "renewed", "failed", "cancelled")
 _VERBS: Final = ("submit", "upload", "deployed", "cancel")
 
 
-def _word(page: Page, words: dict[str, tuple[str, str, str]], state: str) -> tuple[str, str]:
+def state_word(page: Page, words: dict[str, tuple[str, str, str]], state: str) -> tuple[str, str]:
     """The state in the reader's language, and its colour."""
     zh, en, tag = words.get(state, (state, state, "plain"))
     return page.text(zh, en), tag
@@ -51,20 +44,22 @@ def _word(page: Page, words: dict[str, tuple[str, str, str]], state: str) -> tup
 
 async def endpoints(page: Page) -> Answer:
     t = page.text
-    outcome = page.query.get("outcome", "")
-    wanted = {"outcome": outcome} if outcome in _OUTCOMES else {}
-    listed = await page.run("ssl_certificate.endpoint.list", **wanted, **cursor_of(page))
+    listed = await page.run("ssl_certificate.endpoint.list", **asked(page, "ssl_certificate.endpoint.list"))
     rows = []
     for item in listed.items:
-        word, tag = _word(page, _OUTCOMES, item.outcome)
+        word, tag = state_word(page, _OUTCOMES, item.outcome)
         left = "—" if item.days_left is None else t(f"{item.days_left} 天", f"{item.days_left} days")
         cells = (f"{item.host}:{item.port}", word, shown(item.not_after), left, item.version or "—", item.note or "—")
         rows.append(Row(cells, f"{_ENDPOINTS}/{item.endpoint}", tag, 1))
-    following = next_page(_ENDPOINTS, listed.next_cursor)
-    return page.render(
-        "endpoints.html",
-        heading=t("证书端点监测", "Watched endpoints"),
-        caption=t(*_OUTCOMES[outcome][:2]) if wanted else "",
+    return table(
+        page,
+        t("证书端点监测", "Watched endpoints"),
+        template="endpoints.html",
+        filters=(
+            Choice("outcome", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in _OUTCOMES.items()]),
+        ),
+        sorts=(("-id", "登记时间，新的在前", "newest first"), ("host", "域名或地址", "name or address")),
+        export="endpoints",
         columns=(
             t("端点", "Endpoint"),
             t("状态", "State"),
@@ -78,9 +73,7 @@ async def endpoints(page: Page) -> Answer:
             "尚未登记端点。登记后每 6 小时检查一次，到期前 30、14、7、1 天告警。",
             "None yet. Each is looked at every 6 hours, with alarms 30, 14, 7 and 1 days before its certificate ends.",
         ),
-        next=f"{following}&outcome={outcome}" if following and wanted else following,
-        outcome=outcome,
-        outcomes=[(name, t(zh, en)) for name, (zh, en, _) in _OUTCOMES.items()],
+        cursor=listed.next_cursor,
     )
 
 
@@ -98,7 +91,7 @@ async def endpoint_add(page: Page) -> Answer:
 async def endpoint(page: Page, endpoint: str) -> Answer:
     found = await page.run("ssl_certificate.endpoint.get", endpoint=endpoint)
     item, t = found.summary, page.text
-    word, tag = _word(page, _OUTCOMES, item.outcome)
+    word, tag = state_word(page, _OUTCOMES, item.outcome)
     facts = [
         (t("说明", "Reason"), item.reason),
         (t("证书主体", "Subject"), item.subject),
@@ -112,7 +105,7 @@ async def endpoint(page: Page, endpoint: str) -> Answer:
     ]
     history = [
         (
-            *_word(page, _OUTCOMES, check.outcome),
+            *state_word(page, _OUTCOMES, check.outcome),
             shown(check.at),
             shown(check.not_after),
             check.serial or "—",
@@ -150,11 +143,11 @@ async def endpoint_verb(page: Page, endpoint: str, verb: str) -> Answer:
 
 async def orders(page: Page) -> Answer:
     t = page.text
-    listed = await page.run("ssl_certificate.order.list", **cursor_of(page))
+    listed = await page.run("ssl_certificate.order.list", **asked(page, "ssl_certificate.order.list"))
     cas = await page.run("ssl_certificate.ca.list")
     rows = []
     for item in listed.items:
-        word, tag = _word(page, _STATES, item.state)
+        word, tag = state_word(page, _STATES, item.state)
         if item.rehearsal:
             word = t(f"{word}（演练）", f"{word} (rehearsal)")
         cells = (
@@ -166,10 +159,13 @@ async def orders(page: Page) -> Answer:
             shown(item.created_at),
         )
         rows.append(Row(cells, f"{_ORDERS}/{item.order}", tag, 1))
-    return page.render(
-        "ssl_orders.html",
-        heading=t("外部证书订单", "Orders at outside CAs"),
-        caption="",
+    return table(
+        page,
+        t("外部证书订单", "Orders at outside CAs"),
+        template="ssl_orders.html",
+        filters=(Choice("state", t("状态", "State"), [(name, t(*_STATES[name][:2])) for name in _ORDER_STATES]),),
+        sorts=(("-id", "下单时间，新的在前", "newest first"), ("ca", "CA", "CA"), ("state", "状态", "state")),
+        export="orders",
         columns=(
             t("名称", "Names"),
             t("状态", "State"),
@@ -183,7 +179,7 @@ async def orders(page: Page) -> Answer:
             "尚无订单。在服务器上用 miyun ssl request 生成密钥与请求，再在此提交请求。",
             "None yet. Make a key and a request on the server with miyun ssl request, then hand the request in here.",
         ),
-        next=next_page(_ORDERS, listed.next_cursor),
+        cursor=listed.next_cursor,
         cas=cas.items,
     )
 
@@ -212,7 +208,7 @@ async def order_account(page: Page) -> Answer:
 async def order(page: Page, order: str) -> Answer:
     found = await page.run("ssl_certificate.order.get", order=order)
     item, t = found.summary, page.text
-    word, tag = _word(page, _STATES, item.state)
+    word, tag = state_word(page, _STATES, item.state)
     facts = [
         ("CA", item.ca),
         (t("方式", "Way"), "ACME" if item.way == "acme" else t("人工提交", "by hand")),
@@ -256,47 +252,3 @@ async def order_verb(page: Page, order: str, verb: str) -> Answer:
         values |= {name: page.form[name].strip() for name in pair if page.form.get(name, "").strip()}
     await page.run(f"ssl_certificate.order.{verb}", order=order, **values)
     return page.go(f"{_ORDERS}/{order}")
-
-
-async def acme(page: Page) -> Answer:
-    return await _acme(page, None)
-
-
-async def _acme(page: Page, made: Any) -> Answer:
-    """`made`: an external account key whose MAC key is shown this once."""
-    keys = await page.run("ssl_certificate.external_key.list", limit=100)
-    accounts = await page.run("ssl_certificate.account.list", limit=100)
-    ordered = await page.run("ssl_certificate.account.orders", **cursor_of(page))
-    applications = await page.offered("tenant.application.list")
-    named = {item.application: item.name for item in applications.items} if applications is not None else {}
-    return page.render(
-        "acme.html",
-        made=made,
-        keys=[(key, named.get(key.application, key.application)) for key in keys.items],
-        accounts=[
-            (account, named.get(account.application, account.application), *_word(page, _STATES, account.status))
-            for account in accounts.items
-        ],
-        orders=[(item, *_word(page, _STATES, item.status)) for item in ordered.items],
-        applications=named,
-        next=next_page(_ACME, ordered.next_cursor),
-    )
-
-
-async def acme_key(page: Page) -> Answer:
-    made = await page.run(
-        "ssl_certificate.external_key.create",
-        application=page.form.get("application", ""),
-        name=page.form.get("name", ""),
-    )
-    return await _acme(page, made)
-
-
-async def acme_verb(page: Page, kind: str, item: str) -> Answer:
-    if kind == "keys":
-        await page.run("ssl_certificate.external_key.revoke", external_key=item)
-    elif kind == "accounts":
-        await page.run("ssl_certificate.account.end", acme_account=item)
-    else:
-        raise NotFound("path", kind)
-    return page.go(_ACME)

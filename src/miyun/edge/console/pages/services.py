@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from miyun.core.errors import NotFound, PermissionDenied
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, names_of, next_page, shown, tag_of, word
+from miyun.edge.console.pages.listing import Answer, Row, cursor_of, names_of, shown, table, tag_of, word
 
 _CATEGORIES: Final = (
     ("crypto", "密码服务", "Cryptographic services"),
@@ -96,10 +96,10 @@ async def keys(page: Page) -> Answer:
         for k in listed.items
     ]
     t = page.text
-    return page.render(
-        "keys.html",
-        heading=t("密钥", "Keys"),
-        caption="",
+    return table(
+        page,
+        t("密钥", "Keys"),
+        template="keys.html",
         columns=(
             t("名称", "Name"),
             t("标识", "Identifier"),
@@ -110,7 +110,7 @@ async def keys(page: Page) -> Answer:
         ),
         rows=rows,
         empty=t("尚无密钥", "No keys yet"),
-        next=next_page("/console/keys", listed.next_cursor),
+        cursor=listed.next_cursor,
         kinds=_KEY_KINDS,
         applications=await _applications(page),
     )

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import base64
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from miyun.core.errors import PermissionDenied
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown
+from miyun.edge.console.pages.listing import Answer, Row, asked, next_page, shown, table
 
 _HERE: Final = "/console/trust"
+_SORTS: Final = (
+    ("created", "加入时间", "as they were added"),
+    ("subject", "主体", "subject"),
+    ("not_after", "到期", "expiry"),
+)
 
 
 async def lists(page: Page) -> Answer:
-    listed = await page.run("certificate.trust.list.list", **cursor_of(page))
+    listed = await page.run("certificate.trust.list.list", **asked(page, "certificate.trust.list.list"))
     t = page.text
     rows = [
         Row(
             (
-                item.name,
+                t("platform（本平台）", "platform") if item.own else item.name,
                 t("本平台自有 CA", "the platform's own authorities") if item.own else item.note or "—",
                 item.authorities,
                 shown(item.created_at),
@@ -27,14 +33,17 @@ async def lists(page: Page) -> Answer:
         )
         for item in listed.items
     ]
-    return page.render(
-        "trust.html",
-        heading=t("信任列表", "Trust lists"),
+    return table(
+        page,
+        t("信任列表", "Trust lists"),
+        template="trust.html",
         caption=t("登录、验签与验证书时按名称选用", "Chosen by name for logins, signatures and certificates"),
         columns=(t("名称", "Name"), t("说明", "Note"), t("CA 数", "Authorities"), t("建立", "Made")),
+        sorts=(("id", "建立时间，旧的在前", "oldest first"), ("name", "名称", "name")),
+        export="trust-lists",
         rows=rows,
         empty=t("尚无信任列表", "No trust lists yet"),
-        next=next_page(_HERE, listed.next_cursor),
+        cursor=listed.next_cursor,
     )
 
 
@@ -48,13 +57,19 @@ async def create(page: Page) -> Answer:
 async def one(page: Page, trust_list: str) -> Answer:
     listed = await page.run("certificate.trust.list.list", limit=500)
     name = next((item.name for item in listed.items if item.trust_list == trust_list), trust_list)
-    found = await page.run("certificate.trust.authority.list", trust_list=trust_list, **cursor_of(page))
+    operation = "certificate.trust.authority.list"
+    found = await page.run(operation, **(asked(page, operation) | {"trust_list": trust_list}))
+    sort = page.query.get("sort", "")
+    following = next_page(f"{_HERE}/{trust_list}", found.next_cursor)
     return page.render(
         "trust_list.html",
         title=name,
         trust_list=trust_list,
         authorities=[_authority(page, item) for item in found.items],
-        next=next_page(f"{_HERE}/{trust_list}", found.next_cursor),
+        next=f"{following}&{urlencode({'sort': sort})}" if following and sort else following,
+        sort=sort,
+        sorts=[(value, page.text(zh, en)) for value, zh, en in _SORTS],
+        export=f"/console/exports/trust-authorities?{urlencode({'trust_list': trust_list, 'sort': sort})}",
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Final
 
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown
+from miyun.edge.console.pages.listing import Answer, Choice, Row, applications_of, asked, shown, table, word
 
 _HERE: Final = "/console/usbkeys"
 _APPROVALS: Final = "/console/usbkey-approvals"
@@ -66,16 +65,7 @@ _SCRAPPABLE: Final = ("stock", "initialised", "returned", "lost")
 
 async def usbkeys(page: Page) -> Answer:
     t = page.text
-    state, text = page.query.get("state", ""), page.query.get("text", "")
-    sort = page.query.get("sort", "")
-    expiring = page.query.get("expiring", "") == "30"
-    wanted: dict[str, Any] = {
-        **({"state": state} if state in _STATES else {}),
-        **({"text": text} if text else {}),
-        **({"sort": sort} if sort in [name for name, _, _ in _SORTS] else {}),
-        **({"expiring_days": 30} if expiring else {}),
-    }
-    listed = await page.run("usbkey.key.list", **wanted, **cursor_of(page))
+    listed = await page.run("usbkey.key.list", **asked(page, "usbkey.key.list"))
     rows = [
         Row(
             (
@@ -92,12 +82,10 @@ async def usbkeys(page: Page) -> Answer:
         )
         for item in listed.items
     ]
-    kept = urlencode({name: page.query[name] for name in ("state", "text", "sort", "expiring") if page.query.get(name)})
-    following = next_page(_HERE, listed.next_cursor)
-    return page.render(
-        "usbkeys.html",
-        heading=t("智能密码钥匙", "USB keys"),
-        caption="",
+    return table(
+        page,
+        t("智能密码钥匙", "USB keys"),
+        template="usbkeys.html",
         columns=(
             t("序列号", "Serial"),
             t("标签", "Label"),
@@ -108,16 +96,17 @@ async def usbkeys(page: Page) -> Answer:
         ),
         rows=rows,
         empty=t(
-            "没有符合条件的钥匙。请先批量入库，再用 miyun usbkey personalise 写证书。",
-            "No key like that. Register keys below, then set them up with miyun usbkey personalise.",
+            "尚无钥匙。请先批量入库，再用 miyun usbkey personalise 写证书。",
+            "No keys yet. Register them below, then set them up with miyun usbkey personalise.",
         ),
-        next=f"{following}&{kept}" if following and kept else following,
-        state=state,
-        text=text,
-        sort=sort,
-        expiring=expiring,
-        states=[(name, t(zh, en)) for name, (zh, en, _) in _STATES.items()],
-        sorts=[(name, t(zh, en)) for name, zh, en in _SORTS],
+        cursor=listed.next_cursor,
+        search=t("序列号、标签、持有人或主体", "Serial, label, holder or subject"),
+        filters=(
+            Choice("state", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in _STATES.items()]),
+            Choice("expiring_days", t("到期", "Expiry"), [("30", t("30 天内到期", "within 30 days"))]),
+        ),
+        sorts=_SORTS,
+        export="usbkeys",
     )
 
 
@@ -145,7 +134,7 @@ async def usbkey(page: Page, usbkey: str) -> Answer:
     t = page.text
     detail = await page.run("usbkey.key.get", usbkey=usbkey)
     affected = await page.run("usbkey.key.affected", usbkey=usbkey)
-    item, names = detail.key, await _names(page)
+    item, names, applications = detail.key, await _names(page), await applications_of(page)
     zh, en, tag = _STATES[item.state]
     facts = [
         (t("标签", "Label"), item.label),
@@ -176,7 +165,10 @@ async def usbkey(page: Page, usbkey: str) -> Answer:
             for one in detail.events
         ],
         writes=item.application is not None and item.state in _WRITABLE,
-        uses=affected.uses,
+        uses=[
+            (use.kind, applications.get(use.application, use.application), use.name, word(page, use.state))
+            for use in affected.uses
+        ],
         revoked=affected.revoked,
         verbs=verbs,
         sets_up=item.state in ("stock", "returned", "initialised") and page.may("usbkey.key.initialise"),
@@ -224,7 +216,7 @@ async def decide(page: Page, approval: str, verb: str) -> Answer:
 
 async def compatibility(page: Page) -> Answer:
     t = page.text
-    listed = await page.run("usbkey.compatibility.list", **cursor_of(page))
+    listed = await page.run("usbkey.compatibility.list", **asked(page, "usbkey.compatibility.list"))
     works = (t("可用", "works"), "ok"), (t("不可用", "does not work"), "risk")
     rows = [
         Row(
@@ -242,9 +234,11 @@ async def compatibility(page: Page) -> Answer:
         )
         for item in listed.items
     ]
-    return page.render(
-        "table.html",
-        heading=t("密码钥匙兼容性", "Compatibility of USB keys"),
+    return table(
+        page,
+        t("密码钥匙兼容性", "Compatibility of USB keys"),
+        sorts=(("-at", "时间，新的在前", "newest first"), ("maker", "厂商", "maker"), ("system", "系统", "system")),
+        export="compatibility",
         caption=t("由写证书时的结果自动登记", "Reported whenever a key is set up"),
         columns=(
             t("厂商与型号", "Maker and model"),
@@ -256,12 +250,12 @@ async def compatibility(page: Page) -> Answer:
         ),
         rows=rows,
         empty=t("尚无结果。用 miyun usbkey personalise 写证书后自动登记。", "None yet: setting a key up reports it."),
-        next=next_page("/console/usbkey-compatibility", listed.next_cursor),
+        cursor=listed.next_cursor,
     )
 
 
 async def _approvals(page: Page, *, response: str = "", admin_pin: str = "") -> Answer:
-    listed = await page.run("usbkey.approval.list", **cursor_of(page))
+    listed = await page.run("usbkey.approval.list", **asked(page, "usbkey.approval.list"))
     names = await _names(page)
     assert page.me is not None
     me, t = page.me.id, page.text
@@ -284,12 +278,33 @@ async def _approvals(page: Page, *, response: str = "", admin_pin: str = "") -> 
                 "collects": item.state == "approved" and mine,
             }
         )
-    return page.render(
-        "usbkey_approvals.html",
+    return table(
+        page,
+        t("解锁与报废审批", "Unlocking and scrapping"),
+        template="usbkey_approvals.html",
+        columns=(
+            t("钥匙", "Key"),
+            t("事项", "What"),
+            t("原因", "Why"),
+            t("提出", "Asked"),
+            t("状态", "State"),
+            t("办理", "Decide"),
+        ),
+        rows=(),
+        empty=t(
+            "没有待办。解锁与报废在钥匙的页面上提出，由另一人批准。",
+            "Nothing. Unlocking and scrapping are asked for on the page of a key, and somebody else decides.",
+        ),
+        cursor=listed.next_cursor,
+        filters=(Choice("state", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in _REQUESTS.items()]),),
+        sorts=(
+            ("-asked_at", "提出时间，新的在前", "newest first"),
+            ("expires_at", "期限，近的在前", "soonest to expire"),
+        ),
+        export="usbkey-approvals",
         items=items,
         response=response,
         admin_pin=admin_pin,
-        next=next_page(_APPROVALS, listed.next_cursor),
     )
 
 

@@ -10,7 +10,7 @@ from litestar.response import Response
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, next_page, shown, word
+from miyun.edge.console.pages.listing import Answer, Row, asked, shown, table, word
 
 _EVIDENCE: Final = "/console/evidence"
 LEVELS: Final = (
@@ -129,16 +129,24 @@ def _status(page: Page, status: str) -> str:
 
 
 async def evidence(page: Page) -> Answer:
-    listed = await page.run("signature.evidence.list", **cursor_of(page))
+    listed = await page.run("signature.evidence.list", **asked(page, "signature.evidence.list"))
     t = page.text
     rows = []
     for item in listed.items:
         zh, en, tag = _STATES[item.state]
         cells = (item.name, item.kind.upper(), item.signers, t(zh, en), shown(item.kept_at), shown(item.sealed_at))
         rows.append(Row(cells, f"{_EVIDENCE}/{item.evidence}", tag, 3))
-    return page.render(
-        "evidence.html",
-        heading=t("签名证据", "Signature evidence"),
+    return table(
+        page,
+        t("签名证据", "Signature evidence"),
+        template="evidence.html",
+        search=t("名称或签名者", "Name or signer"),
+        sorts=(
+            ("-kept_at", "留存时间，新的在前", "kept, newest first"),
+            ("kept_at", "留存时间，旧的在前", "kept, oldest first"),
+            ("name", "名称", "name"),
+        ),
+        export="evidence",
         caption=t("连同验证资料留存，时间戳到期前续盖", "Kept with what verifies it; time-stamps are renewed"),
         columns=(
             t("名称", "Name"),
@@ -153,7 +161,7 @@ async def evidence(page: Page) -> Answer:
             "尚无证据。应用以 signature.evidence.keep 留存已签名的文件，也可在上方上传。",
             "No evidence yet. Applications keep signed files by signature.evidence.keep; you may upload one above.",
         ),
-        next=next_page(_EVIDENCE, listed.next_cursor),
+        cursor=listed.next_cursor,
     )
 
 

@@ -91,6 +91,7 @@ class ExportRequest(Struct, frozen=True):
     format: Format = "csv"
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     template: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    batch: Annotated[str, msgspec.Meta(max_length=40)] = ""
     sort: SortText = ""
     state: Literal["", "pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired"] = ""
 

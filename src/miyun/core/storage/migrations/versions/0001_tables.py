@@ -653,6 +653,12 @@ def upgrade() -> None:
         "ix_ssl_certificate_acme_order_expires_at", "ssl_certificate_acme_order", ["expires_at"], unique=False
     )
     op.create_index(
+        "ix_ssl_certificate_acme_order_tenant_expires_at",
+        "ssl_certificate_acme_order",
+        ["tenant", "expires_at", "id"],
+        unique=False,
+    )
+    op.create_index(
         "ix_ssl_certificate_acme_order_tenant_id", "ssl_certificate_acme_order", ["tenant", "id"], unique=False
     )
     op.create_table(
@@ -671,6 +677,15 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_ssl_certificate_authorization_order_id", "ssl_certificate_authorization", ["order_id"], unique=False
+    )
+    op.create_index(
+        "ix_ssl_certificate_authorization_tenant_expires_at",
+        "ssl_certificate_authorization",
+        ["tenant", "expires_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_ssl_certificate_authorization_tenant_id", "ssl_certificate_authorization", ["tenant", "id"], unique=False
     )
     op.create_table(
         "ssl_certificate_certificate",

@@ -106,6 +106,12 @@ class ListRequest(Struct, frozen=True):
     cursor: Cursor | None = None
 
 
+class ExportRequest(Struct, frozen=True):
+    waiting: bool = False
+    sort: SortText = ""
+    format: Format = "csv"
+
+
 class BatchPage(Struct, frozen=True):
     items: list[BatchView]
     next_cursor: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from miyun.core.i18n import Text
+from miyun.core.listing import Column, exporting
 from miyun.core.operation import Call, Download, Duty, Operation, Role
 from miyun.offerings.certificate.applications.batches import messages as m
 from miyun.offerings.certificate.operations import EXAMPLE_CSR, ISSUED
@@ -44,6 +45,20 @@ async def page(service: S, call: Call, request: m.ListRequest) -> m.BatchPage:
 async def results(service: S, call: Call, request: m.ResultsRequest) -> Download:
     return await service.applications.batches.results(call, request)
 
+
+_BATCHES: Final[tuple[Column[m.BatchView], ...]] = (
+    Column("batch", Text("批次", "Batch"), lambda item: item.batch),
+    Column("state", Text("状态", "State"), lambda item: item.state),
+    Column("template", Text("模板", "Template"), lambda item: item.template),
+    Column("rows", Text("行数", "Rows"), lambda item: item.rows),
+    Column("refused", Text("未受理", "Not taken"), lambda item: item.refused),
+    Column("applicant", Text("申请人", "Applicant"), lambda item: item.applicant),
+    Column("applied_at", Text("申请时间", "Applied"), lambda item: item.applied_at),
+    Column("expires_at", Text("审核期限", "To be reviewed by"), lambda item: item.expires_at),
+    Column("reviewer", Text("审核人", "Reviewer"), lambda item: item.reviewer),
+    Column("reviewed_at", Text("审核时间", "Reviewed"), lambda item: item.reviewed_at),
+    Column("note", Text("说明", "Note"), lambda item: item.note),
+)
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -113,6 +128,20 @@ OPERATIONS: tuple[Operation, ...] = (
         duty=Duty.READ,
         quota_free=True,
         example={"waiting": True},
+    ),
+    Operation(
+        id="certificate.application.batch.export",
+        summary=Text("导出申请批次", "Export batches of applications"),
+        method="GET",
+        path="/certificates/application-batches/export",
+        request=m.ExportRequest,
+        response=Download,
+        handler=exporting(page, m.ListRequest, _BATCHES, name="application-batches"),
+        roles=_READERS,
+        duty=Duty.READ,
+        quota_free=True,
+        reply="stream",
+        example={"format": "csv"},
     ),
     Operation(
         id="certificate.application.batch.get",
