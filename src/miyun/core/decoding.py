@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from enum import Enum
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -54,10 +57,6 @@ _REASONS: tuple[tuple[re.Pattern[str], _Reason], ...] = (
         re.compile(r"Expected `\w+` matching regex (?P<regex>.+)$"),
         lambda m: Text("格式不符", "its form is not allowed"),
     ),
-    (
-        re.compile(r"Invalid enum value (?P<value>.+)$"),
-        lambda m: Text("不在允许的取值内", "not one of the allowed values"),
-    ),
     (re.compile(r"Invalid base64"), lambda m: Text("不是有效的 base64", "it is not valid base64")),
     (
         re.compile(r"Invalid RFC3339"),
@@ -73,8 +72,11 @@ _REASONS: tuple[tuple[re.Pattern[str], _Reason], ...] = (
 )
 
 
-def to_error(error: msgspec.DecodeError | msgspec.ValidationError | ValueError, *, prefix: str = "") -> MiyunError:
-    """InvalidArgument or UnknownField for what msgspec (or a Struct's own check) raised."""
+def to_error(
+    error: msgspec.DecodeError | msgspec.ValidationError | ValueError, *, prefix: str = "", wanted: Any = None
+) -> MiyunError:
+    """InvalidArgument or UnknownField for what msgspec (or a Struct's own check) raised. `wanted`: the type that was
+    decoded, so that the values which a field may have can be told."""
     message = str(error)
     path = _PATH.search(message)
     field = _field(path["path"] if path else "$", prefix)
@@ -87,11 +89,51 @@ def to_error(error: msgspec.DecodeError | msgspec.ValidationError | ValueError, 
         return UnknownField(field=_join(field, found[1]))
     if found := re.fullmatch(r"Object missing required field `(.*)`", reason):
         return InvalidArgument(_join(field, found[1]), Text("缺少该字段", "it is required"))
+    if reason.startswith("Invalid enum value "):
+        allowed = choices(_type_at(wanted, path["path"] if path else "$"))
+        zh, en = "、".join(allowed), ", ".join(allowed)
+        return InvalidArgument(field or "body", Text(f"应为 {zh} 之一", f"it must be one of {en}"))
     for pattern, build in _REASONS:
         if match := pattern.match(reason):
             return InvalidArgument(field or "body", build(match))
     # a Struct's own `__post_init__` spoke: its sentence is meant for the caller
     return InvalidArgument(field or "body", Text(reason, reason))
+
+
+def choices(kind: Any) -> tuple[str, ...]:
+    """The texts that a field of this type may only have; empty when there are others."""
+    kind = _bare(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return tuple(str(member.value) for member in kind)
+    arguments = get_args(kind)
+    if get_origin(kind) is Literal and all(isinstance(argument, str) for argument in arguments):
+        return tuple(argument for argument in arguments if argument)
+    return ()
+
+
+def _type_at(kind: Any, path: str) -> Any:
+    """The type of what msgspec calls `path`, as `$.items[0].kind`."""
+    for name, _ in re.findall(r"\.([^.\[]+)|(\[[^\]]*\])", path):
+        kind = _bare(kind)
+        if not name:
+            kind = get_args(kind)[-1] if get_args(kind) else None
+        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            kind = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}.get(name)
+    return kind
+
+
+def _bare(kind: Any) -> Any:
+    """Without Annotated, and without None."""
+    while True:
+        if hasattr(kind, "__metadata__"):
+            kind = kind.__origin__
+        elif get_origin(kind) in (Union, UnionType):
+            others = [argument for argument in get_args(kind) if argument is not type(None)]
+            if len(others) != 1:
+                return kind
+            kind = others[0]
+        else:
+            return kind
 
 
 def _field(path: str, prefix: str) -> str:

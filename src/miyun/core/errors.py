@@ -74,11 +74,11 @@ class InvalidArgument(MiyunError):
     """`reason` is a Text saying what is wrong with `field`."""
 
     status = 400
-    text = Text("字段“{field}”无效：{reason_zh}", "Field '{field}' is invalid: {reason_en}")
+    text = Text("字段“{field}”无效：{reason_zh}。", "Field '{field}' is invalid: {reason_en}.")
     remedy = Text("请按接口说明修正该字段后重试。", "Correct the field as the API reference describes and try again.")
 
     def __init__(self, field: str, reason: Text, **values: Any) -> None:
-        super().__init__(field=field, reason_zh=reason.zh, reason_en=reason.en, **values)
+        super().__init__(field=field, reason_zh=reason.zh.rstrip("。"), reason_en=reason.en.rstrip("."), **values)
 
 
 class UnknownField(MiyunError):

@@ -192,7 +192,7 @@ def load(home: Path | str | None = None, environ: Mapping[str, str] | None = Non
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
-        raise InvalidSettings(file.name + " / environment", to_error(error).message) from error
+        raise InvalidSettings(file.name + " / environment", to_error(error, wanted=Settings).message) from error
     _check_server(settings)
     _check_database(settings.dsn)
     _check_time(settings.time)

@@ -9,12 +9,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import click
 import msgspec
 
+from miyun.core.decoding import choices
 from miyun.core.i18n import Text
 from miyun.core.operation import Operation
 from miyun.edge import error_page
@@ -230,21 +230,9 @@ def _arguments(field: msgspec.structs.FieldInfo) -> list[str]:
         given.append("required=True")
     elif field.default not in (None, "", b"", (), msgspec.NODEFAULT):
         given.append(f"default={msgspec.json.encode(field.default).decode()!r}")
-    if choices := _choices(field.type):
-        given.append(f"choices={choices!r}")
+    if allowed := choices(field.type):
+        given.append(f"choices={allowed!r}")
     return given
-
-
-def _choices(kind: Any) -> tuple[str, ...]:
-    """The texts that a field may only have; empty when there are others."""
-    if hasattr(kind, "__metadata__"):
-        return _choices(kind.__origin__)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return tuple(str(member.value) for member in kind)
-    arguments = [argument for argument in get_args(kind) if argument is not type(None)]
-    if str(get_origin(kind)) == "typing.Literal" and all(isinstance(argument, str) for argument in arguments):
-        return tuple(argument for argument in arguments if argument)
-    return _choices(arguments[0]) if len(arguments) == 1 and get_origin(kind) in (Union, UnionType) else ()
 
 
 def _option(kind: Any) -> str:

@@ -77,7 +77,7 @@ class Binding:
             values = msgspec.convert(self._gather(query), self._query_type, strict=False)
             return self._build(path, values, body)
         except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-            raise to_error(error) from error
+            raise to_error(error, wanted=self.operation.request) from error
 
     def _build(self, path: Mapping[str, str], part: Any, raw: bytes = b"") -> Any:
         values = _set_fields(msgspec.convert(dict(path), self._path_type, strict=False))
