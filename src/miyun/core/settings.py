@@ -41,6 +41,7 @@ class Server(_Section, frozen=True, forbid_unknown_fields=True, kw_only=True):
     workers: int = 2
     max_connections: int = 2048
     metrics_token: str = ""  # bearer token for /metrics from elsewhere; empty: only this machine reads it
+    hangs_after: float = 30.0  # seconds without an answer after which a process is replaced; 0: none is asked
     public_url: str = ""  # what pages name; default https://host:port
     mutual_public_url: str = ""  # the same of the address with mutual TLS; its host has to be the same
     publication_public_url: str = ""  # what certificates name; default http://host:publication_port

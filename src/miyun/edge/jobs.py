@@ -15,6 +15,7 @@ from miyun.core.errors import Unavailable
 from miyun.core.jobs import Runner, Task
 from miyun.core.settings import Settings, load
 from miyun.edge import assembly
+from miyun.edge.answering import answering
 from miyun.edge.assembly import Platform
 from miyun.edge.logs import configure
 from miyun.edge.tokens import read_token
@@ -44,12 +45,14 @@ async def serve(settings: Settings, token: bytes) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.create_task(stop.wait()).add_done_callback(lambda _: runner.stop())
+    asked = await answering(settings.folder("run") / "jobs.sock")
     try:
         await _set_up(platform, stop)
         if not stop.is_set():
             anchoring = Task("ledger.anchor", settings.ledger.anchor_seconds, Anchoring.anchor)
             await runner.run([*platform.tasks, (anchoring, Anchoring(platform))])
     finally:
+        asked.close()
         await platform.close()
 
 

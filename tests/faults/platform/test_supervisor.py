@@ -245,6 +245,7 @@ def test_a_child_that_hangs_is_ended_and_started_anew(folder: Path, monkeypatch:
         "hangs",
         ("--socket", str(folder / "web"), "--hang-after", "3"),
         socket=folder / "web",
+        question=b"GET /healthz/alive HTTP/1.1\r\n\r\n",
         hangs_after=0.6,
     )
 
@@ -271,7 +272,12 @@ def test_a_child_that_answers_is_left_alone(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PYTHONPATH", str(folder))
     socket_ = folder / "web"
     spec = ChildSpec(
-        "web", "hangs", ("--socket", str(socket_), "--hang-after", "10000"), socket=socket_, hangs_after=0.6
+        "web",
+        "hangs",
+        ("--socket", str(socket_), "--hang-after", "10000"),
+        socket=socket_,
+        question=b"GET /healthz/alive HTTP/1.1\r\n\r\n",
+        hangs_after=0.6,
     )
 
     async def run() -> dict[str, object]:

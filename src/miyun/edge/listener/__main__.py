@@ -14,6 +14,7 @@ import uvloop
 from OpenSSL import SSL
 
 from miyun.core.settings import Settings, load
+from miyun.edge.answering import answering
 from miyun.edge.listener.certificate import ListenerFiles, ensure, names
 from miyun.edge.listener.possession import CIPHERS, PossessionContext
 from miyun.edge.listener.splice import Exchange, Limits
@@ -76,7 +77,7 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
     host = settings.server.host
     addresses = ((settings.server.port, tls), (settings.mutual_port, mutual), (settings.publication_port, None))
     servers = [await listen(exchange, listening_socket(host, port), how) for port, how in addresses if port]
-    ready = await _say_ready(run / "listener.sock")
+    ready = await answering(run / "listener.sock")  # it is *this* process that listens, whoever else may hold the port
     log.info("listening on %s, certificate for %s", settings.url, ", ".join(wanted))
     if settings.mutual_url:
         log.info("asking for clients' certificates on %s", settings.mutual_url)
@@ -90,16 +91,6 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
     for server in servers:
         server.close()
     await exchange.drain(DRAIN_SECONDS)
-
-
-async def _say_ready(path: Path) -> asyncio.Server:
-    """Accepts and closes: the supervisor sees that *this* process listens, whoever else may hold the port."""
-    path.unlink(missing_ok=True)
-
-    async def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    return await asyncio.start_unix_server(close, path)
 
 
 async def _renew(files: ListenerFiles, wanted: tuple[str, ...]) -> None:

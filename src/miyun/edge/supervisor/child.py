@@ -14,6 +14,10 @@ from pathlib import Path
 class ChildSpec:
     """One process. `stage` orders the start (low first) and the stop (high first); `socket` accepts when it is ready.
 
+    `asked`: the socket on which it is asked whether it still works, by default the same; `question`: what is sent
+    there. An answer is whatever comes back, or that it ends the connection: either takes an event loop that turns. None
+    of the questions needs another process, so that a locked VSM or a busy ledger is not taken for a worker that hangs.
+
     `inherit` are descriptors it gets under the same numbers (one-time tokens): nothing secret is ever an argument.
     """
 
@@ -23,6 +27,8 @@ class ChildSpec:
     stage: int = 0
     socket: Path | None = None
     stop_seconds: float = 10.0
+    asked: Path | None = None
+    question: bytes = b""
     hangs_after: float = 0.0  # seconds without an answer after which it is taken for hanging; 0: it is not asked
     token: bool = False  # gets the VSM's token on an inherited descriptor, named by `--token-fd`
     final_exits: frozenset[int] = frozenset()  # it says itself that starting again will not help
@@ -45,17 +51,18 @@ class ChildSpec:
         return True
 
     def answers(self, seconds: float) -> bool:
-        """Whether its event loop still turns: it answers a request for `/healthz/alive` on its socket. Asks nothing of
-        other processes, so that a locked VSM or a busy ledger is not taken for a hanging worker."""
-        assert self.socket is not None
+        """Whether its event loop still turns."""
+        path = self.asked or self.socket
+        assert path is not None
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.settimeout(seconds)
             try:
-                asking.connect(str(self.socket))
-                asking.sendall(b"GET /healthz/alive HTTP/1.1\r\nhost: supervisor\r\nconnection: close\r\n\r\n")
-                return bool(asking.recv(64))
+                asking.connect(str(path))
+                asking.sendall(self.question)
+                asking.recv(64)
             except OSError:
                 return False
+        return True
 
 
 @dataclass(slots=True)

@@ -154,15 +154,17 @@ class Supervisor:
         child.process = None
 
     async def _watch(self, child: Running, process: asyncio.subprocess.Process) -> None:
-        """End a child that neither answers nor ends: SIGUSR2 leaves its stacks in its log, SIGKILL ends anything."""
+        """End a child that neither answers nor ends: SIGUSR2 leaves its stacks in its log, SIGKILL ends anything.
+
+        Until the first answer it is given READY_SECONDS besides: what it is asked on may come after it is ready."""
         await child.ready.wait()
         limit = child.spec.hangs_after
-        heard = time.monotonic()
+        heard, patience = time.monotonic(), limit + READY_SECONDS
         while True:
             await asyncio.sleep(limit / 6)
             if await asyncio.to_thread(child.spec.answers, limit / 6):
-                heard = time.monotonic()
-            elif time.monotonic() - heard >= limit:
+                heard, patience = time.monotonic(), limit
+            elif time.monotonic() - heard >= patience:
                 break
         child.reason = f"hung: no answer for {limit:.0f} s"
         self._log.line(f"ERROR {child.spec.name} {child.reason}; it is ended")
