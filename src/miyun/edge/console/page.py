@@ -276,6 +276,7 @@ class Page:
             navigation=groups_of(self.may) if self.me else (),
             unbought=services_of(self._elsewhere) if self.in_tenant and self.open else (),
             here=self.path,
+            home=self.addresses.url if self.certificate is not None else "",
             rehearsal=self._rehearsing(self.me.tenant or self.entered if self.me else None),
             role_name=self.role_name,
             moment=lambda at: local_time(at) if at else "—",

@@ -21,7 +21,7 @@ T = TypeVar("T")
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _PROTOCOL: Final = b"http/1.1"
 _RECORD: Final = 16 * 1024  # given to OpenSSL at a time
-_FLIGHT: Final = 256 * 1024  # taken from it
+_FLIGHT: Final = 64 * 1024  # taken from it
 
 
 class Session:
@@ -47,7 +47,7 @@ class Session:
         try:
             if buffer is not None:
                 return self._run(lambda: self._connection.recv_into(buffer, size))
-            return self._run(lambda: self._connection.recv(size))
+            return self._run(lambda: self._connection.recv(min(size, _RECORD)))  # it has room made for all of `size`
         except ssl.SSLZeroReturnError:
             return 0 if buffer is not None else b""
 
