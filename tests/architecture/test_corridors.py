@@ -43,7 +43,7 @@ def test_import_linter_holds() -> None:
         ("alembic", r"core/storage/.*"),
         ("litestar", r"edge/.*"),
         ("uvicorn", r"edge/.*"),
-        ("ctypes", r"hsm/sdf/.*|hsm/skf/library\.py|hsm/skf/token\.py|hsm/soft/confine\.py|gm/providers/.*"),
+        ("ctypes", r"hsm/sdf/.*|hsm/skf/(library|token|agreement)\.py|hsm/soft/confine\.py|gm/providers/.*"),
         ("click", r"edge/.*"),
     ],
 )

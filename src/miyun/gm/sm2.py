@@ -17,6 +17,7 @@ from miyun.gm.providers import provider
 from miyun.gm.providers.port import Buffer
 
 DEFAULT_ID = b"1234567812345678"
+MAX_ID = 8191  # bytes, whose bits are counted in 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ def check_public_key(public: Buffer) -> None:
 def za(public: Buffer, user_id: Buffer = DEFAULT_ID) -> bytes:
     """Z_A of GB/T 32918.2, 5.5."""
     user_id = _check.data(user_id, "user_id")
-    if len(user_id) >= 8192:
-        raise InvalidInput("a user ID has at most 8191 bytes")
+    if len(user_id) > MAX_ID:
+        raise InvalidInput(f"a user ID has at most {MAX_ID} bytes")
     public = _check.public_key(public)
     length = (8 * len(user_id)).to_bytes(2, "big")
     return provider().sm3(b"".join((length, user_id, PARAMETERS, public[1:])))
@@ -122,8 +123,8 @@ def verify(public: Buffer, message: Buffer, signature: Buffer, user_id: Buffer =
 def verify_many(items: Sequence[tuple[Buffer, Buffer, Buffer]], user_id: Buffer = DEFAULT_ID) -> list[bool]:
     """Verify (public, message, signature) triples. A point off the curve answers False."""
     user_id = _check.data(user_id, "user_id")
-    if len(user_id) >= 8192:
-        raise InvalidInput("a user ID has at most 8191 bytes")
+    if len(user_id) > MAX_ID:
+        raise InvalidInput(f"a user ID has at most {MAX_ID} bytes")
     checked = [
         (_check.public_key(public), _check.data(message, "message"), _check.data(signature, "signature"))
         for public, message, signature in items

@@ -115,6 +115,38 @@ class Initiator(_Side):
         return agreed.key, agreed.s_a
 
 
+class Opening:
+    """Side A before it knows the other, as cryptographic modules have it (GM/T 0016, 0018): `ephemeral` goes out first,
+    all else comes with `finish`, without confirmation. It serves one exchange."""
+
+    def __init__(self) -> None:
+        ((r, self._ephemeral),) = sm2.generate_many(1)
+        self._r: bytes | None = r
+
+    @property
+    def ephemeral(self) -> bytes:
+        """R_A, 65 bytes (04‖x‖y)."""
+        return self._ephemeral
+
+    @property
+    def closed(self) -> bool:
+        return self._r is None
+
+    def close(self) -> None:
+        """The ephemeral key is dropped."""
+        self._r = None
+
+    def finish(self, d: Buffer, user_id: Buffer, peer: Party, peer_ephemeral: Buffer, length: int) -> bytes:
+        """The key, once; InvalidKey when the other side's keys are not points of the curve."""
+        r, self._r = self._r, None
+        if r is None:
+            raise InvalidInput("this exchange is over; every exchange needs a new ephemeral key")
+        d = bytes(_check.private_key(d))
+        sm2.check_public_key(peer.public)
+        z = sm2.za(sm2.public_key(d), user_id)
+        return _agree(True, d, r, self._ephemeral, peer, peer_ephemeral, z, length).key
+
+
 class Responder(_Side):
     """Side B: `respond` to R_A, send `ephemeral` and S_B, then `finish` with S_A."""
 

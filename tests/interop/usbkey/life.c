@@ -123,6 +123,34 @@ static void session_keys(HCONTAINER container) {
     IS(SKF_CloseHandle(in), SAR_INVALIDHANDLEERR);
 }
 
+/* Both sides by one container: what each agrees on enciphers alike. */
+static void agreement(HCONTAINER container) {
+    BYTE initiator[] = "initiator", responder[] = "responder", ours[16], theirs[16];
+    ECCPUBLICKEYBLOB encryption, first, second, off;
+    BLOCKCIPHERPARAM none = {0};
+    HANDLE begun, opening, answering;
+    ULONG size = sizeof encryption, room = 16;
+    OK(SKF_ExportPublicKey(container, FALSE, (BYTE *)&encryption, &size));
+    IS(SKF_GenerateAgreementDataWithECC(container, SGD_SM1_ECB, &first, initiator, 9, &begun), SAR_NOTSUPPORTYETERR);
+    OK(SKF_GenerateAgreementDataWithECC(container, SGD_SM4_ECB, &first, initiator, 9, &begun));
+    off = first;
+    off.XCoordinate[63] ^= 1;
+    IS(SKF_GenerateAgreementDataAndKeyWithECC(container, SGD_SM4_ECB, &encryption, &off, &second, responder, 9,
+                                              initiator, 9, &answering), SAR_INDATAERR);
+    OK(SKF_GenerateAgreementDataAndKeyWithECC(container, SGD_SM4_ECB, &encryption, &first, &second, responder, 9,
+                                              initiator, 9, &answering));
+    OK(SKF_GenerateKeyWithECC(begun, &encryption, &second, responder, 9, &opening));
+    IS(SKF_GenerateKeyWithECC(begun, &encryption, &second, responder, 9, &opening), SAR_NOTINITIALIZEERR);
+    OK(SKF_EncryptInit(opening, none));
+    OK(SKF_Encrypt(opening, (BYTE *)"sixteen octets..", 16, ours, &room));
+    OK(SKF_EncryptInit(answering, none));
+    OK(SKF_Encrypt(answering, (BYTE *)"sixteen octets..", 16, theirs, &room));
+    HOLDS(memcmp(ours, theirs, 16) == 0 && memcmp(ours, "sixteen octets..", 16) != 0);
+    OK(SKF_CloseHandle(begun));
+    OK(SKF_CloseHandle(opening));
+    OK(SKF_CloseHandle(answering));
+}
+
 static void files(HAPPLICATION application) {
     FILEATTRIBUTE attribute;
     BYTE content[16];
@@ -223,6 +251,7 @@ int main(int count, char **arguments) {
     sign_and_verify(device, container, &signing);
     import_pair(device, container, &signing);
     session_keys(container);
+    agreement(container);
     files(application);
     size = sizeof names;
     IS(SKF_ExportCertificate(container, TRUE, (BYTE *)names, &size), SAR_CERTNOTFOUNTERR);

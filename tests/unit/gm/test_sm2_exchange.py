@@ -7,7 +7,7 @@ import pytest
 from miyun.gm import sm2
 from miyun.gm.errors import InvalidInput, InvalidKey, InvalidSignature
 from miyun.gm.providers import Provider
-from miyun.gm.sm2_exchange import Initiator, Party, Responder
+from miyun.gm.sm2_exchange import Initiator, Opening, Party, Responder
 
 OFF_CURVE = b"\4" + bytes(63) + b"\1"
 
@@ -84,3 +84,17 @@ def test_a_key_has_a_length(provider: Provider) -> None:
     ((d, public),) = sm2.generate_many(1)
     with pytest.raises(InvalidInput):
         Initiator(d, b"", Party(public), 0)
+
+
+def test_who_opens_before_knowing_the_other_agrees_all_the_same() -> None:
+    d_a, d_b = sm2.generate_private_key(), sm2.generate_private_key()
+    a, b = Party(sm2.public_key(d_a), b"A"), Party(sm2.public_key(d_b), b"B")
+    opening = Opening()
+    responder = Responder(d_b, b"B", a, 48)
+    responder.respond(opening.ephemeral)
+    assert opening.finish(d_a, b"A", b, responder.ephemeral, 48) == responder.finish(None)
+    with pytest.raises(InvalidInput):
+        opening.finish(d_a, b"A", b, responder.ephemeral, 48)
+    dropped = Opening()
+    dropped.close()
+    assert dropped.closed

@@ -140,8 +140,21 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "ImportECCKeyPair": (_HANDLE, c_void_p),
     "ECCSignData": (_HANDLE, c_char_p, c_uint32, POINTER(SignatureBlob)),
     "ECCDecrypt": (_HANDLE, c_void_p, c_char_p, _NUMBER),
+    "GenerateAgreementDataWithECC": (_HANDLE, c_uint32, POINTER(PublicKeyBlob), c_char_p, c_uint32, _OUT),
+    "GenerateAgreementDataAndKeyWithECC": (
+        *(_HANDLE, c_uint32, *(POINTER(PublicKeyBlob),) * 3),
+        *(c_char_p, c_uint32, c_char_p, c_uint32, _OUT),
+    ),
+    "GenerateKeyWithECC": (_HANDLE, *(POINTER(PublicKeyBlob),) * 2, c_char_p, c_uint32, _OUT),
+    "EncryptInit": (_HANDLE, BlockCipherParam),
+    "Encrypt": (_HANDLE, c_char_p, c_uint32, c_char_p, _NUMBER),
+    "DecryptInit": (_HANDLE, BlockCipherParam),
+    "Decrypt": (_HANDLE, c_char_p, c_uint32, c_char_p, _NUMBER),
+    "CloseHandle": (_HANDLE,),
 }
-_OPTIONAL: Final = frozenset({"ECCDecrypt", "Transmit", "SetLabel"})  # what some makers leave out
+_AGREEMENT: Final = ("GenerateAgreementDataWithECC", "GenerateAgreementDataAndKeyWithECC", "GenerateKeyWithECC")
+_SESSION: Final = ("EncryptInit", "Encrypt", "DecryptInit", "Decrypt", "CloseHandle")
+_OPTIONAL: Final = frozenset({"ECCDecrypt", "Transmit", "SetLabel", *_AGREEMENT, *_SESSION})  # some leave them out
 
 
 class Library:

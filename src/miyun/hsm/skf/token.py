@@ -173,17 +173,17 @@ class Application:
 
 class Container:
     def __init__(self, library: Library, handle: c_void_p, name: str) -> None:
-        self._library = library
-        self._handle = handle
+        self.library = library
+        self.handle = handle
         self.name = name
 
     def close(self) -> None:
-        self._library.call("CloseContainer", self._handle)
+        self.library.call("CloseContainer", self.handle)
 
     def generate(self) -> bytes:
         """A new signing key pair: its public key."""
         blob = PublicKeyBlob()
-        self._library.call("GenECCKeyPair", self._handle, int(Algorithm.SM2_SIGN), byref(blob))
+        self.library.call("GenECCKeyPair", self.handle, int(Algorithm.SM2_SIGN), byref(blob))
         return b"\4" + blob.point
 
     def public_key(self, *, signing: bool = True) -> bytes | None:
@@ -191,7 +191,7 @@ class Container:
         blob = PublicKeyBlob()
         size = c_uint32(ctypes.sizeof(blob))
         try:
-            self._library.call("ExportPublicKey", self._handle, int(signing), byref(blob), byref(size))
+            self.library.call("ExportPublicKey", self.handle, int(signing), byref(blob), byref(size))
         except TokenError as error:
             if error.code == Sar.KEYNOTFOUNTERR:
                 return None
@@ -201,18 +201,18 @@ class Container:
     def certificate(self, *, signing: bool = True) -> bytes | None:
         """DER, None when there is none."""
         try:
-            return self._library.octets("ExportCertificate", self._handle, int(signing))
+            return self.library.octets("ExportCertificate", self.handle, int(signing))
         except TokenError as error:
             if error.code == Sar.CERTNOTFOUNTERR:
                 return None
             raise
 
     def import_certificate(self, certificate: bytes, *, signing: bool = True) -> None:
-        self._library.call("ImportCertificate", self._handle, int(signing), certificate, len(certificate))
+        self.library.call("ImportCertificate", self.handle, int(signing), certificate, len(certificate))
 
     def sign_digest(self, e: bytes) -> bytes:
         blob = SignatureBlob()
-        self._library.call("ECCSignData", self._handle, e, len(e), byref(blob))
+        self.library.call("ECCSignData", self.handle, e, len(e), byref(blob))
         r, s = bytes(blob.r)[-COORDINATE:], bytes(blob.s)[-COORDINATE:]
         return sm2.encode_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
 
@@ -235,12 +235,12 @@ class Container:
         blob.private[:] = envelope.encrypted_private_key.rjust(64, b"\0")
         blob.public = PublicKeyBlob.of(envelope.point[1:])
         blob.cipher = type(blob.cipher).from_buffer_copy(cipher)
-        self._library.call("ImportECCKeyPair", self._handle, ctypes.cast(byref(blob), c_void_p))
+        self.library.call("ImportECCKeyPair", self.handle, ctypes.cast(byref(blob), c_void_p))
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """Of an SM2Cipher DER, by the encryption key."""
         blob = _cipher(sm2.convert_ciphertext(ciphertext, "asn1", "c1c3c2"))
-        return self._library.octets("ECCDecrypt", self._handle, ctypes.cast(byref(blob), c_void_p))
+        return self.library.octets("ECCDecrypt", self.handle, ctypes.cast(byref(blob), c_void_p))
 
 
 def _cipher(raw: bytes) -> Any:

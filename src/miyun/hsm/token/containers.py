@@ -167,6 +167,13 @@ def _private(session: Session, key: bytearray, place: bytes, pair: KeyPair | Non
     return session.vault.private(key, place, pair)
 
 
+def encryption_key(session: Session, opened: OpenContainer) -> bytearray:
+    """The private key of a container's encryption pair, to be wiped. Raises Refused."""
+    application, container, place = session.contained(opened)
+    key = session.key(application, Right.USER)
+    return _private(session, key, place + _ENCRYPTION, container.encryption)
+
+
 # --- signatures and encryption ---------------------------------------------------------------------------------------
 
 
@@ -262,7 +269,7 @@ def _public(point: bytes) -> bytes:
 @serves(Function.ECC_EXPORT_SESSION_KEY)
 def ecc_export_session_key(session: Session, handle: int, algorithm: int, point: bytes) -> Answer:
     session.container(handle)
-    _check_session_algorithm(algorithm)
+    check_session_algorithm(algorithm)
     key = bytearray(rand.token(_SESSION_KEY))
     enciphered = sm2.encrypt(_public(point), key, "c1c3c2")[1:]
     return (enciphered, session.give(SessionKey(algorithm, key)))
@@ -272,7 +279,7 @@ def ecc_export_session_key(session: Session, handle: int, algorithm: int, point:
 def import_session_key(session: Session, handle: int, algorithm: int, enciphered: bytes) -> Answer:
     application, container, place = session.container(handle)
     key = session.key(application, Right.USER)
-    _check_session_algorithm(algorithm)
+    check_session_algorithm(algorithm)
     d = _private(session, key, place + _ENCRYPTION, container.encryption)
     try:
         imported = _deciphered(d, enciphered)
@@ -285,12 +292,12 @@ def import_session_key(session: Session, handle: int, algorithm: int, enciphered
 
 @serves(Function.SET_SYMM_KEY)
 def set_symm_key(session: Session, key: bytes, algorithm: int) -> Answer:
-    _check_session_algorithm(algorithm)
+    check_session_algorithm(algorithm)
     if len(key) != _SESSION_KEY:
         raise Refused(Sar.INDATALENERR)
     return (session.give(SessionKey(algorithm, bytearray(key))),)
 
 
-def _check_session_algorithm(algorithm: int) -> None:
+def check_session_algorithm(algorithm: int) -> None:
     if algorithm not in SESSION_ALGORITHMS:
         raise Refused(Sar.NOTSUPPORTYETERR)

@@ -11,7 +11,7 @@ import struct
 from typing import Any, Final
 
 from miyun.gm.errors import GmError
-from miyun.hsm.token import containers, device, frames, symmetric
+from miyun.hsm.token import agreement, containers, device, frames, symmetric
 from miyun.hsm.token.frames import Function
 from miyun.hsm.token.refusal import Refused
 from miyun.hsm.token.session import HANDLERS, Answer, Session
@@ -22,7 +22,7 @@ from miyun.wire.skf import Sar
 
 log = logging.getLogger("miyun.hsm.token")
 
-PARTS: Final = (device, containers, symmetric)  # whose functions are in HANDLERS
+PARTS: Final = (device, containers, symmetric, agreement)  # whose functions are in HANDLERS
 FOREVER: Final = 0xFFFFFFFF
 
 

@@ -96,7 +96,9 @@ class Session:
 
     def container(self, handle: int) -> tuple[Application, Container, bytes]:
         """The container with its application, and its place for `Vault.private`."""
-        opened = self.held(handle, OpenContainer)
+        return self.contained(self.held(handle, OpenContainer))
+
+    def contained(self, opened: OpenContainer) -> tuple[Application, Container, bytes]:
         application = self._stored(opened.application)
         container = application.containers.get(opened.name)
         if container is None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.token_process import AUTHENTICATION_KEY, TokenProcess
 
 from miyun.gm import rand, sm2, sm4
-from miyun.hsm.skf import Application, Library, LibraryUnusable, Token, TokenError, connected, token_names
+from miyun.hsm.skf import Application, Container, Library, LibraryUnusable, Token, TokenError, connected, token_names
+from miyun.hsm.skf.agreement import answer, begin
 from miyun.wire import oid
 from miyun.wire.cms import EnvelopedKey
 from miyun.wire.errors import DecodeError
@@ -110,3 +112,76 @@ def test_what_is_no_library_is_named(tmp_path: Path) -> None:
         Library(tmp_path / "missing.so")
     with pytest.raises(LibraryUnusable, match="no function SKF_EnumDev"):
         Library(Path("libc.so.6"))
+
+
+# --- key agreement ---------------------------------------------------------------------------------------------------
+
+
+def paired(application: Application, name: str) -> Container:
+    """A container with an encryption key from an authority."""
+    container = application.create_container(name)
+    point, d, symmetric = container.generate(), sm2.generate_private_key(), rand.token(16)
+    private = sm4.encrypt_ecb(symmetric, d)
+    container.import_key_pair(
+        EnvelopedKey(oid.SM4_ECB, sm2.encrypt(point, symmetric), sm2.public_key(d), private).encode()
+    )
+    return container
+
+
+def encryption_key(container: Container) -> bytes:
+    found = container.public_key(signing=False)
+    assert found is not None
+    return found
+
+
+def test_two_tokens_agree_on_a_session_key(application: Application, running: TokenProcess) -> None:
+    ours, iv = paired(application, "agreeing"), bytes(16)
+    with TokenProcess(name="other", serial="PORT-2") as other:
+        (running.tokens / "other").symlink_to(other.folder)
+        try:
+            with connected(Library(), "other") as token:
+                token.authenticate(AUTHENTICATION_KEY)
+                theirs_application = token.create_application("应用", admin_pin=ADMIN, user_pin=USER)
+                theirs_application.verify_pin(USER)
+                theirs = paired(theirs_application, "agreeing")
+                with closing(begin(ours, b"Alice")) as begun:
+                    ephemeral, theirs_key = answer(
+                        theirs, encryption_key(ours), begun.ephemeral, peer_id=b"Alice", user_id=b"Bob"
+                    )
+                    key = begun.finish(encryption_key(theirs), ephemeral, b"Bob")
+                    assert theirs_key.decrypt(iv, key.encrypt(iv, b"for Bob")) == b"for Bob"
+                    assert key.decrypt(iv, theirs_key.encrypt(iv, b"for Alice")) == b"for Alice"
+        finally:
+            (running.tokens / "other").unlink()
+
+
+def test_who_calls_the_other_by_another_name_agrees_on_another_key(application: Application) -> None:
+    container, iv = paired(application, "names"), bytes(16)
+    with closing(begin(container, b"Alice")) as begun:
+        ephemeral, theirs = answer(container, encryption_key(container), begun.ephemeral, peer_id=b"Eve", user_id=b"B")
+        key = begun.finish(encryption_key(container), ephemeral, b"B")
+    assert key.encrypt(iv, b"x") != theirs.encrypt(iv, b"x")
+
+
+def test_an_agreement_is_good_once_and_needs_the_pin_and_an_encryption_key(application: Application) -> None:
+    bare = application.create_container("bare")
+    bare.generate()
+    container = paired(application, "once")
+    public = encryption_key(container)
+    assert code_of(lambda: begin(bare)) == Sar.KEYNOTFOUNTERR
+    begun = begin(container)
+    assert code_of(lambda: begun.finish(public, b"\4" + bytes(64))) == Sar.INDATAERR
+    assert code_of(lambda: begun.finish(public, begun.ephemeral)) == Sar.NOTINITIALIZEERR, "it was the one try"
+    again = begin(container)
+    application.log_out()
+    assert code_of(lambda: again.finish(public, again.ephemeral)) == Sar.USER_NOT_LOGGED_IN
+    assert code_of(lambda: begin(container)) == Sar.USER_NOT_LOGGED_IN
+    assert code_of(lambda: answer(container, public, again.ephemeral)) == Sar.USER_NOT_LOGGED_IN
+    again.close()
+    assert code_of(again.close) == Sar.INVALIDHANDLEERR
+
+
+def code_of(call: Callable[[], object]) -> Sar:
+    with pytest.raises(TokenError) as caught:
+        call()
+    return Sar(caught.value.code)
