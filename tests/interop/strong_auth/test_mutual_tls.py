@@ -325,24 +325,36 @@ def test_a_client_library_of_others_authenticates_by_its_certificate(site: Site)
 
 
 def test_an_authority_counts_for_the_tenants_that_trust_it(site: Site) -> None:
-    """One has a foreign authority in its list, its neighbour has not; both would name accounts by the certificate."""
+    """One has a foreign authority in its list, its neighbour one of the same name with another key, and in the end
+    both. Whatever one of them trusts lets nobody in at the other, and keeps nobody out."""
     tenant = site.platform.activate(spec(code("n")))
     neighbour = replace(site, tenant=tenant, app=site.platform.application(tenant, "邻居"))
     outside, key = OutsideAuthority(), new_key()
     person = Holder(site.folder / "outside.pem", site.folder / "outside.key", 0)
     person.certificate.write_text(outside.issue(key, "li.si"))
     person.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    site.security("certificate.trust.list.create", name="outside")
-    site.security("certificate.trust.authority.add", trust_list="outside", certificate=outside.certificate)
-    rule = {"level": "chain", "account_field": "CN"}
-    site.security("strong_auth.policy.set", application=site.app.id, lists=["outside"], **rule)
-    neighbour.security("strong_auth.policy.set", application=neighbour.app.id, **rule)
+    for one, trusted in ((site, outside), (neighbour, OutsideAuthority())):
+        one.security("certificate.trust.list.create", name="outside")
+        one.security("certificate.trust.authority.add", trust_list="outside", certificate=trusted.certificate)
+        rule = {"lists": ["outside"], "level": "chain", "account_field": "CN"}
+        one.security("strong_auth.policy.set", application=one.app.id, **rule)
     mine, theirs = (one.client(auth="none")["client"]["client"] for one in (site, neighbour))
-    assert site.code(mine, person)
+    given, verifier = site.code(mine, person)
+    form = {
+        "grant_type": "authorization_code", "code": given, "redirect_uri": f"{site.web.url}/callback",
+        "client_id": mine, "code_verifier": verifier,
+    }  # fmt: skip
+    status, tokens = site.token(site.platform.url, **form)
+    assert status == 200
     with pytest.raises(ValueError, match="not enough values"):
         neighbour.code(theirs, person)
     [attempt] = neighbour.security("strong_auth.report")["items"]
     assert attempt["outcome"] == "CertificateRefused" and attempt["method"] == "mutual_tls"
+    neighbour.security("certificate.trust.authority.add", trust_list="outside", certificate=outside.certificate)
+    assert neighbour.code(theirs, person)
+    bearer = ("-H", f"authorization: Bearer {tokens['access_token']}")
+    assert '"sub": "li.si"' in site.curl(*bearer, f"{site.platform.url}/oidc/{site.tenant.id}/userinfo")
+    assert "invalid_token" in site.curl(*bearer, f"{site.platform.url}/oidc/{tenant.id}/userinfo")
 
 
 def test_the_address_outlives_its_listener(site: Site) -> None:

@@ -32,6 +32,18 @@ def refused(home: Path, environ: dict[str, str] | None = None, file: str = "") -
         ({}, "[time]\nminimum = 1", "应在 0 与时间源个数之间", "between 0 and the number of servers"),
         ({"MIYUN_OUTBOUND__ALLOW": "10.0.0.1/8"}, "", "“10.0.0.1/8”应为网段", "should be a network"),
         ({}, "[time]\ntolerance_seconds = 0", "time.tolerance_seconds", "more than 0"),
+        (
+            {},
+            "[server]\nmutual_public_url = 'https://login.example.cn'",
+            "应为 https://127.0.0.1:",
+            "https://127.0.0.1:port",
+        ),
+        (
+            {},
+            "[server]\nmutual_public_url = 'http://127.0.0.1:81'",
+            "应为 https://127.0.0.1:",
+            "https://127.0.0.1:port",
+        ),
     ],
 )
 def test_a_refusal_speaks_both_languages(tmp_path: Path, environ: dict[str, str], file: str, zh: str, en: str) -> None:

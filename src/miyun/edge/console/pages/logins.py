@@ -30,7 +30,7 @@ _REGISTERED: Final = (
     "tls_client_auth_field",
     "tls_client_auth_value",
 )
-_METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS", "mutual_tls": "TLS"}
+_METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS"}
 _OUTCOMES: Final = {
     "ok": ("成功", "ok"),
     "LoginFailed": ("签名不符", "wrong signature"),
@@ -128,6 +128,10 @@ async def _clients(page: Page, made: Any) -> Answer:
     )
 
 
+def _way(page: Page, method: str) -> str:
+    return page.text("双向 TLS", "mutual TLS") if method == "mutual_tls" else _METHODS.get(method, method)
+
+
 def _authentication(page: Page, item: Any) -> str:
     if item.protocol != "oidc":
         return "—"
@@ -219,7 +223,7 @@ async def sessions(page: Page) -> Answer:
             (
                 item.account,
                 names.get(item.application, item.application),
-                _METHODS.get(item.method, item.method),
+                _way(page, item.method),
                 item.serial,
                 shown(item.opened_at),
                 shown(item.last_seen_at),
@@ -266,7 +270,7 @@ async def report(page: Page) -> Answer:
                 shown(item.at),
                 item.account or "—",
                 names.get(item.application, item.application),
-                _METHODS.get(item.method, item.method),
+                _way(page, item.method),
                 item.subject or "—",
                 item.serial,
                 t(*_OUTCOMES.get(item.outcome, (item.outcome, item.outcome))),
