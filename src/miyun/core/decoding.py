@@ -101,11 +101,13 @@ def to_error(
 
 
 def choices(kind: Any) -> tuple[str, ...]:
-    """The texts that a field of this type may only have; empty when there are others."""
+    """The texts that a field of this type, or each item of a list, may only have; empty when there are others."""
     kind = _bare(kind)
     if isinstance(kind, type) and issubclass(kind, Enum):
         return tuple(str(member.value) for member in kind)
     arguments = get_args(kind)
+    if get_origin(kind) in (list, tuple, frozenset) and arguments:
+        return choices(arguments[0])
     if get_origin(kind) is Literal and all(isinstance(argument, str) for argument in arguments):
         return tuple(argument for argument in arguments if argument)
     return ()

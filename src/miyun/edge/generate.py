@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import sys
 from collections.abc import Iterable
@@ -174,13 +175,15 @@ from typing import NamedTuple
 
 
 class Field(NamedTuple):
-    """`kind`: str int float bool bytes list json. `choices`: the only values; `default` as JSON, "" without one."""
+    """`kind`: str int float bool bytes list json. `choices`: the only values; `default` and, of kind json, `example` as
+    JSON, "" without one."""
 
     name: str
     kind: str
     required: bool = False
     default: str = ""
     choices: tuple[str, ...] = ()
+    example: str = ""
 
 
 class Described(NamedTuple):
@@ -208,7 +211,7 @@ def commands(operations: Iterable[Operation]) -> str:
     for operation in listed:
         binding = Binding(operation)
         fields = [
-            f"Field({', '.join(_arguments(field))})"
+            f"Field({', '.join(_arguments(field, (operation.example or {}).get(field.encode_name)))})"
             for field in msgspec.structs.fields(operation.request)
             if field.name != binding.raw_field
         ]
@@ -223,7 +226,7 @@ def commands(operations: Iterable[Operation]) -> str:
     return "".join(lines)
 
 
-def _arguments(field: msgspec.structs.FieldInfo) -> list[str]:
+def _arguments(field: msgspec.structs.FieldInfo, example: Any) -> list[str]:
     """Of the call that makes a Field: what is its own default is left out."""
     given = [repr(field.encode_name), repr(_option(field.type))]
     if field.required:
@@ -232,6 +235,8 @@ def _arguments(field: msgspec.structs.FieldInfo) -> list[str]:
         given.append(f"default={msgspec.json.encode(field.default).decode()!r}")
     if allowed := choices(field.type):
         given.append(f"choices={allowed!r}")
+    if example is not None and _option(field.type) == "json":
+        given.append(f"example={json.dumps(example, ensure_ascii=False)!r}")
     return given
 
 

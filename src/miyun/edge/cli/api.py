@@ -22,7 +22,7 @@ from miyun.edge.cli.profile import load_profile
 from miyun.edge.cli.say import Exit, Problem, say
 
 _BYTES, _JSON, _LIST = "bytes", "json", "list"
-_METAVARS = {_BYTES: "BASE64", _LIST: "STR …", "bool": "true|false"}
+_METAVARS = {_BYTES: "BASE64", _LIST: "STR", "bool": "true|false"}
 
 
 class Tree(click.Group):
@@ -67,14 +67,16 @@ def _command(operation: Described) -> click.Command:
 def _parameters(operation: Described) -> list[click.Parameter]:
     parameters: list[click.Parameter] = []
     for field in operation.fields:
-        default = f"{say('默认', 'default')} {field.default}" if field.default else None
+        more = " …" if field.kind == _LIST else ""
+        notes = [f"{say('默认', 'default')} {field.default}"] if field.default else []
+        notes += [f"{say('例如', 'e.g.')} {field.example}"] if field.example else []
         parameters.append(
             click.Option(
                 [f"--{field.name.replace('_', '-')}", f"field_{field.name}"],
                 required=field.required and not operation.group,
                 multiple=field.kind == _LIST,
-                metavar="|".join(field.choices) or _METAVARS.get(field.kind, field.kind.upper()),
-                help=default,
+                metavar=f"{'|'.join(field.choices) or _METAVARS.get(field.kind, field.kind.upper())}{more}",
+                help="; ".join(notes),
             )
         )
     if operation.body != "json":
