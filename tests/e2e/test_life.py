@@ -118,10 +118,13 @@ def test_anyone_verifies_the_journal_offline_and_sees_what_was_altered(
     lived: tuple[RunningPlatform, Memory], tmp_path: Path
 ) -> None:
     platform, _ = lived
-    time.sleep(1.5)  # one more anchor
-    journal = tmp_path / "journal"
-    shutil.copytree(platform.home / "journal", journal)
-    report = json.loads(cli(platform, "audit", "verify", "--journal", str(journal), "--json").stdout)
+    journal, deadline = tmp_path / "journal", time.monotonic() + 60
+    while True:  # anchors come by themselves
+        shutil.rmtree(journal, ignore_errors=True)
+        shutil.copytree(platform.home / "journal", journal)
+        report = json.loads(cli(platform, "audit", "verify", "--journal", str(journal), "--json").stdout)
+        if report["anchored"] > 50 or time.monotonic() > deadline:
+            break
     assert report["anchors"] > 0 and report["signatures_checked"] and report["anchored"] > 50, report
     segment = sorted(file for file in journal.iterdir() if file.is_file() and file.stat().st_size > 10_000)[0]
     content = bytearray(segment.read_bytes())
@@ -150,9 +153,8 @@ def test_sigterm_leaves_nothing_running(own_platform: RunningPlatform) -> None:
     platform = own_platform
     pids = platform.pids()
     assert len(pids) >= 7
-    started = time.monotonic()
     assert platform.stop() == {}
-    assert time.monotonic() - started < 30
+    assert "did not stop" not in (platform.home / "log" / "supervisor.log").read_text("utf-8"), "one had to be killed"
     assert platform.process is not None and platform.process.returncode == 0
     for pid in pids.values():
         assert not Path(f"/proc/{pid}").exists()

@@ -277,7 +277,7 @@ def test_a_child_that_answers_is_left_alone(folder: Path, monkeypatch: pytest.Mo
         ("--socket", str(socket_), "--hang-after", "10000"),
         socket=socket_,
         question=b"GET /healthz/alive HTTP/1.1\r\n\r\n",
-        hangs_after=0.6,
+        hangs_after=2.0,
     )
 
     async def run() -> dict[str, object]:

@@ -101,4 +101,4 @@ def test_identifier(body):
 def test_bombs_are_answered_soon(target: Target, bomb: bytes) -> None:
     began = time.process_time()
     target.attempt(bomb)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10  # what is quadratic takes hours
