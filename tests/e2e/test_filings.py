@@ -50,7 +50,8 @@ def test_a_pair_is_applied_for_reviewed_and_its_key_recovered(
     visit.page.fill("#csr", "not a request")
     visit.page.click("main form[method=post] button")
     visit.page.wait_for_load_state()
-    assert "csr" in visit.page.inner_text("main")
+    assert "证书请求" in visit.page.get_by_role("alert").inner_text()
+    assert visit.page.input_value("#csr") == "not a request"
     visit.complaints.clear()  # the browser notes the refusal
     visit.go("/console/filings")
     visit.page.select_option("#pair", "escrow")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.belongings import foreign_authority
 from tests.e2e.furnishing import DATA, Furnished, furnish
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
 from tests.platform import BESIDES, RunningPlatform, Tenant, code, spec
@@ -202,4 +203,108 @@ def test_staff_see_a_tenant_once_they_have_entered_it(visit: Visit, platform: Ru
     assert {"/console/certificates", "/console/evidence"} <= set(found)
     for path in found:
         assert visit.go(path) == 200, path
+    visit.is_quiet()
+
+
+def test_a_refused_form_comes_back_as_it_was_filled_in(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+    bare: Tenant,
+) -> None:
+    seat = platform.person(Role.TENANT_SECURITY, bare)
+    visit.sign_in(seat.login, seat.password)
+    visit.go("/console/templates")
+    page = visit.page
+    form = "form[method=post][action='/console/templates']"
+    page.select_option("#base", "device")
+    for name, value in (("template", "gateway"), ("name_zh", "网关"), ("name_en", "Gateway"), ("max_days", "99999")):
+        page.fill(f"#{name}", value)
+    page.check("[name='family.sm2']")
+    page.click(f"{form} button")
+    page.wait_for_load_state()
+    visit.complaints.clear()  # the browser notes the refusal
+    assert page.input_value("#name_zh") == "网关" and page.input_value("#base") == "device"
+    assert page.is_checked("[name='family.sm2']")
+    assert page.get_attribute("#max_days", "aria-invalid") == "true"
+    assert "最多有效天数" in page.get_by_role("alert").inner_text()
+    page.fill("#max_days", "90")
+    page.click(f"{form} button")
+    page.wait_for_load_state()
+    row = page.locator("tbody tr", has_text="网关")
+    assert "SM2" in row.inner_text() and "90" in row.inner_text()
+    page.once("dialog", lambda dialog: dialog.accept())
+    row.locator("button").click()
+    page.wait_for_load_state()
+    assert page.locator("tbody tr", has_text="网关").count() == 0
+    visit.is_quiet()
+
+
+def test_a_ca_outside_is_registered_and_dropped(visit: Visit, platform: RunningPlatform, bare: Tenant) -> None:  # noqa: F811
+    seat = platform.person(Role.TENANT_SECURITY, bare)
+    visit.sign_in(seat.login, seat.password)
+    visit.go("/console/outside-cas")
+    page = visit.page
+    page.fill("#name", "某电子认证机构")
+    page.fill("#certificates", foreign_authority())
+    page.check("[name='template.organisation']")
+    page.click("form[method=post][action='/console/outside-cas'] button")
+    page.wait_for_load_state()
+    row = page.locator("tbody tr", has_text="某电子认证机构")
+    assert "机构证书" in row.inner_text()
+    visit.go("/console/filings")
+    assert "某电子认证机构" in page.inner_text("#outside")
+    visit.go("/console/outside-cas")
+    page.once("dialog", lambda dialog: dialog.accept())
+    row.locator("button").click()
+    page.wait_for_load_state()
+    assert row.count() == 0
+    visit.is_quiet()
+
+
+def test_what_an_application_asks_of_certificates_is_set(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+    bare: Tenant,
+) -> None:
+    app = platform.application(bare, "办件系统")
+    seat = platform.person(Role.TENANT_SECURITY, bare)
+    visit.sign_in(seat.login, seat.password)
+    visit.go("/console/logins/policies")
+    visit.page.click(f"a[href$='{app.id}']")
+    visit.page.wait_for_load_state()
+    visit.page.select_option("#level", "ocsp")
+    visit.page.fill("#hours", "12")
+    visit.page.select_option("#account_field", "UID")
+    visit.page.click("main form button")
+    visit.page.wait_for_load_state()
+    with platform.session(seat) as client:
+        policy = client.call("strong_auth.policy.get", application=app.id)
+    assert (policy["level"], policy["stale_seconds"], policy["account_field"]) == ("ocsp", 12 * 3600, "UID")
+    assert "12 小时内" in visit.page.inner_text("main dl")
+    visit.is_quiet()
+
+
+def test_a_signer_is_made_renewed_and_retired(visit: Visit, platform: RunningPlatform, bare: Tenant) -> None:  # noqa: F811
+    seat = platform.person(Role.TENANT_SECURITY, bare)
+    visit.sign_in(seat.login, seat.password)
+    visit.go("/console/signers")
+    page = visit.page
+    page.fill("#name", "approvals")
+    page.fill("#subject", "CN=审批专用，O=某局")
+    page.click("form[method=post][action='/console/signers'] button")
+    page.wait_for_load_state()
+    assert "审批专用" in page.inner_text("main") and "启用" in page.inner_text("h1")
+    first = page.locator("a[href^='/console/certificates/']").inner_text()
+    page.check("[name=revoke_old]")
+    page.click("form[action$=renew] button")
+    page.wait_for_load_state()
+    assert page.locator("a[href^='/console/certificates/']").inner_text() != first
+    page.on("dialog", lambda dialog: dialog.accept())
+    for verb, state in (("disable", "停用"), ("enable", "启用"), ("retire", "已退役")):
+        page.click(f"form[action$={verb}] button")
+        page.wait_for_load_state()
+        assert state in page.inner_text("h1")
+    assert page.locator("main form").count() == 0
+    visit.go(f"/console/certificates/{first}")
+    assert "已吊销" in page.inner_text("h1")
     visit.is_quiet()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import jinja2
 import msgspec
@@ -20,14 +20,14 @@ from markupsafe import Markup
 
 from miyun.core.access import Anonymous, Credential, SessionCredential
 from miyun.core.clock import SHANGHAI
-from miyun.core.errors import InvalidArgument, MiyunError, NotEntitled, PermissionDenied, Unauthenticated
-from miyun.core.i18n import Locale, Text, locale_of
+from miyun.core.decoding import to_error
+from miyun.core.errors import MiyunError, NotEntitled, PermissionDenied, Unauthenticated
+from miyun.core.i18n import Locale, locale_of
 from miyun.core.ids import new_id
 from miyun.core.operation import Operation, Role
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
 from miyun.core.settings import LoginSettings
-from miyun.core.tenancy.keys.errors import StepUpRequired
 from miyun.core.tenancy.keys.service import proof_of
 from miyun.core.tenancy.model import ROLE_NAMES
 from miyun.core.tenancy.sessions import csrf_token
@@ -37,7 +37,7 @@ from miyun.edge.http.arrival import SESSION_COOKIE, certificate, peer
 _IDENTIFIER: Final = re.compile("[a-z]{2,4}_[0-9a-z]{16,}|[0-9a-f]{32,}|[0-9A-F]{16,}")
 _MOMENT: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}")
 TENANT_COOKIE: Final = "miyun-tenant"
-_SIGNED: Final = frozenset({"key_message", "key_certificate", "key_signature"})  # what a key adds to a form
+SIGNED: Final = frozenset({"key_message", "key_certificate", "key_signature", "from"})  # what a confirmation adds
 
 
 def policy(*, forms: str = "", agent: str = "") -> str:
@@ -139,20 +139,26 @@ class Page:
         self.token = cookies.get(SESSION_COOKIE)
         self.entered = cookies.get(TENANT_COOKIE) or None
         self.me: Me | None = None
+        self.asked: Mapping[str, Any] = {}  # of the operation that was run last
+        self._turned: tuple[str, str] | None = None
         self.open: frozenset[str] = frozenset()  # services that the reader's tenant may use now
         self._leaving: frozenset[str] = frozenset()  # and those of which only what leaving needs is open
 
     @property
     def path(self) -> str:
-        return self._request.url.path
+        return self._turned[0] if self._turned else self._request.url.path
 
     @property
     def query(self) -> Mapping[str, str]:
-        return dict(self._request.query_params)
+        return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
     @property
     def query_string(self) -> str:
-        return self._request.url.query
+        return self._turned[1] if self._turned else self._request.url.query
+
+    def turn_to(self, path: str, query: str) -> None:
+        """Show another page instead: the one whose form was refused. Nothing is changed any more."""
+        self._turned = (path, query)
 
     @property
     def certificate(self) -> bytes | None:
@@ -164,7 +170,7 @@ class Page:
 
     @property
     def wants_change(self) -> bool:
-        return self._request.method == "POST"
+        return self._request.method == "POST" and self._turned is None
 
     async def identify(self) -> None:
         """Raises Unauthenticated when nobody is signed in."""
@@ -196,6 +202,7 @@ class Page:
     async def run(self, operation_id: str, /, **values: Any) -> Any:
         """The operation's answer. Raises MiyunError; a field that cannot be read is named."""
         operation = self._pipeline.registry.operation(operation_id)
+        self.asked = values
         credential: Credential = Anonymous()
         if self.token:
             # a tenant that was entered concerns what belongs to tenants: an authorisation that ended locks nobody out
@@ -208,8 +215,7 @@ class Page:
             try:
                 return msgspec.convert(values, operation.request, strict=False)
             except msgspec.ValidationError as error:
-                field = str(error).partition("`$.")[2].partition("`")[0] or "form"
-                raise InvalidArgument(field, Text("取值不符合要求", str(error).partition(" - ")[0])) from error
+                raise to_error(error) from error
 
         arrival = Arrival(
             credential=credential,
@@ -281,6 +287,7 @@ class Page:
             role_name=self.role_name,
             moment=lambda at: local_time(at) if at else "—",
             may=self.may,
+            signs=self._signs,
             open_services=self.open,
             registry=self._pipeline.registry,
             **values,
@@ -301,27 +308,17 @@ class Page:
             holders=[self.role_name(role) for role in ROLE_NAMES if denied and role in denied.roles],
         )
 
+    def _signs(self, operation_id: str) -> Markup:
+        """Said beside what is done only once its doer has signed for it."""
+        said = self.text("已登记密钥者须以密钥确认", "asks for your key, if you have registered one")
+        mark = Markup('<span class="muted signed">{}</span>').format(said)
+        return mark if self.registry.operation(operation_id).step_up else Markup("")
+
     def _elsewhere(self, operation_id: str) -> str:
         """The service that the reader's contract lacks for what their role may do; none, if it is not for that."""
         operation = self.registry.operation(operation_id)
         lacks = self.me is not None and self.me.role in operation.roles and not self._covers(operation)
         return operation.offering if lacks else ""
-
-    def confirm(self, error: StepUpRequired) -> Response[bytes]:
-        """Asks the reader to sign for what they want to do; the form that comes back is the same one, signed."""
-        values = [(name, value) for name, value in self.form.items() if name not in _SIGNED]
-        return self.render(
-            "confirm.html",
-            policy=policy(agent=self.agent),
-            error=error,
-            again="key_signature" in self.form,
-            operation=self._pipeline.registry.operation(error.operation),
-            shown=[(name, value) for name, value in values if name != "csrf" and value],
-            hidden=values,
-            action=f"{self.path}?{self.query_string}" if self.query_string else self.path,
-            back=self.referrer,
-            agent=self.agent,
-        )
 
     def _proof(self) -> str | None:
         if "key_signature" not in self.form:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,9 +11,11 @@ from typing import Any, Final
 from litestar import HttpMethod, Request, route
 from litestar.datastructures import UploadFile
 from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect, Response
 from litestar.static_files import create_static_files_router
 
-from miyun.core.errors import InternalError, KeyMissing, MiyunError, PasswordUnchanged, Unauthenticated
+from miyun.core.errors import InternalError, InvalidArgument, KeyMissing, MiyunError, PasswordUnchanged, Unauthenticated
+from miyun.core.i18n import Text
 from miyun.core.pipeline import Pipeline
 from miyun.core.tenancy.keys.errors import StepUpRequired
 from miyun.delivery.messages import MAX_SCAN
@@ -21,6 +24,7 @@ from miyun.edge.console.pages import (
     acme,
     audit,
     certificates,
+    confirming,
     exports,
     filing_batches,
     filings,
@@ -174,6 +178,17 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.POST, "/console/person-keys/{key:str}/remove", person_keys.remove, False),
     (HttpMethod.GET, "/console/{path:path}", sign_in.nowhere, False),
 )
+_DOWNLOADS: Final = ("/export", "/exports/", "/file", "/results/", "{path:path}")
+_READ: Final = tuple(
+    (re.compile(re.sub(r"{(\w+):str}", r"(?P<\1>[^/]+)", path)), handler)
+    for method, path, handler, is_open in _PAGES
+    if method is HttpMethod.GET and not is_open and not any(part in path for part in _DOWNLOADS)
+)
+_KEPT: Final = Text("其余内容已保留，请改正后重新提交。", "The rest is kept: correct it and send it again.")
+_KEPT_WITHOUT_FILES: Final = Text(
+    "其余内容已保留，文件须重新选择；请改正后重新提交。",
+    "The rest is kept but the files: choose them anew, then send it again.",
+)
 # what is also served where browsers are asked for their certificates, and what those pages are made of
 MUTUAL: Final = (
     "/oidc/{tenant}/authorize",
@@ -219,7 +234,7 @@ def _handler(
         try:
             return await _answer(page, handler, is_open, dict(request.path_params))
         except StepUpRequired as error:
-            return page.confirm(error)
+            return confirming.confirm(page, error)
         except MiyunError as error:
             if not is_open and (page.me is None or isinstance(error, Unauthenticated)):
                 return page.go("/console/login")
@@ -227,12 +242,40 @@ def _handler(
                 return page.go("/console/person-keys")
             if isinstance(error, PasswordUnchanged):
                 return page.go("/console/password")
-            return page.refuse(error)
+            return await _again(page, error) or page.refuse(error)
         except Exception:
             log.exception("page %s of request %s failed", page.path, page.id)
             return page.refuse(InternalError(request_id=page.id))
 
     return run
+
+
+async def _again(page: Page, error: MiyunError) -> Response[bytes] | None:
+    """The page of a form that was refused, as its sender filled it in. None when there was none, or it cannot be
+    shown."""
+    if not page.wants_change or page.me is None or error.status in (401, 403, 500):
+        return None
+    action = page.path
+    path, _, query = (page.form.get("from") or page.referrer).partition("?")
+    read = next(((handler, found) for pattern, handler in _READ if (found := pattern.fullmatch(path))), None)
+    if read is None:
+        return None
+    handler, found = read
+    page.turn_to(path, query)
+    try:
+        shown = await handler(page, **found.groupdict())
+    except MiyunError:
+        return None
+    if isinstance(shown, Redirect) or not str(shown.media_type).startswith("text/html"):
+        return None
+    from miyun.edge.console.refill import Wrong, refilled  # a parser of pages, for few requests
+
+    reason = str(error.values.get("reason_zh" if page.locale == "zh" else "reason_en", ""))
+    kept = _KEPT_WITHOUT_FILES if page.files else _KEPT
+    advice = kept if isinstance(error, InvalidArgument) else error.advice
+    wrong = Wrong(error.field or "", error.message.to(page.locale), advice.to(page.locale), reason)
+    content = refilled(shown.content, action, page.form, wrong)
+    return Response(content, status_code=error.status, media_type=shown.media_type, headers=shown.headers)
 
 
 async def _answer(page: Page, handler: Handler, is_open: bool, path_params: dict[str, Any]) -> Answer:

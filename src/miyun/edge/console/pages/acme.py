@@ -48,9 +48,7 @@ async def _keys(page: Page, made: Any) -> Answer:
     rows = []
     for item in listed.items:
         revoked = item.revoked_at is not None
-        question = t(
-            "吊销后其账号一并停用，须以密钥确认。确定吗？", "Its accounts end with it; it asks for your key. Revoke it?"
-        )
+        question = t("吊销后其账号一并停用。确定吗？", "Its accounts end with it. Revoke it?")
         may = not revoked and page.may("ssl_certificate.external_key.revoke")
         acts = (Act(t("吊销", "Revoke"), f"{_HERE}/keys/{item.external_key}", question),) if may else ()
         cells = (

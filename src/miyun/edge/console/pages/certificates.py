@@ -25,7 +25,7 @@ _FILES: Final = (
     ("der", "证书（DER）", "DER"),
     ("chain", "证书链（PEM）", "Chain (PEM)"),
 )
-_REASONS: Final = (
+REASONS: Final = (
     ("unspecified", "未说明", "unspecified"),
     ("key_compromise", "密钥泄露", "the key is compromised"),
     ("affiliation_changed", "所属变更", "affiliation changed"),
@@ -120,7 +120,7 @@ async def certificates(page: Page) -> Answer:
 async def certificate(page: Page, serial: str) -> Answer:
     found = await page.run("certificate.get", serial=serial)
     view, t = found.certificate, page.text
-    reasons = {name: (zh, en) for name, zh, en in _REASONS} | {"certificate_hold": ("冻结", "suspended")}
+    reasons = {name: (zh, en) for name, zh, en in REASONS} | {"certificate_hold": ("冻结", "suspended")}
     values: dict[str, Any] = {name: getattr(view, name) for name in _FACTS}
     values["usage"] = word(page, values["usage"])
     templates = await page.offered("certificate.template.list")
@@ -138,7 +138,7 @@ async def certificate(page: Page, serial: str) -> Answer:
         tag=tag_of(view.state),
         files=[(name, t(zh, en)) for name, zh, en in _FILES],
         verbs=[(verb, words[verb]) for verb in verbs if page.may(f"certificate.{verb}")],
-        reasons=[(name, t(zh, en)) for name, zh, en in _REASONS]
+        reasons=[(name, t(zh, en)) for name, zh, en in REASONS]
         if view.state in ("issued", "suspended") and page.may("certificate.revoke")
         else [],
     )

@@ -108,16 +108,15 @@ async def outside(page: Page) -> Answer:
         question = t(
             "停用后不再向其提交申请，已送出的仍可交回。", "Nothing new goes to it; what is with it may still come in."
         )
-        stops = item.removed_at is None and page.may("certificate.outside.remove")
+        stops = page.may("certificate.outside.remove")
         cells = (
             item.name,
-            t("在用", "in use") if item.removed_at is None else t("已停用", "not used any more"),
             t("、", ", ").join(titles.get(slug, slug) for slug in item.templates) or t("申请时选择", "as applied for"),
             " · ".join(item.subjects),
             shown(item.created_at),
         )
         acts = (Act(t("停用", "Stop"), f"{_OUTSIDE}/{item.outside}/remove", question),) if stops else ()
-        rows.append(Row(cells, "", "ok" if item.removed_at is None else "plain", 1, acts))
+        rows.append(Row(cells, acts=acts))
     sent = await page.offered("certificate.application.list", state="forwarded", limit=10)
     return table(
         page,
@@ -129,7 +128,6 @@ async def outside(page: Page) -> Answer:
         ),
         columns=(
             t("名称", "Name"),
-            t("状态", "State"),
             t("默认签发的模板", "Templates it issues by default"),
             t("证书", "Its certificates"),
             t("登记", "Registered"),

@@ -11,12 +11,12 @@ from miyun.edge.console.pages.listing import Answer, Row, applications_of, curso
 from miyun.edge.console.pages.logins import tabs
 
 _HERE: Final = "/console/logins/policies"
-_LEVELS: Final = (
+LEVELS: Final = (
     ("revocation", "证书链与吊销状态", "chain and revocation"),
     ("ocsp", "证书链与在线状态（OCSP）", "chain and online status (OCSP)"),
     ("chain", "仅证书链（不查吊销）", "chain only, revocation not asked"),
 )
-_ACCOUNT_FIELDS: Final = (
+ACCOUNT_FIELDS: Final = (
     ("", "逐一绑定（账号与证书一一登记）", "bound one by one"),
     ("CN", "姓名（CN）", "name (CN)"),
     ("UID", "用户标识（UID）", "user id (UID)"),
@@ -70,8 +70,8 @@ async def policy(page: Page, application: str) -> Answer:
         known=known,
         hours=known.stale_seconds // _HOUR,
         lists=[(item.name, item.own) for item in lists.items] if lists is not None else [],
-        levels=[(value, t(zh, en)) for value, zh, en in _LEVELS],
-        fields=[(value, t(zh, en)) for value, zh, en in _ACCOUNT_FIELDS],
+        levels=[(value, t(zh, en)) for value, zh, en in LEVELS],
+        fields=[(value, t(zh, en)) for value, zh, en in ACCOUNT_FIELDS],
     )
 
 

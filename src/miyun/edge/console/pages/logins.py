@@ -120,7 +120,11 @@ async def _clients(page: Page, made: Any) -> Answer:
         empty=t("尚无客户端。由安全管理员登记。", "No clients yet. Security administrators register them."),
         cursor=listed.next_cursor,
         template="login_clients.html",
-        sorts=(("-id", "登记时间，新的在前", "newest first"), ("name", "名称", "name")),
+        sorts=(
+            ("id", "登记时间，旧的在前", "oldest first"),
+            ("-id", "登记时间，新的在前", "newest first"),
+            ("name", "名称", "name"),
+        ),
         export="clients",
         mutual=bool(page.addresses.mutual_url),
         applications=list(names.items()),

@@ -63,6 +63,7 @@ async def signers(page: Page) -> Answer:
         empty=t("尚无签名者。由安全管理员建立。", "No signers yet. Security administrators make them."),
         cursor=listed.next_cursor,
         sorts=(
+            ("id", "建立时间，旧的在前", "oldest first"),
             ("-id", "建立时间，新的在前", "newest first"),
             ("name", "名称", "name"),
             ("not_after", "到期", "expiry"),
