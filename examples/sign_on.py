@@ -2,7 +2,7 @@
 
 Register a client first, in the console or so:
 
-    miyun api strong_auth.client.register application=app_… name=示例 redirects='["http://127.0.0.1:8700/callback"]'
+    miyun api strong_auth client register --application app_… --name 示例 --redirects http://127.0.0.1:8690/callback
 
     ISSUER=https://127.0.0.1:8600/oidc/ten_… CLIENT_ID=cli_… CLIENT_SECRET=… CA=var/data/listener-ca.pem \\
         python examples/sign_on.py
@@ -18,31 +18,31 @@ from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-import httpx
-from authlib.integrations.httpx_client import OAuth2Client
+import requests
+from authlib.integrations.requests_client import OAuth2Session
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
 ISSUER, CLIENT_ID = os.environ["ISSUER"], os.environ["CLIENT_ID"]
-PORT = int(os.environ.get("PORT", "8700"))
+PORT = int(os.environ.get("PORT", "8690"))
 CALLBACK = f"http://127.0.0.1:{PORT}/callback"
 CA: Any = os.environ.get("CA") or True
-PROVIDER = httpx.get(f"{ISSUER}/.well-known/openid-configuration", verify=CA, trust_env=False).json()
+PROVIDER = requests.get(f"{ISSUER}/.well-known/openid-configuration", verify=CA, timeout=10).json()
 
 waiting: dict[str, tuple[str, str, str]] = {}  # browser → state, nonce, PKCE verifier
 people: dict[str, str] = {}  # browser → account
 
 
-def client() -> OAuth2Client:
-    return OAuth2Client(
+def client() -> OAuth2Session:
+    session = OAuth2Session(
         CLIENT_ID,
         os.environ["CLIENT_SECRET"],
         scope="openid profile",
         redirect_uri=CALLBACK,
         code_challenge_method="S256",
-        verify=CA,
-        trust_env=False,
     )
+    session.verify = CA
+    return session
 
 
 def begin(browser: str) -> str:
@@ -64,7 +64,7 @@ def finish(browser: str, path: str) -> str:
         state=state,
         code_verifier=verifier,
     )
-    keys = KeySet.import_key_set(httpx.get(PROVIDER["jwks_uri"], verify=CA, trust_env=False).json())
+    keys = KeySet.import_key_set(requests.get(PROVIDER["jwks_uri"], verify=CA, timeout=10).json())
     claims = jwt.decode(token["id_token"], keys, algorithms=["ES256", "RS256"]).claims
     jwt.JWTClaimsRegistry(
         iss={"essential": True, "value": ISSUER},

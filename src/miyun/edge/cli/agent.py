@@ -80,9 +80,11 @@ def listing(file: Path | None) -> None:
 
 
 def _consents(file: Path | None) -> Any:
+    """By the option of the subcommand, or of `miyun agent` before it."""
     from miyun.edge.agent.consent import Consents, default_file
 
-    return Consents(file or default_file())
+    above = click.get_current_context().parent
+    return Consents(file or (above and above.params.get("file")) or default_file())
 
 
 def _serve(port: int, library: Path | None, file: Path | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from tests.token_process import TokenProcess
 from tests.unit.wire.authority import SM2, Key, key, make
 
@@ -20,6 +21,7 @@ from miyun.edge.agent.app import Agent
 from miyun.edge.agent.consent import Consents, checked_origin, now
 from miyun.edge.agent.functions import Functions
 from miyun.edge.agent.keys import Keys
+from miyun.edge.cli.agent import agent as agent_command
 from miyun.gm import sm2
 from miyun.hsm.skf import Library
 from miyun.wire.sof import Sor
@@ -246,3 +248,13 @@ def test_what_is_no_safe_origin_is_not_allowed(wrong: str) -> None:
 
 def test_the_clock_is_aware() -> None:
     assert now().tzinfo is not None
+
+
+def test_the_file_may_be_named_before_the_subcommand_too(tmp_path: Path) -> None:
+    file = str(tmp_path / "agent.json")
+    for arguments in (("--file", file, "allow", "https://a.cn"), ("allow", "https://b.cn", "--file", file)):
+        assert CliRunner().invoke(agent_command, [*arguments]).exit_code == 0
+    assert CliRunner().invoke(agent_command, ["--file", file, "list"]).output.split() == [
+        "https://a.cn",
+        "https://b.cn",
+    ]

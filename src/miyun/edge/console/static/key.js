@@ -36,7 +36,10 @@
           choice.appendChild(option);
         });
         if (!choice.options.length) { say(words.noCertificate); }
-      }).catch(function (error) { say(told(error)); });
+      }).catch(function (error) {
+        choice.textContent = "";
+        say(told(error));
+      });
     }
     form.addEventListener("submit", function (event) {
       var container = choice.value;
