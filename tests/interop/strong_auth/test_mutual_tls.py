@@ -23,8 +23,11 @@ from tests.interop.strong_auth.relying import WebApplication
 from tests.interop.strong_auth.scene import SHOTS, chromium
 from tests.outside_ca import OutsideAuthority, new_key
 from tests.platform import App, RunningPlatform, Tenant, code, spec
+from tests.sm2_tls import ask, key_file
 
 from miyun.core.operation import Role
+from miyun.gm import sm2
+from miyun.wire.spki import sm2_spki
 from miyun.wire.x509 import parse_certificate
 
 pytestmark = pytest.mark.engine
@@ -60,18 +63,21 @@ class Site:
     web: WebApplication
     folder: Path
 
-    def holder(self, name: str, template: str = "person", tenant: Tenant | None = None) -> Holder:
-        private = ec.generate_private_key(ec.SECP256R1())
-        spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    def holder(self, name: str, template: str = "person", spki: bytes = b"") -> Holder:
+        """`spki`: of a key of somebody else's making, whose file is left to them."""
+        holder = Holder(self.folder / f"{name}.pem", self.folder / f"{name}.key", 0)
+        if not spki:
+            private = ec.generate_private_key(ec.SECP256R1())
+            spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            holder.key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
         async def issue(platform: Any) -> Any:
-            at, owner = platform.clock.now(), (tenant or self.tenant).id
-            return await platform.issuer.issue(owner, template=template, subject={"CN": name}, spki=spki, at=at)
+            at, subject = platform.clock.now(), {"CN": name}
+            return await platform.issuer.issue(self.tenant.id, template=template, subject=subject, spki=spki, at=at)
 
         issued = self.platform.inside(issue)
-        holder = Holder(self.folder / f"{name}.pem", self.folder / f"{name}.key", issued.serial)
+        holder.serial = issued.serial
         holder.certificate.write_text(parse_certificate(issued.der).to_pem())
-        holder.key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return holder
 
     def bind(self, account: str, holder: Holder) -> None:
@@ -123,14 +129,23 @@ class Site:
         [location] = re.findall(r"(?mi)^location: (\S+)", self.sign_in(start, *holder.curl))
         return parse_qs(urlsplit(location).query)["code"][0], verifier
 
+    def second_way(self, start: str) -> tuple[str, str]:
+        """Where the other form of the sign-in page leads, and its challenge; the page's cookies are in `jar`."""
+        page = self.curl("-c", self.jar, "-b", self.jar, "-L", start)
+        action = unescape(re.findall(r'action="(https://[^"]+)"', page)[0])
+        assert action.startswith(self.platform.settings.mutual_url)
+        return action, re.findall(r'name="challenge" value="([^"]+)"', page)[-1]
+
+    @property
+    def jar(self) -> str:
+        return str(self.folder / "cookies")
+
     def sign_in(self, start: str, *given: str) -> str:
         """What the second way of the page answers, status line and headers and all."""
-        jar = str(self.folder / "cookies")
-        page = self.curl("-c", jar, "-b", jar, "-L", "--cookie", jar, start)
-        action = unescape(re.findall(r'action="(https://[^"]+)"', page)[0])
-        challenge = re.findall(r'name="challenge" value="([^"]+)"', page)[-1]
-        assert action.startswith(self.platform.settings.mutual_url)
-        return self.curl("-i", "-c", jar, "-b", jar, *given, "--data-urlencode", f"challenge={challenge}", action)
+        action, challenge = self.second_way(start)
+        return self.curl(
+            "-i", "-c", self.jar, "-b", self.jar, *given, "--data-urlencode", f"challenge={challenge}", action
+        )
 
 
 @pytest.fixture
@@ -355,6 +370,28 @@ def test_an_authority_counts_for_the_tenants_that_trust_it(site: Site) -> None:
     bearer = ("-H", f"authorization: Bearer {tokens['access_token']}")
     assert '"sub": "li.si"' in site.curl(*bearer, f"{site.platform.url}/oidc/{site.tenant.id}/userinfo")
     assert "invalid_token" in site.curl(*bearer, f"{site.platform.url}/oidc/{tenant.id}/userinfo")
+
+
+def test_an_sm2_certificate_logs_in_over_tls(site: Site) -> None:
+    """With OpenSSL 4 at the other end, which signs the handshake as RFC 8998 has it."""
+    private = sm2.generate_private_key()
+    zhang = site.holder("张三", spki=sm2_spki(sm2.public_key(private)))
+    key_file(zhang.key, private)
+    site.bind("zhang.san", zhang)
+    action, challenge = site.second_way(site.web.handler.begin("miyun"))
+    parts = urlsplit(action)
+    lines = [line.split("\t") for line in Path(site.jar).read_text().splitlines() if line.count("\t") == 6]
+    body = urlencode({"challenge": challenge})
+    request = (
+        f"POST {parts.path}?{parts.query} HTTP/1.1\r\nhost: {parts.netloc}\r\nconnection: close\r\n"
+        f"cookie: {'; '.join(f'{line[5]}={line[6]}' for line in lines)}\r\n"
+        f"content-type: application/x-www-form-urlencoded\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+    )
+    assert parts.port is not None
+    version, answer = ask(parts.port, zhang.certificate, zhang.key, request.encode())
+    assert version == "TLSv1.3" and answer.startswith(b"HTTP/1.1 303")
+    [location] = re.findall(r"(?mi)^location: (\S+)", answer.decode())
+    assert "welcome zhang.san" in site.curl(location)
 
 
 def test_the_address_outlives_its_listener(site: Site) -> None:

@@ -21,11 +21,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from tests.sm2_tls import ask, key_file
 
 from miyun.core import settings as settings_module
 from miyun.edge.listener.certificate import ListenerFiles, ensure, names
 from miyun.edge.listener.possession import PossessionContext
 from miyun.edge.listener.splice import Exchange, Limits
+from miyun.gm import sm2
 from miyun.wire.proxy import HEAD, Origin, decode, size_of
 
 Told = list[Origin]
@@ -62,6 +64,8 @@ async def mutual(
             await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer)
         await writer.drain()
+        if b"connection: close" in head.lower():
+            writer.close()
 
     files = ListenerFiles.of(settings)
     ensure(files, names(settings))
@@ -271,3 +275,21 @@ def test_a_renewed_certificate_is_shown_to_new_clients(settings: settings_module
 
 def _trusting(settings: settings_module.Settings) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(ListenerFiles.of(settings).ca))
+
+
+def test_an_sm2_certificate_is_told_too(settings: settings_module.Settings, home: Path) -> None:
+    """By TLS 1.3 as RFC 8998 has it: the handshake is signed with SM2 and SM3."""
+    private = sm2.generate_private_key()
+    key_file(home / "sm2.key", private)
+    made = ("-key", "sm2.key", "-sm3", "-out", "sm2.pem", "-subj", "/CN=sm2", "-days", "2")
+    openssl(home, "req", "-x509", "-new", *made)
+    shown = x509.load_pem_x509_certificate((home / "sm2.pem").read_bytes()).public_bytes(Encoding.DER)
+    request = b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n"
+
+    async def scenario() -> None:
+        async with mutual(settings) as (port, told, _):
+            version, answer = await asyncio.to_thread(ask, port, home / "sm2.pem", home / "sm2.key", request)
+            assert version == "TLSv1.3" and answer.endswith(b"ok")
+            assert [origin.certificate for origin in told] == [shown]
+
+    uvloop.run(scenario())
