@@ -41,6 +41,7 @@ def client() -> OAuth2Session:
         redirect_uri=CALLBACK,
         code_challenge_method="S256",
     )
+    session.trust_env = False  # a bundle that the environment names would win over `verify`
     session.verify = CA
     return session
 
