@@ -17,7 +17,6 @@ $(UV):
 	rm -f src/miyun/gm/_native.*.so src/miyun/hsm/skf/lib/libmiyun_skf.so
 	$(UV) sync --quiet --reinstall-package miyun
 	@.venv/bin/python -m miyun.gm.providers
-	@.venv/bin/python -m compileall -q -j 0 src
 	@.venv/bin/python -c "import miyun.edge.http.__main__, miyun.edge.jobs"
 	touch $@
 
@@ -26,6 +25,7 @@ $(UV):
 	touch $@
 
 install: .venv/.installed .venv/.assets ## create .venv, build the native core, fetch the console's pinned assets
+	@.venv/bin/python -m compileall -q -j 0 src
 
 up: install ## start the platform, perform the contract as a rehearsal, print where everything is
 	.venv/bin/python -m miyun.edge.rehearsal
