@@ -437,8 +437,9 @@ async def _internal(platform: assembly.Platform, tenant: str | None, operation_i
 
 @cache
 def shared() -> RunningPlatform:
-    """One platform of this test process, stopped when it ends."""
-    platform = RunningPlatform()
+    """One platform of this test process, stopped when it ends. Its pages ask for a key agent at a port of its own,
+    `settings.login.agent`: tests of keys start one there."""
+    platform = RunningPlatform(environ={"MIYUN_LOGIN__AGENT": f"http://127.0.0.1:{free_port()}"})
     atexit.register(platform.__exit__)
     return platform.__enter__()
 

@@ -101,8 +101,8 @@ def test_what_was_backed_up_comes_back_on_an_empty_machine(
     assert run("audit", "verify").returncode == 0
 
 
-def test_a_wrong_passphrase_restores_nothing(own_platform: RunningPlatform, passphrase: Path, tmp_path: Path) -> None:
-    run, archive = runner(own_platform), tmp_path / "platform.miyun"
+def test_a_wrong_passphrase_restores_nothing(platform: RunningPlatform, passphrase: Path, tmp_path: Path) -> None:
+    run, archive = runner(platform), tmp_path / "platform.miyun"
     assert run("backup", str(archive), "--passphrase-file", str(passphrase)).returncode == 0
     passphrase.write_text("another passphrase entirely\n")
     refused = run("restore", str(archive), "--check", "--passphrase-file", str(passphrase))
@@ -110,14 +110,14 @@ def test_a_wrong_passphrase_restores_nothing(own_platform: RunningPlatform, pass
     assert "Traceback" not in refused.stderr
 
 
-def test_an_altered_journal_is_found_offline(own_platform: RunningPlatform, tmp_path: Path) -> None:
-    tenant = own_platform.activate(spec(code("j")))
-    with own_platform.client(own_platform.application(tenant)) as client:
+def test_an_altered_journal_is_found_offline(platform: RunningPlatform, tmp_path: Path) -> None:
+    tenant = platform.activate(spec(code("j")))
+    with platform.client(platform.application(tenant)) as client:
         client.timestamp.issue(digest=DIGEST, hash_algorithm="SM3")
-    run = runner(own_platform)
+    run = runner(platform)
     copy = tmp_path / "journal"
-    shutil.copytree(own_platform.home / "journal", copy)
-    trust = own_platform.home / "data" / "trust"
+    shutil.copytree(platform.home / "journal", copy)
+    trust = platform.home / "data" / "trust"
     good = run("audit", "verify", "--journal", str(copy), "--trust", str(trust), "--json")
     assert good.returncode == 0, good.stdout
     assert json.loads(good.stdout)["signatures_checked"] is True

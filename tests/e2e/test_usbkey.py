@@ -14,7 +14,7 @@ import pytest
 from tests.agent import agent_of
 from tests.interop.strong_auth.relying import WebApplication
 from tests.interop.strong_auth.scene import SHOTS, chromium
-from tests.platform import App, RunningPlatform, Tenant, code, free_port, spec
+from tests.platform import App, RunningPlatform, Tenant, code, spec
 from tests.token_process import AUTHENTICATION_KEY, TokenProcess
 
 from miyun.core.operation import Role
@@ -85,22 +85,16 @@ class Scene:
             return parse_certificate(container.certificate() or b"").to_pem()
 
 
-@pytest.fixture(scope="module")
-def here() -> Iterator[RunningPlatform]:
-    with RunningPlatform(environ={"MIYUN_LOGIN__AGENT": f"http://127.0.0.1:{free_port()}"}) as platform:
-        yield platform
-
-
 @pytest.fixture
-def scene(here: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(platform: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A software token is plugged in, and the agent runs and allows the platform's pages."""
-    tenant = here.activate(spec(code("u")))
-    app = here.application(tenant, "办件系统")
-    port = int(here.settings.login.agent.rpartition(":")[2])
+    tenant = platform.activate(spec(code("u")))
+    app = platform.application(tenant, "办件系统")
+    port = int(platform.settings.login.agent.rpartition(":")[2])
     with TokenProcess(serial="E2E-1") as token:
         monkeypatch.setenv("MIYUN_TOKENS", str(token.tokens))
-        with agent_of(token, tmp_path, port=port, origin=here.url):
-            yield Scene(here, tenant, app, token, tmp_path)
+        with agent_of(token, tmp_path, port=port, origin=platform.url):
+            yield Scene(platform, tenant, app, token, tmp_path)
 
 
 def sign_in(page: Page, usbkey: str, pin: str) -> None:

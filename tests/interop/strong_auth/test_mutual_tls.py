@@ -149,16 +149,16 @@ class Site:
 
 
 @pytest.fixture
-def site(here: RunningPlatform, tmp_path: Path) -> Iterator[Site]:
-    tenant = here.activate(spec(code("m")))
-    app = here.application(tenant, "办件系统")
+def site(platform: RunningPlatform, tmp_path: Path) -> Iterator[Site]:
+    tenant = platform.activate(spec(code("m")))
+    app = platform.application(tenant, "办件系统")
     with WebApplication() as web:
-        made = Site(here, tenant, app, web, tmp_path)
+        made = Site(platform, tenant, app, web, tmp_path)
         client = made.security(
             "strong_auth.client.register", application=app.id, name="办件系统网页",
             redirects=[f"{web.url}/callback"], logout_redirects=[f"{web.url}/bye"],
         )  # fmt: skip
-        web.connect(client["client"]["issuer"], client["client"]["client"], client["secret"], Path(here.authority))
+        web.connect(client["client"]["issuer"], client["client"]["client"], client["secret"], Path(platform.authority))
         yield made
 
 
