@@ -30,6 +30,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from miyun.core.storage.database import metadata
 
+_SAMPLE: Final = 64  # rows by which it is told how often a piece comes
+_RARE: Final = 32  # in one of so many rows, or fewer
+_ENOUGH: Final = 3  # such pieces together are in one row of tens of thousands
+_LOOKED_AT: Final = 12  # pieces of a text
+_FACETS: Final = 4  # that come last
 _SHADOWS: Final = ("", "_data", "_idx", "_docsize", "_config", "_content")
 
 
@@ -52,6 +57,8 @@ class TextIndex:
         self.name = name
         metadata.info.setdefault("text_indexes", []).append(self)
         self._fts = table(name, column("rowid", BigInteger), column("grams", Text), column(name))
+        # asked a dozen times a search: building the expression would take longer than the database
+        self._match = text(f"SELECT rowid FROM {name} WHERE {name} MATCH :pieces LIMIT :count")
         self._arrays = table(name, column("number", BigInteger), column("grams", ARRAY(Text)))
 
     def statements(self, dialect: str) -> list[str]:
@@ -85,17 +92,40 @@ class TextIndex:
     ) -> list[int] | None:
         """Numbers of the rows that hold the pieces of every text wanted, and the facets; None when there are more than
         `limit` of them."""
-        pieces = [piece for item in wanted for piece in grams(item)] + _tokens(facets)
+        pieces = list(dict.fromkeys([piece for item in wanted for piece in grams(item)] + _tokens(facets)))
         if not pieces:
             return None
-        query: Any
         if connection.dialect.name == "sqlite":
-            asked = literal(" ".join(f'"{piece}"' for piece in dict.fromkeys(pieces)))
-            query = select(self._fts.c.rowid).where(self._fts.c[self.name].op("MATCH")(asked))
-        else:
-            query = select(self._arrays.c.number).where(self._arrays.c.grams.op("@>")(literal(pieces, ARRAY(Text))))
-        found = connection.execute(query.limit(limit + 1)).scalars().all()
-        return list(found) if len(found) <= limit else None
+            telling = self._telling(connection, pieces)
+            if telling and (found := self._holding(connection, telling, limit)) is not None:
+                return found
+        return self._holding(connection, pieces, limit)
+
+    def _holding(self, connection: Connection, pieces: Sequence[str], limit: int) -> list[int] | None:
+        found = self._first(connection, pieces, limit + 1)
+        return found if len(found) <= limit else None
+
+    def _first(self, connection: Connection, pieces: Sequence[str], count: int) -> list[int]:
+        """The first rows that hold all of the pieces."""
+        if connection.dialect.name == "sqlite":
+            asked = {"pieces": " ".join(f'"{piece}"' for piece in pieces), "count": count}
+            return list(connection.execute(self._match, asked).scalars())
+        wanted = self._arrays.c.grams.op("@>")(literal(list(pieces), ARRAY(Text)))
+        return list(connection.execute(select(self._arrays.c.number).where(wanted).limit(count)).scalars())
+
+    def _telling(self, connection: Connection, pieces: Sequence[str]) -> list[str]:
+        """Some pieces that few rows hold, by what the first rows of each show. FTS5 goes through every row of every
+        piece that it is asked for: one which a million rows hold is left out if others will do."""
+        found: list[str] = []
+        for piece in (*pieces[:_LOOKED_AT], *pieces[_LOOKED_AT:][-_FACETS:]):
+            rows = self._first(connection, [piece], _SAMPLE)
+            if len(rows) < _SAMPLE:
+                return [piece]
+            if rows[-1] > _SAMPLE * _RARE:
+                found.append(piece)
+            if len(found) == _ENOUGH:
+                break
+        return found
 
 
 def grams(text: str) -> list[str]:
