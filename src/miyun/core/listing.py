@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -188,13 +189,23 @@ async def _chunks(
 
 
 def _csv_lines(rows: Sequence[Row], columns: Sequence[Column[Row]], locale: Locale, first: bool) -> bytes:
+    head = [column.title.to(locale) for column in columns] if first else None
+    return _table(head, ([column.value(row) for column in columns] for row in rows))
+
+
+def csv_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A whole CSV: a register among acceptance evidence, for example."""
+    return _table(head, rows)
+
+
+def _table(head: Sequence[str] | None, rows: Iterable[Sequence[object]]) -> bytes:
     """As spreadsheets read it: a byte order mark, local time, and no cell that they would take for a formula."""
     text = io.StringIO()
     writer = csv.writer(text)
-    if first:
+    if head is not None:
         text.write("\ufeff")
-        writer.writerow([column.title.to(locale) for column in columns])
-    writer.writerows([[_cell(column.value(row)) for column in columns] for row in rows])
+        writer.writerow(head)
+    writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode()
 
 
@@ -206,7 +217,7 @@ def _cell(value: object) -> str:
     if isinstance(value, (list, tuple)):
         value = " ".join(map(str, value))
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, (int, float)) else text
+    return f"'{text}" if text.startswith(_FORMULA) and not isinstance(value, (int, float, Decimal)) else text
 
 
 def _json_lines(rows: Sequence[Row], columns: Sequence[Column[Row]], locale: Locale, first: bool) -> bytes:

@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from sqlalchemy import Integer, MetaData, String, Table, insert, select
 
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
-from miyun.core.listing import Column, Page, Sorting, export
+from miyun.core.listing import Column, Page, Sorting, csv_table, export
 from miyun.core.storage import Database, UtcDateTime
 from miyun.core.storage.keyset import page_of
 
@@ -172,3 +173,13 @@ def test_json_lines_hold_every_row() -> None:
 def test_an_empty_list_is_a_file_too() -> None:
     assert _exported([], "csv").decode("utf-8-sig") == "主题,时间,名称,无\r\n"
     assert _exported([], "jsonl") == b""
+
+
+def test_a_register_holds_no_formula_and_says_its_times_as_offices_do() -> None:
+    rows = [("=1+1", None, START, Decimal("-0.000012")), ("@cmd", "a", START, 7)]
+    read = list(csv.reader(io.StringIO(csv_table(("甲", "乙", "时间", "数"), rows).decode("utf-8-sig"))))
+    assert read == [
+        ["甲", "乙", "时间", "数"],
+        ["'=1+1", "", "2026-01-01T08:00:00+08:00", "-0.000012"],
+        ["'@cmd", "a", "2026-01-01T08:00:00+08:00", "7"],
+    ]

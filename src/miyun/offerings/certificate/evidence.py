@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime
 
 from miyun.core.catalogue import Evidence
-from miyun.core.clock import SHANGHAI
 from miyun.core.errors import NotFound
 from miyun.core.i18n import Text
+from miyun.core.listing import csv_table
 from miyun.offerings.certificate.model import State, serial_text
 from miyun.offerings.certificate.service import CertificateService
 from miyun.wire.x509 import certificates_pem, parse_certificate
@@ -66,24 +64,20 @@ async def evidence(
 
 
 def _register(service: CertificateService, tenant: str, start: datetime, end: datetime) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("序列号", "模板", "用途", "主题", "状态", "生效", "失效", "吊销时间", "吊销原因"))
-    for item in service.issued_between(tenant, start, end):
-        if item.state is State.ALLOCATED:
-            continue
-        revoked = item.revoked_at.astimezone(SHANGHAI).isoformat() if item.revoked_at else ""
-        writer.writerow(
-            (
-                serial_text(item.serial),
-                item.template,
-                item.usage.value,
-                item.subject,
-                item.state.value,
-                item.not_before.astimezone(SHANGHAI).isoformat(),
-                item.not_after.astimezone(SHANGHAI).isoformat(),
-                revoked,
-                item.reason.value if item.reason else "",
-            )
+    head = ("序列号", "模板", "用途", "主题", "状态", "生效", "失效", "吊销时间", "吊销原因")
+    rows = (
+        (
+            serial_text(item.serial),
+            item.template,
+            item.usage.value,
+            item.subject,
+            item.state.value,
+            item.not_before,
+            item.not_after,
+            item.revoked_at,
+            item.reason.value if item.reason else "",
         )
-    return text.getvalue().encode("utf-8-sig")
+        for item in service.issued_between(tenant, start, end)
+        if item.state is not State.ALLOCATED
+    )
+    return csv_table(head, rows)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
 from datetime import datetime
 
 from miyun.core.catalogue import Evidence
-from miyun.core.clock import SHANGHAI
 from miyun.core.i18n import Text
+from miyun.core.listing import csv_table
 from miyun.offerings.signature.archive.model import STATE_TEXTS
 from miyun.offerings.signature.service import SignatureService
 from miyun.wire.x509 import certificates_pem, parse_certificate
@@ -24,7 +21,7 @@ async def evidence(
     return [
         Evidence(
             "signers.csv",
-            _table(
+            csv_table(
                 ("签名者", "名称", "算法", "密钥", "版本", "状态", "证书序列号", "主题", "证书失效"),
                 (
                     (
@@ -36,7 +33,7 @@ async def evidence(
                         item.state.value,
                         f"{item.serial:032x}",
                         str(item.certificate.subject),
-                        _local(item.not_after),
+                        item.not_after,
                     )
                     for item in signers
                 ),
@@ -52,16 +49,16 @@ async def evidence(
         ),
         Evidence(
             "hours.csv",
-            _table(
+            csv_table(
                 ("钟点起始", "调用", "被拒"),
-                ((_local(item.window), item.units, item.refused) for item in await service.usage(instance, start, end)),
+                ((item.window, item.units, item.refused) for item in await service.usage(instance, start, end)),
             ),
             "text/csv",
             Text("每钟点签名验签次数", "Signature calls per clock hour"),
         ),
         Evidence(
             "kept.csv",
-            _table(
+            csv_table(
                 ("标识", "名称", "格式", "签名者", "SM3", "状态", "留存", "固定"),
                 (
                     (
@@ -71,8 +68,8 @@ async def evidence(
                         item.signers,
                         item.fingerprint,
                         STATE_TEXTS[item.state].zh,
-                        _local(item.kept_at),
-                        _local(item.sealed_at) if item.sealed_at else "",
+                        item.kept_at,
+                        item.sealed_at,
                     )
                     for item in service.archive.kept_between(tenant, start, end)
                 ),
@@ -81,15 +78,3 @@ async def evidence(
             Text("留存证据登记表", "Register of kept evidence"),
         ),
     ]
-
-
-def _local(at: datetime) -> str:
-    return at.astimezone(SHANGHAI).isoformat()
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8-sig")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
 from miyun.core.catalogue import Evidence
-from miyun.core.clock import SHANGHAI
 from miyun.core.i18n import Text
+from miyun.core.listing import csv_table
 from miyun.offerings.timestamp.model import HASH_NAMES, POLICIES, source_reason
 from miyun.offerings.timestamp.service import TimestampService
 from miyun.wire.x509 import certificates_pem, parse_certificate
@@ -36,22 +34,22 @@ async def evidence(
     return [
         Evidence(
             "hours.csv",
-            _table(
+            csv_table(
                 ("钟点起始", "签发", "被拒", "超额放行"),
-                ((_local(item.window), item.units, item.refused, item.over) for item in usage),
+                ((item.window, item.units, item.refused, item.over) for item in usage),
             ),
             "text/csv",
             Text("每钟点签发数量", "Timestamps per clock hour"),
         ),
         Evidence(
             "drift.csv",
-            _table(
+            csv_table(
                 ("时间", "时间源", "偏差（秒）", "可信", "说明"),
                 (
                     (
-                        _local(item.at),
+                        item.at,
                         item.source,
-                        "" if item.offset is None else f"{item.offset:.6f}",
+                        None if item.offset is None else Decimal(f"{item.offset:.6f}"),
                         "是" if item.trusted else "否",
                         source_reason(item.reason).zh if item.reason else "",
                     )
@@ -76,15 +74,3 @@ async def evidence(
             Text("时间戳策略与时间源", "Timestamp policies and time source"),
         ),
     ]
-
-
-def _local(at: datetime) -> str:
-    return at.astimezone(SHANGHAI).isoformat()
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue().encode("utf-8-sig")
