@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from tests.belongings import Belongings
 from tests.platform import RunningPlatform, Tenant, code, spec
@@ -28,6 +29,7 @@ class Furnished:
     parameters: dict[str, str]
 
 
+@cache
 def furnish(platform: RunningPlatform) -> Furnished:
     tenant = platform.activate(spec(code("f")))
     app = platform.application(tenant, LONG)

@@ -156,6 +156,24 @@ def test_every_page_is_fit_to_be_read(
     assert visit.elsewhere == []
 
 
+def test_pages_for_those_who_are_not_signed_in(visit: Visit, furnished: Furnished) -> None:  # noqa: F811
+    tenant = furnished.tenant.id
+    for language in ("zh", "en"):
+        visit.speak(language)
+        for path, status in (
+            ("/console/login", 200),
+            (f"/oidc/{tenant}/end_session", 200),
+            (f"/cas/{tenant}/logout", 200),
+            (f"/cas/{tenant}/login", 403),
+            (f"/oidc/{tenant}/authorize?response_type=code&client_id=nobody", 400),
+        ):
+            visit.page.set_viewport_size(DESK)
+            assert visit.go(path) == status, path
+            assert faults(visit.page, language, path, ()) == [], path
+            assert visit.page.locator("main a[href='/console']").count() == 0, "an application's people have no console"
+    assert visit.elsewhere == []
+
+
 def test_no_click_leads_to_a_refusal(visit: Visit, platform: RunningPlatform, bare: Tenant) -> None:  # noqa: F811
     for role in (Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT, Role.TENANT_DEVELOPER):
         visit.context.clear_cookies()

@@ -93,7 +93,7 @@ async def endpoint(page: Page, endpoint: str) -> Answer:
     item, t = found.summary, page.text
     word, tag = state_word(page, _OUTCOMES, item.outcome)
     facts = [
-        (t("说明", "Reason"), item.reason),
+        (t("诊断信息（原文）", "Diagnosis"), item.reason),
         (t("证书主体", "Subject"), item.subject),
         (t("签发者", "Issuer"), item.issuer),
         (t("名称", "Names"), item.names or None),
