@@ -26,6 +26,7 @@ class Sor(IntEnum):
     LOGIN = 0x0B000420
     ORIGIN_NOT_ALLOWED = 0x0B00F001
     CONSENT_NEEDED = 0x0B00F002
+    CONSENT_REFUSED = 0x0B00F003
 
 
 class CertificateItem(IntEnum):

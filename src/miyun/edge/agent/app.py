@@ -126,7 +126,7 @@ class Agent:
             value = await self.in_thread(self._functions.call, name, parameters, Asking(origin, now()))
         except ConsentNeeded as needed:
             address = f"http://{self._hosts[0]}/consent?request={needed.asked.request}"
-            return 403, _refusal(Sor.CONSENT_NEEDED, _CONSENT, consent=address)
+            return 200, _refusal(Sor.CONSENT_NEEDED, _CONSENT, consent=address)
         except SofError as error:
             log.info("%s for %s: %#010x", name, origin, error.code)
             return 200, _refusal(error.code, error.text, **error.more)

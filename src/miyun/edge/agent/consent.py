@@ -15,6 +15,7 @@ import msgspec
 
 MAX_PENDING: Final = 32
 PENDING_FOR: Final = timedelta(minutes=5)
+REFUSAL_FOR: Final = timedelta(seconds=10)  # as long as a page that waits may take to ask again
 DURATIONS: Final = {"hour": timedelta(hours=1), "month": timedelta(days=30)}
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
@@ -66,6 +67,7 @@ class Consents:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._asked: dict[str, Asked] = {}
+        self._refused: dict[tuple[str, str], datetime] = {}
 
     # --- origins -----------------------------------------------------------------------------------------------------
 
@@ -109,6 +111,11 @@ class Consents:
         self._asked[asked.request] = asked
         return asked
 
+    def take_refusal(self, origin: str, certificate: str, at: datetime) -> bool:
+        """Whether the user has just said no. It is told once: who asks again after that gets a new question."""
+        said = self._refused.pop((origin, certificate), None)
+        return said is not None and at < said + REFUSAL_FOR
+
     def asked(self, request: str, at: datetime) -> Asked | None:
         asked = self._asked.get(request)
         return asked if asked is not None and at < asked.at + PENDING_FOR else None
@@ -120,7 +127,9 @@ class Consents:
             return None
         del self._asked[request]
         duration = DURATIONS.get(answer)
-        if duration is not None:
+        if duration is None:
+            self._refused[asked.origin, asked.certificate] = at
+        else:
             kept = self._read()
             others = tuple(
                 given

@@ -32,6 +32,10 @@ _TOKEN_TEXTS: Final = {
 }
 _OTHER_TOKEN_TEXT: Final = Text("智能密码钥匙返回错误 {code}。", "The key answered error {code}.")
 
+_REFUSED: Final = Text(
+    "您没有同意本网站使用该证书。", "You said in the key agent's window that this site may not use the certificate."
+)
+
 
 class SofError(Exception):
     """`code` is a Sor, or the token's own SAR code. `more` goes into the answer beside it."""
@@ -108,6 +112,8 @@ class Functions:
     def _require_consent(self, identifier: str, asking: Asking) -> None:
         found = self._keys.find(identifier)
         if not self._consents.given(asking.origin, found.fingerprint, asking.at):
+            if self._consents.take_refusal(asking.origin, found.fingerprint, asking.at):
+                raise SofError(Sor.CONSENT_REFUSED, _REFUSED)
             raise ConsentNeeded(self._consents.ask(asking.origin, found.fingerprint, found.subject, asking.at))
 
     # --- certificates ------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tests.token_process import TokenProcess
 from tests.unit.wire.authority import SM2, Key, key, make
 
 from miyun.edge.agent.app import Agent
-from miyun.edge.agent.consent import Consents, checked_origin, now
+from miyun.edge.agent.consent import REFUSAL_FOR, Consents, checked_origin, now
 from miyun.edge.agent.functions import Functions
 from miyun.edge.agent.keys import Keys
 from miyun.edge.cli.agent import agent as agent_command
@@ -126,7 +126,16 @@ def test_without_consent_nothing_of_the_certificate_is_told(world: World) -> Non
 
 def test_a_refused_consent_is_none(world: World) -> None:
     world.consent(answer="no")
-    assert world.call("SOF_ExportUserCert", "box")["code"] == Sor.CONSENT_NEEDED
+    told = world.call("SOF_ExportUserCert", "box")
+    assert told["code"] == Sor.CONSENT_REFUSED and "may not use" in told["message"]["en"], "a page that waits is told"
+    assert world.call("SOF_ExportUserCert", "box")["code"] == Sor.CONSENT_NEEDED, "and whoever asks anew is asked"
+
+
+def test_a_refusal_is_no_answer_to_a_later_question(world: World) -> None:
+    at = now()
+    asked = world.consents.ask(SITE, "c1", "张三", at)
+    world.consents.answer(asked.request, asked.token, "no", at)
+    assert not world.consents.take_refusal(SITE, "c1", at + REFUSAL_FOR)
 
 
 def test_consent_ends(world: World) -> None:
