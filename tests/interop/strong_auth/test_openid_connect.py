@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -54,6 +55,30 @@ def test_five_wrong_pins_lock_the_key_and_the_page_says_so(scene: Scene) -> None
     scene.page.get_by_text("密钥已锁定").wait_for()
     scene.sign_in()
     scene.page.get_by_text("密钥已锁定").wait_for()
+
+
+def test_a_no_in_the_agents_window_is_heard_and_only_the_last_pin_is_tried(scene: Scene) -> None:
+    page, send = scene.page, "form.key button:not([type=button])"
+    page.goto(scene.site.url)
+    page.wait_for_selector("#key-certificate option[value='login-1']", state="attached")
+
+    def asked(pin: str) -> Any:
+        page.fill("#key-pin", pin)
+        with page.context.expect_page() as opened:
+            page.click(send)
+        return opened.value
+
+    asked("000000").click("button[value=no]")
+    page.get_by_text("您没有同意本网站使用该证书").wait_for()
+    window = asked("111111")  # and another PIN is given before the window is answered
+    page.fill("#key-pin", "222222")
+    page.click(send)
+    window.click("button[value=hour]")
+    page.get_by_text("PIN 错误，还可尝试 4 次").wait_for()
+    page.wait_for_timeout(1500)  # as long as the first would have taken to ask again
+    scene.agent.consented = True
+    scene.sign_in("000000")
+    page.get_by_text("PIN 错误，还可尝试 3 次").wait_for()
 
 
 def test_a_revoked_certificate_is_refused_and_its_tokens_end(scene: Scene) -> None:

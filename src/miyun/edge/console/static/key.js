@@ -4,7 +4,7 @@
   "use strict";
   function prepare(form) {
     var said = form.querySelector("[data-said]"), choice = form.querySelector("[data-certificates]");
-    var pin = form.querySelector("[data-pin]"), words = form.dataset, sof = window.MiyunSof;
+    var pin = form.querySelector("[data-pin]"), words = form.dataset, sof = window.MiyunSof, turn = 0;
 
     function say(text, link) {
       said.textContent = text;
@@ -42,8 +42,9 @@
       });
     }
     form.addEventListener("submit", function (event) {
-      var container = choice.value;
+      var container = choice.value, mine = turn += 1;
       event.preventDefault();
+      sof.cancel();
       say("");
       sof.onConsent = ask;
       if (!container) { say(words.noCertificate); return; }
@@ -57,6 +58,7 @@
         form.elements.key_signature.value = signature;
         form.submit();
       }).catch(function (error) {
+        if (mine !== turn) { return; }
         pin.value = "";
         pin.focus();
         say(told(error));

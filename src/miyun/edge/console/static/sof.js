@@ -5,6 +5,7 @@
   "use strict";
   var AGENT = (document.currentScript && document.currentScript.dataset.agent) || "http://127.0.0.1:8610";
   var CONSENT_NEEDED = 0x0B00F002, ASK_EVERY = 1000, ASK_FOR = 300000;
+  var turn = 0; // calls of an earlier one wait no longer
 
   function SofError(code, zh, en, retries) {
     this.name = "SofError";
@@ -40,7 +41,7 @@
 
   // Where the user has to say yes, the agent's page is opened, or given to `sof.onConsent`, and the call made again.
   function call(name, parameters) {
-    var until = Date.now() + ASK_FOR, opened = false;
+    var until = Date.now() + ASK_FOR, opened = false, mine = turn;
     function attempt() {
       return ask(name, parameters).then(function (answer) {
         if (answer.code === 0) { return answer.value; }
@@ -49,7 +50,10 @@
             opened = true;
             sof.onConsent(answer.consent);
           }
-          return wait(ASK_EVERY).then(attempt);
+          return wait(ASK_EVERY).then(function () {
+            if (mine !== turn) { throw new SofError(-2, "已取消。", "Cancelled."); }
+            return attempt();
+          });
         }
         throw new SofError(answer.code, answer.message.zh, answer.message.en, answer.retries);
       });
@@ -60,6 +64,8 @@
   var sof = {
     Error: SofError,
     call: call,
+    // what waits for its user's consent is not asked again: a PIN that was given before must not be tried later
+    cancel: function () { turn += 1; },
     onConsent: function (address) { window.open(address, "miyun-consent", "popup,width=620,height=560"); },
     // [{name, certID}] of the certificates on the keys that are plugged in
     users: function () {
