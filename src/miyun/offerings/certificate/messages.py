@@ -116,7 +116,8 @@ class CertificateDetail(Struct, frozen=True):
 
 class SearchRequest(Struct, frozen=True):
     """`text` is found anywhere in subject and alternative names, and at the beginning of a serial number; `name` is a
-    whole alternative name. Times: from inclusive, before exclusive."""
+    whole alternative name. Times: from inclusive, before exclusive. Of a text of one or two letters a page may hold
+    fewer than `limit`, or none, and yet go on: look whether `next_cursor` is there."""
 
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
     name: Annotated[str, msgspec.Meta(max_length=255)] = ""

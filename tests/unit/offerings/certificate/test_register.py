@@ -140,10 +140,14 @@ SEARCHES: list[tuple[dict[str, Any], list[int]]] = [
 ]
 
 
-@pytest.fixture(params=[4000, 1], ids=["by index", "by walk"])
+@pytest.fixture(params=[(4000, 20_000), (1, 20_000), (1, 3)], ids=["by index", "by walk", "by steps"])
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways to the same rows: what is rare is found by an index, what is common on the way through the order."""
-    monkeypatch.setattr(register, "_FEW", request.param)
+    """All ways to the same rows: what is rare is found by an index, what is common on the way through the order, and
+    for a text too short for the index that way is gone some rows a page."""
+    few, walked = request.param
+    monkeypatch.setattr(register, "_FEW", few)
+    monkeypatch.setattr(register, "_WALKED", walked)
+    monkeypatch.setattr(register, "_STEP", 2)
 
 
 def check_searches(store: CertificateStore) -> None:
@@ -171,6 +175,20 @@ def test_certificates_are_found_by_any_field_on_postgresql() -> None:
             check_searches(CertificateStore(database))
         finally:
             database.close()
+
+
+def test_a_page_of_a_text_of_a_letter_ends_after_so_many_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is found: the next page goes on behind them."""
+    monkeypatch.setattr(register, "_FEW", 1)
+    monkeypatch.setattr(register, "_WALKED", 3)
+    store = CertificateStore(database_in(tmp_path))
+    fill(store, [{"subject": f"CN={name}"} for name in ("aa", "ab", "ac", "ad", "某", "zz")])
+    order = SORTING.sort("subject")
+    first = store.page("ten_a", Search(text="z"), sort=order, place=None, now=NOW, limit=50)
+    assert not first.items and first.next_cursor is not None
+    place = SORTING.place(order, first.next_cursor)
+    second = store.page("ten_a", Search(text="z"), sort=order, place=place, now=NOW, limit=50)
+    assert [item.subject for item in second.items] == ["CN=zz"] and second.next_cursor is None
 
 
 @given(st.text("ab 中文-É1ßİﬁ", max_size=12), st.integers(0, 11), st.integers(0, 12))

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from miyun.core.listing import Page, Place, Sort, Sorting
 from miyun.core.storage.database import Database
 from miyun.core.storage.keyset import page_of
-from miyun.core.storage.search import Entry, Facet
+from miyun.core.storage.search import Entry, Facet, grams
 from miyun.offerings.certificate.model import (
     Certificate,
     Completion,
@@ -36,6 +36,8 @@ _SORTED: Final[dict[str, ColumnElement[Any]]] = {
 }
 # What narrows a search to at most so many rows is sorted; beyond, the sorted list is walked until a page is full.
 _FEW: Final = 4000
+_WALKED: Final = 20_000  # rows that are looked at for a page of what no index finds
+_STEP: Final = 2000
 _RESERVING: Final = 0x63657274  # lock of PostgreSQL
 
 
@@ -115,21 +117,20 @@ class RegisterQueries:
         self, tenant: str, search: Search, *, sort: Sort, place: Place | None, now: datetime, limit: int
     ) -> Page[Certificate]:
         """What a search finds, in order. Its cost does not grow with the register: what is rare is found by an index,
-        what is common is met soon on the way through the sorted list."""
+        what is common is met soon on the way through the sorted list. For a text of a letter or two, which no index
+        knows, a page ends after so many rows, full or not, and its cursor goes on from there."""
         query = select(certificate_table).where(*_conditions(search, sort, now))
         with self._database.read() as connection:
             few = _few(connection, tenant, search, now)
+            if few is None and search.text and not grams(search.text):
+                return _walk(connection, tenant, query, sort=sort, place=place, limit=limit)
             if few is not None:
                 query = query.where(_T.number.in_(few), _plain(_T.tenant) == tenant)
             else:
                 query = query.where(_T.tenant == tenant)
             rows = connection.execute(page_of(query, sort, place, columns=_SORTED, key=_T.number, limit=limit)).all()
         items = [certificate_of(row) for row in rows[:limit]]
-        if len(rows) <= limit:
-            return Page(items)
-        last = rows[limit - 1]
-        value = {"issued": last.issued_at, "expires": last.not_after, "subject": last.subject}[sort.field]
-        return Page(items, SORTING.cursor(sort, value, last.number))
+        return Page(items, _cursor(sort, rows[limit - 1]) if len(rows) > limit else None)
 
     def issued_between(self, tenant: str, start: datetime, end: datetime) -> list[Certificate]:
         query = select(certificate_table).where(_T.tenant == tenant, _T.issued_at >= start, _T.issued_at < end)
@@ -165,6 +166,29 @@ def _conflict(one: tuple[str | None, str, str], other: tuple[str | None, str, st
     if one[:2] != other[:2]:
         return KeyUse.OTHER_HOLDER
     return KeyUse.OTHER_USAGE if one[2] != other[2] else None
+
+
+def _cursor(sort: Sort, last: Row[Any]) -> str:
+    value = {"issued": last.issued_at, "expires": last.not_after, "subject": last.subject}[sort.field]
+    return SORTING.cursor(sort, value, last.number)
+
+
+def _walk(
+    connection: Connection, tenant: str, query: Select[Any], *, sort: Sort, place: Place | None, limit: int
+) -> Page[Certificate]:
+    listed = select(_T.number, _T.issued_at, _T.not_after, _T.subject).where(
+        _T.tenant == tenant, _SORTED[sort.field].is_not(None)
+    )
+    walked = connection.execute(page_of(listed, sort, place, columns=_SORTED, key=_T.number, limit=_WALKED)).all()
+    found: list[Row[Any]] = []
+    for start in range(0, min(len(walked), _WALKED), _STEP):
+        places = {row.number: at for at, row in enumerate(walked[start : min(start + _STEP, _WALKED)])}
+        rows = connection.execute(query.where(_T.number.in_(list(places)))).all()
+        found += sorted(rows, key=lambda row: places[row.number])
+        if len(found) > limit:
+            return Page([certificate_of(row) for row in found[:limit]], _cursor(sort, found[limit - 1]))
+    more = _cursor(sort, walked[_WALKED - 1]) if len(walked) > _WALKED else None
+    return Page([certificate_of(row) for row in found], more)
 
 
 def _few(connection: Connection, tenant: str, search: Search, now: datetime) -> list[int] | None:
