@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.applicants import Holder
 from tests.belongings import foreign_authority
 from tests.e2e.furnishing import DATA, Furnished, furnish
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
@@ -325,4 +326,24 @@ def test_a_signer_is_made_renewed_and_retired(visit: Visit, platform: RunningPla
     assert page.locator("main form").count() == 0
     visit.go(f"/console/certificates/{first}")
     assert "已吊销" in page.inner_text("h1")
+    visit.is_quiet()
+
+
+def test_a_certificate_gets_a_new_key_from_its_page(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+    furnished: Furnished,
+) -> None:
+    seat = platform.person(Role.TENANT_SYSTEM, furnished.tenant)
+    visit.sign_in(seat.login, seat.password)
+    address = f"/console/certificates/{furnished.parameters['serial:str']}"
+    visit.go(address)
+    assert visit.page.get_attribute("nav.side a[href='/console/certificates']", "aria-current") == "true"
+    visit.page.click("details summary")
+    visit.page.fill("#csr", Holder("某人").csr())
+    visit.page.click("form[action$=rekey] button")
+    visit.page.wait_for_load_state()
+    text = visit.page.inner_text("main")
+    assert visit.path.startswith("/console/filings/apl_") and "换密钥" in text and "待审核" in text
+    assert furnished.parameters["serial:str"] in text
     visit.is_quiet()

@@ -137,6 +137,7 @@ async def certificate(page: Page, serial: str) -> Answer:
         state=t(*_STATES[view.state]),
         tag=tag_of(view.state),
         files=[(name, t(zh, en)) for name, zh, en in _FILES],
+        renews=view.state == "issued" and view.usage == "sign" and page.may("certificate.application.rekey"),
         verbs=[(verb, words[verb]) for verb in verbs if page.may(f"certificate.{verb}")],
         reasons=[(name, t(zh, en)) for name, zh, en in REASONS]
         if view.state in ("issued", "suspended") and page.may("certificate.revoke")
@@ -155,6 +156,14 @@ async def certificate_verb(page: Page, serial: str, verb: str) -> Answer:
     match verb:
         case "revoke":
             await page.run("certificate.revoke", serial=serial, reason=page.form.get("reason", "unspecified"))
+        case "rekey":
+            made = await page.run(
+                "certificate.application.rekey",
+                serial=serial,
+                csr=page.form.get("csr", ""),
+                revoke_previous="revoke_previous" in page.form,
+            )
+            return page.go(f"/console/filings/{made.application}")
         case "suspend" | "resume":
             await page.run(f"certificate.{verb}", serial=serial)
         case _:
