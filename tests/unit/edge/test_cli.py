@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -18,7 +19,7 @@ from miyun.edge import vectors
 from miyun.edge.assembly import registry
 from miyun.edge.cli import COMMANDS, root
 from miyun.edge.cli._operations import OPERATIONS
-from miyun.edge.cli.profile import load_profile
+from miyun.edge.cli.profile import keep_session, load_profile
 from miyun.edge.cli.say import Exit, Problem, language, status_exit
 from miyun.edge.generate import COMMANDS as TABLE
 from miyun.edge.generate import commands
@@ -230,6 +231,18 @@ def test_the_environment_overrides_the_profile_and_secrets_are_in_no_repr(
     loaded = load_profile("default")
     assert (loaded.access_key, loaded.secret_key) == ("ak_2", "the secret")
     assert "the secret" not in repr(loaded)
+
+
+def test_a_profile_is_one_of_the_file_or_one_that_somebody_signed_in_under(profile: Path) -> None:
+    with pytest.raises(Problem, match=r"\[audit\].*default"):
+        load_profile("audit")
+    signed_in = replace(load_profile("audit", new=True), url="https://other.test", authority="ca.pem")
+    keep_session("audit", signed_in, "the session")
+    found = load_profile("audit")
+    assert (found.url, found.session) == ("https://other.test", "the session")
+    assert found.authority == str(Path("ca.pem").absolute()), "wherever it is called from"
+    assert load_profile("audit", {"MIYUN_URL": "https://third.test"}, profile).session is None, "not at another address"
+    assert "the session" not in repr(found)
 
 
 def test_no_command_takes_a_secret_as_an_option() -> None:

@@ -13,7 +13,7 @@ from miyun.edge.cli.say import Exit, Problem, say
 
 
 def _login(account: str | None, skf_library: Path | None, key_name: str | None, profile: str) -> None:
-    found = load_profile(profile)
+    found = load_profile(profile, new=True)
     if found.access_key is not None:
         raise Problem(
             say(
@@ -29,7 +29,7 @@ def _login(account: str | None, skf_library: Path | None, key_name: str | None, 
         else:
             password = click.prompt(say("口令", "Password"), hide_input=True, err=True)
             opened = client.call("account.login", login=account, password=password)
-    keep_session(profile, found.url, opened["token"])
+    keep_session(profile, found, opened["token"])
     person = opened["person"]
     click.echo(
         say(
