@@ -186,7 +186,7 @@ def test_a_table_of_people_is_handed_in_and_reviewed_row_by_row(
     visit.page.click("tbody a")
     visit.page.wait_for_load_state()
     batch = visit.path
-    assert visit.page.locator("input[type=checkbox]").count() == 0, "the applicant decides nothing"
+    assert visit.page.locator("main input[type=checkbox]").count() == 0, "the applicant decides nothing"
 
     visit.context.clear_cookies()
     visit.sign_in(reviewer.login, reviewer.password)
