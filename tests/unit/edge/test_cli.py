@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ from miyun.edge.assembly import registry
 from miyun.edge.cli import COMMANDS, root
 from miyun.edge.cli._operations import OPERATIONS
 from miyun.edge.cli.profile import keep_session, load_profile
-from miyun.edge.cli.say import Exit, Problem, language, status_exit
+from miyun.edge.cli.say import Exit, Problem, ask_secret, language, status_exit
 from miyun.edge.generate import COMMANDS as TABLE
 from miyun.edge.generate import commands
 from miyun.gm.errors import GmError
@@ -322,3 +323,11 @@ def test_a_reader_that_goes_away_ends_the_command_without_complaint() -> None:
     command.stdout.close()
     assert "Internal error" not in command.stderr.read()
     command.wait()
+
+
+def test_a_script_gives_a_secret_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a secret with blanks \n"))
+    assert ask_secret("口令", "Password") == "a secret with blanks "
+    with pytest.raises(Problem) as refusal:
+        ask_secret("口令", "Password")  # and there is no more of it
+    assert refusal.value.exit_code == Exit.USAGE

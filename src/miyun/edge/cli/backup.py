@@ -11,7 +11,7 @@ import click
 
 from miyun.core.settings import load
 from miyun.edge.cli.local import home_option, with_platform
-from miyun.edge.cli.say import Exit, Problem, say
+from miyun.edge.cli.say import Exit, Problem, ask_secret, say
 from miyun.edge.supervisor.pidfile import holder
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def restore(archive: Path, check: bool, dsn_env: str | None, passphrase_file: Pa
 
 def _passphrase(file: Path | None, *, confirm: bool) -> str:
     if file is None:
-        answer: str = click.prompt(say("口令", "passphrase"), hide_input=True, confirmation_prompt=confirm)
-        return answer
+        return ask_secret("口令", "passphrase", new=confirm)
     try:
         return file.read_text("utf-8").strip()
     except OSError as error:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from miyun.edge.cli.profile import Profile
-from miyun.edge.cli.say import Exit, Problem, language, say, status_exit
+from miyun.edge.cli.say import Exit, Problem, ask_secret, language, say, status_exit
 
 if TYPE_CHECKING:
     from miyun.client import Client, Key, KeyUnusable
@@ -82,8 +82,7 @@ def the_key(found: Profile, skf_library: Path | None = None, key_name: str | Non
 
 def ask_pin() -> str:
     """On the terminal: a PIN is in no argument and no variable."""
-    pin: str = click.prompt(say("密码钥匙 PIN", "PIN of the key"), hide_input=True, err=True)
-    return pin
+    return ask_secret("密码钥匙 PIN", "PIN of the key")
 
 
 def _origin(found: Profile) -> str:

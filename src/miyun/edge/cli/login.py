@@ -9,7 +9,7 @@ import click
 
 from miyun.edge.cli.calling import calling, key_option, library_option, the_key
 from miyun.edge.cli.profile import Profile, forget_session, keep_session, load_profile
-from miyun.edge.cli.say import Exit, Problem, say
+from miyun.edge.cli.say import Exit, Problem, ask_secret, say
 
 
 def _login(account: str | None, skf_library: Path | None, key_name: str | None, profile: str) -> None:
@@ -27,7 +27,7 @@ def _login(account: str | None, skf_library: Path | None, key_name: str | None, 
         if account is None:
             opened: dict[str, Any] = client.sign_in(key)
         else:
-            password = click.prompt(say("口令", "Password"), hide_input=True, err=True)
+            password = ask_secret("口令", "Password")
             opened = client.call("account.login", login=account, password=password)
     keep_session(profile, found, opened["token"])
     person = opened["person"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from miyun.edge.cli.say import fail, say
+from miyun.edge.cli.say import ask_secret, fail, say
 from miyun.gm import rand, sm2, sm3, sm4
 from miyun.gm.errors import DecryptionFailed, GmError
 from miyun.wire import oid, pem
@@ -153,7 +153,7 @@ def _password(file: Path | None, *, new: bool = False) -> str:
         lines = file.read_text("utf-8").splitlines()
         password = lines[0] if lines else ""
     else:
-        password = click.prompt(say("口令", "Password"), hide_input=True, confirmation_prompt=new)
+        password = ask_secret("口令", "Password", new=new)
     if new and len(password) < _LEAST:
         fail(say(f"口令至少 {_LEAST} 个字符。", f"A password has at least {_LEAST} characters."))
     return password

@@ -41,6 +41,21 @@ def say(zh: str, en: str) -> str:
     return zh if language() == "zh" else en
 
 
+def ask_secret(zh: str, en: str, *, new: bool = False) -> str:
+    """Asked on the terminal without being shown, twice when it is `new`. Where there is no terminal, a line of standard
+    input: a script may give it so, and the arguments and the environment never hold it."""
+    if sys.stdin.isatty():
+        answer: str = click.prompt(say(zh, en), hide_input=True, confirmation_prompt=new, err=True)
+        return answer
+    line = sys.stdin.readline()
+    if not line:
+        raise Problem(
+            say(f"请在终端输入{zh}，或经标准输入给出", f"{en}: enter it on a terminal, or give it on standard input"),
+            Exit.USAGE,
+        )
+    return line.rstrip("\r\n")
+
+
 def status_exit(status: int) -> Exit:
     """The exit code for an error of an HTTP status."""
     if status in (401, 403):

@@ -13,7 +13,7 @@ import click
 
 from miyun.edge.cli.calling import calling
 from miyun.edge.cli.profile import load_profile
-from miyun.edge.cli.say import Exit, Problem, say
+from miyun.edge.cli.say import Exit, Problem, ask_secret, say
 
 if TYPE_CHECKING:
     from miyun.hsm.skf import Library
@@ -258,9 +258,7 @@ def _one_token(library: Library, name: str | None) -> str:
 def _pin(file: Path | None, *, new: bool = True) -> str:
     if file is not None:
         return file.read_text("ascii").strip()
-    text = say("新用户 PIN", "new user PIN") if new else say("用户 PIN", "user PIN")
-    pin: str = click.prompt(text, hide_input=True, confirmation_prompt=new)
-    return pin
+    return ask_secret("新用户 PIN", "new user PIN", new=True) if new else ask_secret("用户 PIN", "user PIN")
 
 
 def _authentication_key(file: Path) -> bytes:

@@ -14,7 +14,7 @@ import click
 
 from miyun.core.settings import load
 from miyun.edge.cli.local import home_option, json_option
-from miyun.edge.cli.say import Exit, Problem, say
+from miyun.edge.cli.say import Exit, Problem, ask_secret, say
 
 if TYPE_CHECKING:
     from miyun.hsm.soft.client import SoftMachine
@@ -105,7 +105,7 @@ async def submit_shares(machine: SoftMachine, files: Sequence[Path]) -> int:
         if text is None:
             if texts:
                 break
-            text = await asyncio.to_thread(click.prompt, say("分量", "share"), hide_input=True)
+            text = await asyncio.to_thread(ask_secret, "分量", "share")
         missing = await machine.submit_share(text)
     return missing
 
