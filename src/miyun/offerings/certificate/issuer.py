@@ -12,6 +12,7 @@ from miyun.core.ports import IssuedCertificate, IssuedPair
 from miyun.offerings.certificate.issuance import Order, subject_of
 from miyun.offerings.certificate.model import RevocationReason, serial_text
 from miyun.offerings.certificate.service import CertificateService
+from miyun.wire.x509 import parse_certificate
 
 
 class PlatformIssuer:
@@ -73,6 +74,10 @@ class PlatformIssuer:
     async def is_revoked(self, serial: int) -> bool:
         certificate = self._service.registered(serial)
         return certificate is not None and certificate.revoked_at is not None
+
+    async def is_of_another(self, tenant: str, certificate: bytes) -> bool:
+        found = self._service.registered(parse_certificate(certificate).serial)
+        return found is not None and found.der == certificate and found.tenant != tenant
 
     async def trust_anchors(self) -> list[bytes]:
         return self._service.authorities.anchors()

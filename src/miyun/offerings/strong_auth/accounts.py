@@ -19,13 +19,13 @@ class Accounts:
         self._store = store
         self._certificates = certificates
 
-    def of(self, tenant: str, application: str, certificate: Certificate, now: datetime) -> Account:
+    async def of(self, tenant: str, application: str, certificate: Certificate, now: datetime) -> Account:
         """The account of a certificate that was accepted; one that the certificate names may be new, and is kept by
         `keep`. Raises NotBound, CertificateRefused."""
         account = self._store.account_by_fingerprint(tenant, application, certificate.fingerprint.hex())
         if account is not None:
             return account
-        name = self._certificates.account_of(tenant, application, certificate)
+        name = await self._certificates.account_of(tenant, application, certificate)
         if name is None:
             raise NotBound(str(certificate.subject))
         return account_for(tenant, application, name, certificate, now)

@@ -19,6 +19,10 @@ from miyun.wire.x509 import Certificate, Purpose, parse_certificate
 
 _SIGNS = frozenset({"digitalSignature", "nonRepudiation"})
 _KEY_USAGE = Text("证书的密钥用法不含签名（key_usage）", "its key usage does not allow signatures (key_usage)")
+_ANOTHERS = Text(
+    "证书由本平台签发给另一租户，其中的名称在此无效（another_tenant）",
+    "it was issued here to another tenant, whose names say nothing of yours (another_tenant)",
+)
 _NAMELESS = Text("证书主题中没有账号字段“{0}”", "its subject has no '{0}', which is the account")
 
 
@@ -48,17 +52,24 @@ class Certificates:
         reasons, _ = await self._judge(tenant, application, certificate, at)
         return not reasons
 
-    def account_of(self, tenant: str, application: str, certificate: Certificate) -> str | None:
+    async def account_of(self, tenant: str, application: str, certificate: Certificate) -> str | None:
         """The account that the certificate itself names, where the application has it so; None: accounts are bound
-        one by one. Raises CertificateRefused when the field is missing."""
+        one by one. Raises CertificateRefused when the field is missing, and as `check_names`."""
         field = self.policy(tenant, application).account_field
         if not field:
             return None
+        await self.check_names(tenant, certificate)
         name = certificate.subject.get(field)
         if not name:
             reason = Text(_NAMELESS.zh.format(field), _NAMELESS.en.format(field))
             raise CertificateRefused("account_field", reason, str(certificate.subject))
         return name[:128]
+
+    async def check_names(self, tenant: str, certificate: Certificate) -> None:
+        """Where somebody is known by what a certificate calls them. Our own authorities issue to every tenant, and each
+        chooses its names: those of another tenant's are not relied upon. Raises CertificateRefused."""
+        if await self._issuer.is_of_another(tenant, certificate.der):
+            raise CertificateRefused("another_tenant", _ANOTHERS, str(certificate.subject))
 
     async def check_lists(self, policy: Policy, at: datetime) -> None:
         """Raises InvalidArgument for a trust list that the tenant does not have."""

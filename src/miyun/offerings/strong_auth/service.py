@@ -165,7 +165,7 @@ class StrongAuthService:
         call.resource.update(serial=f"{certificate.serial:X}", subject=str(certificate.subject))
         revocation = await self.certificates.accept(tenant, application, certificate, call.now)
         verify(certificate, challenge.message, request.signature)
-        account = self.accounts.of(tenant, application, certificate, call.now)
+        account = await self.accounts.of(tenant, application, certificate, call.now)
         if account.state is not AccountState.ACTIVE:
             raise AccountNotActive(state=account.state)
         token = new_token()

@@ -126,6 +126,18 @@ def test_an_authority_of_another_tenants_list_counts_for_nothing(hall: Hall) -> 
     assert status == 401 and "untrusted" in answer["error_description"]
 
 
+def test_a_name_that_we_certified_for_another_tenant_is_not_the_clients(hall: Hall) -> None:
+    """Our own authorities issue to every tenant, and each chooses its names."""
+    client, own = robot(hall)
+    client.certificate = certify(hall, "robot", tenant="ten_b")
+    assert subject(client.certificate) == subject(own)
+    given = code(client)
+    status, answer = client.redeem(given)
+    assert (status, answer["error"]) == (401, "invalid_client") and "another_tenant" in answer["error_description"]
+    client.certificate = own
+    assert client.redeem(given)[0] == 200
+
+
 @pytest.mark.parametrize("auth", ["none", "client_secret_basic"])
 def test_bound_tokens_are_worth_something_over_one_certificate_only(hall: Hall, auth: str) -> None:
     client = register(hall, auth=auth, **BOUND)

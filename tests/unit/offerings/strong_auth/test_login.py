@@ -38,6 +38,29 @@ def test_a_bound_certificate_opens_a_session(hall: Hall) -> None:
     assert view.active and view.account == "zhang"
 
 
+def test_an_account_is_named_by_certificates_of_its_own_tenant_only(hall: Hall) -> None:
+    """Our own authorities issue to every tenant, and each chooses its names."""
+    rule = m.SetPolicy(application="app_1", account_field="CN")
+    hall.do(hall.service.set_policy, hall.security(), rule)
+    private = sm2.generate_private_key()
+    issued = hall.do(
+        hall.rooms.issuer.issue,
+        "ten_b",
+        template="person",
+        subject={"CN": "zhang"},
+        spki=spki.sm2_spki(sm2.public_key(private)),
+        at=hall.rooms.clock.now(),
+    )
+    pem, challenge = parse_certificate(issued.der).to_pem(), hall.challenge()
+    with pytest.raises(CertificateRefused) as refused:
+        hall.login(challenge, pem=pem, signature=sm2.sign(private, challenge.message))
+    assert refused.value.reason == "another_tenant"
+    assert hall.login(hall.challenge()).account == "zhang"
+    challenge = hall.challenge()
+    hall.bind("guest", pem)  # by its fingerprint, somebody says whose it is
+    assert hall.login(challenge, pem=pem, signature=sm2.sign(private, challenge.message)).account == "guest"
+
+
 def test_a_challenge_works_once(hall: Hall) -> None:
     hall.bind()
     challenge = hall.challenge()

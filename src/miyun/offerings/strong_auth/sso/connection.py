@@ -58,6 +58,8 @@ async def connection_of(call: Call, client: Client | None, certificates: Certifi
         return None
     try:
         await certificates.accept(client.tenant, client.application, certificate, call.now)
+        if client.auth is ClientAuth.TLS:
+            await certificates.check_names(client.tenant, certificate)
     except CertificateRefused as error:
         return Connection(client.id, certificate, error.reason)
     return Connection(client.id, certificate)

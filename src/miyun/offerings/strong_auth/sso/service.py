@@ -234,7 +234,7 @@ class SingleSignOn:
         """And what is known of the certificate's revocation. Raises CertificateRefused, AccountNotActive."""
         client, certificate = asked.client, parse_certificate(browser.certificate)
         revocation = await self._certificates.accept(client.tenant, client.application, certificate, now)
-        account = self._accounts.of(client.tenant, client.application, certificate, now)
+        account = await self._accounts.of(client.tenant, client.application, certificate, now)
         if account.state is not AccountState.ACTIVE:
             raise AccountNotActive(state=account.state)
         return account, revocation
