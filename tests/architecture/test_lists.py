@@ -1,4 +1,5 @@
-"""Every list of the certificate, key, login and signature rooms pages, sorts and can be taken away as a file."""
+"""The list of people, and every list of the certificate, key, login and signature rooms, pages, sorts and can be taken
+away as a file."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from miyun.core.operation import Download, Operation
 from miyun.edge.assembly import registry
 from miyun.edge.console.pages import exports
 
+PEOPLE: Final = "account.person.list"
 ROOMS: Final = ("certificate", "ssl_certificate", "usbkey", "strong_auth", "signature")
 OPERATIONS: Final = registry().operations
 # What has so few that nobody needs a second page, and why it has no more.
@@ -29,7 +31,7 @@ def fields(struct: type) -> set[str]:
 
 def is_list(operation: Operation) -> bool:
     return (
-        operation.offering in ROOMS
+        (operation.offering in ROOMS or operation.id == PEOPLE)
         and operation.method == "GET"
         and operation.reply == "json"
         and "items" in getattr(operation.response, "__struct_fields__", ())

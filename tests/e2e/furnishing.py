@@ -17,7 +17,7 @@ LONG = "某某市政务服务数据管理局办公自动化与电子证照协同
 # What people called things: Chinese on an English page, too.
 DATA = (
     LONG, "租户系统管理员", "租户安全管理员", "租户审计管理员", "智能密码钥匙管理 USB keys", "某人", "示例局", "某局",
-    "张三", "审批", "批复", "某机构", "某厂商", "银河麒麟", "网页", "网站", "损坏", "测试", "库缺函数", "某 CA",
+    "张三", "李四", "审批", "批复", "某机构", "某厂商", "银河麒麟", "网页", "网站", "损坏", "测试", "库缺函数", "某 CA",
 )  # fmt: skip
 
 
@@ -36,6 +36,9 @@ def furnish(platform: RunningPlatform) -> Furnished:
     with ExitStack() as stack:
         own = Belongings(platform, tenant, app, stack)
         security, system = own.client(Role.TENANT_SECURITY), own.client(Role.TENANT_SYSTEM)
+        person = system.call("account.person.create", login="lisi", name="李四")["person"]["person"]
+        for state in ("account.person.disable", "account.person.confirm_reset", "account.person.enable"):
+            own.person(state)
         serial = own.serial("")
         security.call("certificate.suspend", serial=own.serial(""))
         security.call("certificate.revoke", serial=own.serial(""), reason="key_compromise")
@@ -84,6 +87,7 @@ def furnish(platform: RunningPlatform) -> Furnished:
         {
             "application:str": app.id,
             "key:str": key,
+            "person:str": person,
             "serial:str": serial,
             "filing:str": waiting,
             "trust_list:str": next(item["trust_list"] for item in lists if item["authorities"] and not item["own"]),

@@ -31,9 +31,9 @@ class _AccountKey(_Group):
         """Register one's own key. 登记本人的密钥。"""
         return self._client.call('account.key.enrol', challenge=challenge, certificate=certificate, signature=signature, browser=browser)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None) -> Any:
+    def list(self, *, person: str | None = None, limit: int | None = None, cursor: str | None = None) -> Any:
         """List keys. 密钥列表。"""
-        return self._client.call('account.key.list', limit=limit, cursor=cursor)
+        return self._client.call('account.key.list', person=person, limit=limit, cursor=cursor)
 
     def login(self, *, challenge: str, certificate: str, signature: bytes | str, browser: str) -> Any:
         """Sign in with a key. 以密钥登录。"""
@@ -73,13 +73,17 @@ class _AccountPerson(_Group):
         """Enable a person again. 恢复人员。"""
         return self._client.call('account.person.enable', person=person)
 
+    def export(self, *, text: str | None = None, state: Any = None, role: Any = None, sort: str | None = None, format: str | None = None) -> Any:
+        """Export the list of people. 导出人员列表。"""
+        return self._client.call('account.person.export', text=text, state=state, role=role, sort=sort, format=format)
+
     def get(self, *, person: str) -> Any:
         """Look at a person. 查看人员。"""
         return self._client.call('account.person.get', person=person)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None) -> Any:
+    def list(self, *, text: str | None = None, state: Any = None, role: Any = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None) -> Any:
         """List people. 人员列表。"""
-        return self._client.call('account.person.list', limit=limit, cursor=cursor)
+        return self._client.call('account.person.list', text=text, state=state, role=role, sort=sort, limit=limit, cursor=cursor)
 
     def reset_password(self, *, person: str) -> Any:
         """Ask for a new first password. 申请重置口令。"""
@@ -1746,7 +1750,7 @@ OPERATIONS: Mapping[str, Operation] = {
     'account.key.approve': Operation('account.key.approve', 'POST', '/account/keys/{key_id}/approve', ('key_id',), (), 'json', 'json', 'application/json', False),
     'account.key.challenge': Operation('account.key.challenge', 'POST', '/account/keys/challenge', (), (), 'json', 'json', 'application/json', False),
     'account.key.enrol': Operation('account.key.enrol', 'POST', '/account/keys', (), (), 'json', 'json', 'application/json', False),
-    'account.key.list': Operation('account.key.list', 'GET', '/account/keys', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'account.key.list': Operation('account.key.list', 'GET', '/account/keys', (), ('person', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'account.key.login': Operation('account.key.login', 'POST', '/account/keys/login', (), (), 'json', 'json', 'application/json', False),
     'account.key.policy': Operation('account.key.policy', 'GET', '/account/keys/policy', (), (), 'json', 'json', 'application/json', False),
     'account.key.remove': Operation('account.key.remove', 'DELETE', '/account/keys/{key_id}', ('key_id',), (), 'json', 'json', 'application/json', False),
@@ -1759,8 +1763,9 @@ OPERATIONS: Mapping[str, Operation] = {
     'account.person.create': Operation('account.person.create', 'POST', '/account/people', (), (), 'json', 'json', 'application/json', True),
     'account.person.disable': Operation('account.person.disable', 'POST', '/account/people/{person}/disable', ('person',), (), 'json', 'json', 'application/json', False),
     'account.person.enable': Operation('account.person.enable', 'POST', '/account/people/{person}/enable', ('person',), (), 'json', 'json', 'application/json', False),
+    'account.person.export': Operation('account.person.export', 'GET', '/account/people/export', (), ('text', 'state', 'role', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'account.person.get': Operation('account.person.get', 'GET', '/account/people/{person}', ('person',), (), 'json', 'json', 'application/json', False),
-    'account.person.list': Operation('account.person.list', 'GET', '/account/people', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'account.person.list': Operation('account.person.list', 'GET', '/account/people', (), ('text', 'state', 'role', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'account.person.reset_password': Operation('account.person.reset_password', 'POST', '/account/people/{person}/reset', ('person',), (), 'json', 'json', 'application/json', False),
     'account.session.end_all': Operation('account.session.end_all', 'POST', '/account/sessions/end', (), (), 'json', 'json', 'application/json', False),
     'account.session.list': Operation('account.session.list', 'GET', '/account/sessions', (), (), 'json', 'json', 'application/json', False),

@@ -49,7 +49,7 @@ class Administration(RuleBasedStateMachine):
             assert error.status < 500
 
     def people(self):
-        return self.store.list_people(None, after="", limit=100)
+        return self.store.list_people(None, limit=100)
 
     def pick(self, number: int) -> str:
         people = self.people()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from miyun.core.i18n import Text
-from miyun.core.operation import Duty, Empty, Operation, Role
+from miyun.core.operation import Download, Duty, Empty, Operation, Role
 from miyun.core.tenancy import messages as m
 from miyun.core.tenancy.account import AccountService
 from miyun.core.tenancy.model import ADMINISTRATORS, PLATFORM_ROLES, TENANT_ROLES
@@ -119,13 +119,27 @@ ACCOUNT_OPERATIONS: Final = (
         summary=Text("人员列表", "List people"),
         method="GET",
         path="/account/people",
-        request=m.Page,
+        request=m.ListPeople,
         response=m.PersonList,
         handler=AccountService.list_people,
         roles=ADMINISTRATORS,
         duty=Duty.READ,
         scope="platform",
-        example={"limit": 50},
+        example={"state": "created", "limit": 50},
+    ),
+    Operation(
+        id="account.person.export",
+        summary=Text("导出人员列表", "Export the list of people"),
+        method="GET",
+        path="/account/people/export",
+        request=m.ExportPeople,
+        response=Download,
+        handler=AccountService.export_people,
+        roles=ADMINISTRATORS,
+        duty=Duty.READ,
+        scope="platform",
+        reply="stream",
+        example={"format": "csv"},
     ),
     Operation(
         id="account.person.get",

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from miyun.core.listing import Cursor, Format, SortText
 from miyun.core.operation import Role, Struct
+from miyun.core.tenancy.model import PersonState
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -114,6 +116,25 @@ class PersonCreated(Struct):
 
     person: PersonView
     password_half: str
+
+
+class ListPeople(Struct):
+    """`sort`: login (as default), name or created_at. `text` is looked for in login and name."""
+
+    text: Annotated[str, Meta(max_length=128)] = ""
+    state: PersonState | None = None
+    role: Role | None = None
+    sort: SortText = ""
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class ExportPeople(Struct):
+    text: Annotated[str, Meta(max_length=128)] = ""
+    state: PersonState | None = None
+    role: Role | None = None
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class PersonList(Struct):

@@ -56,6 +56,12 @@ def conflict(roles: Iterable[Role]) -> tuple[Role, Role] | None:
     return None
 
 
+def combinations(side: frozenset[Role]) -> list[tuple[Role, ...]]:
+    """What one person of a side may be: each of its roles, and those that go together."""
+    pairs = sorted(tuple(sorted(pair)) for pair in COMPATIBLE if pair <= side)
+    return [*((role,) for role in sorted(side)), *pairs]
+
+
 class PersonState(StrEnum):
     """created → active (roles assigned) ⇄ disabled; active → resetting (new password asked) → active."""
 

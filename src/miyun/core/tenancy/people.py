@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from miyun.core.clock import Clock
 from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Entry, Ledger
+from miyun.core.listing import Column, exporting
 from miyun.core.operation import Call, Role
 from miyun.core.tenancy import messages as m
 from miyun.core.tenancy.errors import OwnAccount, RoleConflict
@@ -29,9 +31,17 @@ from miyun.core.tenancy.model import (
     conflict,
 )
 from miyun.core.tenancy.passwords import Guard, first_password, hash_password
-from miyun.core.tenancy.store import TenancyStore
+from miyun.core.tenancy.store import PEOPLE, TenancyStore
 
 TOPIC_PERSON = "core.person"
+_COLUMNS: Final[tuple[Column[m.PersonView], ...]] = (
+    Column("login", Text("登录名", "Login"), lambda item: item.login),
+    Column("name", Text("姓名", "Name"), lambda item: item.name),
+    Column("roles", Text("角色", "Roles"), lambda item: item.roles),
+    Column("state", Text("状态", "State"), lambda item: item.state),
+    Column("created_at", Text("创建时间", "Created"), lambda item: item.created_at),
+    Column("person", Text("编号", "Identifier"), lambda item: item.person),
+)
 
 
 class People:
@@ -58,12 +68,22 @@ class People:
         call.resource["person"] = person.id
         return m.PersonCreated(person=view(person), password_half=first)
 
-    async def list_people(self, call: Call, request: m.Page) -> m.PersonList:
-        people = await asyncio.to_thread(
-            self._store.list_people, call.principal.tenant, after=request.cursor or "", limit=request.limit + 1
+    async def list_people(self, call: Call, request: m.ListPeople) -> m.PersonList:
+        sort = PEOPLE.sort(request.sort)
+        found = await asyncio.to_thread(
+            self._store.list_people,
+            call.principal.tenant,
+            text=request.text,
+            state=request.state,
+            role=request.role,
+            sort=sort,
+            place=PEOPLE.place(sort, request.cursor),
+            limit=request.limit,
         )
-        items, cursor = page(people, request.limit)
-        return m.PersonList(items=[view(person) for person in items], next_cursor=cursor)
+        shown = PEOPLE.page(sort, found, request.limit)
+        return m.PersonList(items=[view(person) for person in shown.items], next_cursor=shown.next_cursor)
+
+    export_people = exporting(list_people, m.ListPeople, _COLUMNS, name="people")
 
     async def get_person(self, call: Call, request: m.PersonName) -> m.PersonView:
         return view(await self._person(call, request.person))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
@@ -20,13 +20,16 @@ from sqlalchemy import (
     Table,
     delete,
     insert,
+    or_,
     select,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
+from miyun.core.listing import Place, Sort, Sorting
 from miyun.core.operation import Role
 from miyun.core.storage import Database, UtcDateTime, metadata
+from miyun.core.storage.keyset import page_of
 from miyun.core.tenancy.errors import LastAdministrator
 from miyun.core.tenancy.model import ADMINISTRATORS, ROLE_NAMES, Grant, Person, PersonState, Session, Tenant
 
@@ -93,6 +96,9 @@ login_failures = Table(
     Column("locked_until", UtcDateTime, nullable=True),
 )
 
+PEOPLE: Final = Sorting({"login": str, "name": str, "created_at": datetime}, default="login", key=str)
+_SEARCHED: Final = (people.c.login, people.c.name)
+
 
 class TenancyStore:
     """Every query about a tenant's people filters by the tenant; `tenant` None means the platform's own people."""
@@ -152,8 +158,27 @@ class TenancyStore:
             row = c.execute(select(people).where(people.c.login == login)).one_or_none()
             return (_person(row, _roles(c, [row.id])), row.password) if row else None
 
-    def list_people(self, tenant: str | None, *, after: str, limit: int) -> list[Person]:
-        query = select(people).where(_of(tenant), people.c.id > after).order_by(people.c.id).limit(limit)
+    def list_people(
+        self,
+        tenant: str | None,
+        *,
+        text: str = "",
+        state: PersonState | None = None,
+        role: Role | None = None,
+        sort: Sort = PEOPLE.default,
+        place: Place | None = None,
+        limit: int,
+    ) -> list[Person]:
+        """`limit` + 1 at most."""
+        query = select(people).where(_of(tenant))
+        if text:
+            query = query.where(or_(*(column.icontains(text, autoescape=True) for column in _SEARCHED)))
+        if state is not None:
+            query = query.where(people.c.state == state)
+        if role is not None:
+            query = query.where(people.c.id.in_(select(person_roles.c.person).where(person_roles.c.role == role)))
+        columns = {name: people.c[name] for name in PEOPLE.fields}
+        query = page_of(query, sort, place, columns=columns, key=people.c.id, limit=limit)
         with self._db.read() as c:
             rows = c.execute(query).all()
             held = _roles(c, [row.id for row in rows])

@@ -10,7 +10,7 @@ from tests.unit.core.neighbours import OWN_PASSWORD, Platform, error_of
 from miyun.core.access import Anonymous, SessionCredential
 from miyun.core.errors import FailedPrecondition
 from miyun.core.operation import Duty, Role
-from miyun.core.tenancy.model import ADMINISTRATORS, PLATFORM_ROLES, TENANT_ROLES, conflict
+from miyun.core.tenancy.model import ADMINISTRATORS, PLATFORM_ROLES, TENANT_ROLES, combinations, conflict
 
 pytestmark = pytest.mark.anyio
 
@@ -225,3 +225,37 @@ async def test_recovery_does_not_bring_back_who_was_disabled(house: Platform) ->
     with pytest.raises(FailedPrecondition):
         await house.cloud.accounts.recover(made.person.login)
     assert (await house.run("account.person.get", bought.people["audit"], **by)).state == "disabled"
+
+
+async def test_the_list_is_narrowed_sorted_and_paged(house: Platform) -> None:
+    by = await administrators(house)
+    for login, name in (("li", "李四"), ("zhang", "张三"), ("wang_", "王五")):
+        await house.run("account.person.create", by["system"], login=login, name=name)
+    await house.run("account.person.create", by["system"], login="ops", name="O_o")
+
+    async def logins(**asked: object) -> list[str]:
+        return [one.login for one in (await house.run("account.person.list", by["audit"], **asked)).items]
+
+    assert await logins() == ["audit", "li", "ops", "security", "system", "wang_", "zhang"]
+    assert await logins(sort="-created_at", state="created") == ["ops", "wang_", "zhang", "li"]
+    assert await logins(text="三") == ["zhang"] and await logins(text="_") == ["ops", "wang_"]
+    assert await logins(role="platform.audit") == ["audit"] and await logins(role="tenant.audit") == []
+    page = await house.run("account.person.list", by["audit"], sort="-login", limit=3)
+    assert [one.login for one in page.items] == ["zhang", "wang_", "system"]
+    assert await logins(sort="-login", cursor=page.next_cursor) == ["security", "ops", "li", "audit"]
+    refused = await error_of(house.run("account.person.list", by["audit"], sort="login", cursor=page.next_cursor))
+    assert refused.field == "cursor"
+    file = await house.run("account.person.export", by["audit"], state="created")
+    text = b"".join([chunk async for chunk in file.chunks]).decode()
+    assert text.startswith("\ufeff登录名") and text.count("created") == 4 and "@" not in text
+
+
+def test_what_one_person_may_be_is_what_does_not_conflict() -> None:
+    offered = combinations(TENANT_ROLES)
+    assert {frozenset(one) for one in offered} == {
+        frozenset(some)
+        for count in range(1, 5)
+        for some in itertools.combinations(TENANT_ROLES, count)
+        if conflict(some) is None
+    }
+    assert len(combinations(PLATFORM_ROLES)) == len(PLATFORM_ROLES)

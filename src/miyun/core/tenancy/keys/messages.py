@@ -41,6 +41,9 @@ class KeyName(Struct):
 
 
 class ListKeys(Struct):
+    """`person`: only that one's keys."""
+
+    person: Identifier | None = None
     limit: Limit = 50
     cursor: str | None = None
 

@@ -146,10 +146,12 @@ class PersonKeys:
         """One's own; administrators see everybody's of their side."""
         principal = call.principal
         everybody = not (principal.roles or {principal.role}).isdisjoint(_ADMINISTERS_KEYS)
+        if not everybody and request.person not in (None, principal.id):
+            return m.KeyList(items=[])
         found = await asyncio.to_thread(
             self._store.listed,
             principal.tenant,
-            person=None if everybody else principal.id,
+            person=request.person if everybody else principal.id,
             after=request.cursor or "",
             limit=request.limit + 1,
         )

@@ -1,4 +1,4 @@
-"""The ledger with its proofs, and people."""
+"""The ledger with its proofs."""
 
 from __future__ import annotations
 
@@ -71,29 +71,3 @@ async def _proof(page: Page, operation: str, seq: str) -> Answer:
     holds = verify_inclusion(leaf, found.seq, found.size, path, bytes.fromhex(found.root))
     text = json.dumps(json.loads(raw), ensure_ascii=False, indent=1)
     return page.render("proof.html", proof=found, holds=holds, record=text, leaf=leaf.hex())
-
-
-async def people(page: Page) -> Answer:
-    listed = await page.run("account.person.list", **cursor_of(page))
-    t = page.text
-    rows = [
-        Row(
-            (p.login, p.name, "、".join(page.role_name(r) for r in p.roles), word(page, p.state)),
-            "",
-            tag_of(p.state),
-            3,
-        )
-        for p in listed.items
-    ]
-    return table(
-        page,
-        t("人员", "People"),
-        caption=t(
-            "三员分立：一人不得兼任同侧两名管理员",
-            "Separated administrators: nobody holds two of the three roles of a side",
-        ),
-        columns=(t("登录名", "Login"), t("姓名", "Name"), t("角色", "Roles"), t("状态", "State")),
-        rows=rows,
-        empty=t("尚无人员", "Nobody yet"),
-        cursor=listed.next_cursor,
-    )

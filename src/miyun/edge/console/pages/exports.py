@@ -11,6 +11,7 @@ from miyun.edge.console.page import HEADERS, Page
 from miyun.edge.console.pages.listing import asked
 
 EXPORTS: Final = {
+    "people": "account.person.export",
     "endpoints": "ssl_certificate.endpoint.export",
     "expiring": "certificate.expiring.export",
     "filings": "certificate.application.export",
