@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 
@@ -40,7 +40,13 @@ class OutsideAuthority:
         self.certificate = self._sign(self.name, self.key.public_key(), ca=True)
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, names: Sequence[str] = (), *, ca: bool, days: int = 90
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+        names: Sequence[str] = (),
+        *,
+        ca: bool,
+        days: int = 90,
     ) -> str:
         built = (
             x509.CertificateBuilder()
@@ -57,6 +63,8 @@ class OutsideAuthority:
             built = built.add_extension(alternative, critical=False)
         return built.sign(self.key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
-    def issue(self, key: ec.EllipticCurvePrivateKey, *names: str, days: int = 90, ca: bool = False) -> str:
+    def issue(
+        self, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, *names: str, days: int = 90, ca: bool = False
+    ) -> str:
         """A chain in PEM, the certificate first."""
         return self._sign(name_of(names[0]), key.public_key(), names, ca=ca, days=days) + self.certificate

@@ -13,8 +13,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
 from tests.outside_ca import OutsideAuthority, new_key
 from tests.platform import RunningPlatform, free_port
 
@@ -36,8 +42,11 @@ def authority() -> OutsideAuthority:
     return OutsideAuthority()
 
 
-def private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def private(
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
+    encryption: KeySerializationEncryption = NoEncryption(),  # noqa: B008
+) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
 def files(authority: OutsideAuthority, *names: str) -> dict[str, bytes]:
@@ -99,6 +108,21 @@ def test_a_certificate_is_taken_for_new_connections_and_given_back(
     assert deploy("--key", "privkey.pem").returncode == 2
 
 
+def test_a_certificate_of_an_rsa_key_is_served_and_given_back(
+    behind: RunningPlatform, authority: OutsideAuthority
+) -> None:
+    """The installation's own is of an ECDSA key, which clients prefer."""
+    gateway, key = (
+        ListenerGateway(behind.settings, authority.certificate.encode()),
+        rsa.generate_private_key(65537, 2048),
+    )
+    chain = authority.issue(key, "localhost").encode()
+    gateway.put({"fullchain.pem": chain, "privkey.pem": private(key)})
+    assert issuer(behind) == "Outside CA"
+    gateway.restore()
+    assert issuer(behind) == "Miyun listener CA"
+
+
 def test_what_does_not_fit_is_refused_before_anything_changes(
     behind: RunningPlatform, authority: OutsideAuthority
 ) -> None:
@@ -116,6 +140,12 @@ def test_what_does_not_fit_is_refused_before_anything_changes(
             expired.certificate.encode(),
             "expired",
         ),
+        "a pass phrase": (
+            good | {"privkey.pem": private(new_key(), BestAvailableEncryption(b"1234"))},
+            trusted,
+            "phrase",
+        ),
+        "no key": (good | {"privkey.pem": b"-----BEGIN"}, trusted, "private key in PEM"),
         "no certificate": (good | {"fullchain.pem": b"-----BEGIN"}, trusted, "PEM"),
     }
     for case, (given, trusting, told) in cases.items():

@@ -9,6 +9,7 @@ import signal
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from OpenSSL import SSL
@@ -36,6 +37,25 @@ def context(files: ListenerFiles) -> ssl.SSLContext:
     tls.set_alpn_protocols(["http/1.1"])
     tls.load_cert_chain(*files.served)
     return tls
+
+
+class ServedContext(ssl.SSLContext):
+    """Every connection gets the newest `context`, whole: one that is given a certificate of another kind of key keeps
+    the old one besides, and OpenSSL goes on serving that."""
+
+    def __new__(cls, files: ListenerFiles) -> ServedContext:
+        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+
+    def __init__(self, files: ListenerFiles) -> None:
+        self._files = files
+        self._own = context(files)
+
+    def renew(self) -> None:
+        """For connections from now on: the files hold a new certificate."""
+        self._own = context(self._files)
+
+    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
+        return self._own.wrap_bio(*arguments, **options)
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -66,7 +86,7 @@ async def serve(settings: Settings, *, limits: Limits | None = None) -> None:
     files, wanted = ListenerFiles.of(settings), names(settings)
     ensure(files, wanted)
     set_aside_what_cannot_be_served(files)
-    tls, mutual = context(files), PossessionContext(files)
+    tls, mutual = ServedContext(files), PossessionContext(files)
     run: Path = settings.folder("run")
     sockets = [web_socket(run, number) for number in range(settings.server.workers)]
     exchange = Exchange(sockets, limits or Limits(connections=settings.server.max_connections))
@@ -103,7 +123,7 @@ async def _renew(files: ListenerFiles, wanted: tuple[str, ...]) -> None:
             log.exception("the listener's certificate could not be renewed; it is tried again")
 
 
-async def _follow(files: ListenerFiles, tls: ssl.SSLContext, mutual: PossessionContext) -> None:
+async def _follow(files: ListenerFiles, tls: ServedContext, mutual: PossessionContext) -> None:
     """New handshakes use what was renewed, deployed or restored; nothing is interrupted."""
     seen = _state(files)
     while True:
@@ -114,7 +134,7 @@ async def _follow(files: ListenerFiles, tls: ssl.SSLContext, mutual: PossessionC
         try:
             context(files)  # whole, before either address changes
             mutual.renew()
-            tls.load_cert_chain(*files.served)
+            tls.renew()
             log.info("the listener serves the certificate of %s now", files.served[0].name)
         except (OSError, ValueError, ssl.SSLError, SSL.Error):
             log.exception("the listener's new certificate cannot be served; the old one is")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from miyun.core.settings import Settings
 from miyun.edge.deployment import NotDeployed
@@ -35,6 +35,7 @@ class ListenerGateway:
 
     def put(self, files: Mapping[str, bytes]) -> Path:
         """As `Gateway.put`; of `fullchain.pem` and `privkey.pem`."""
+        _check_key(files["privkey.pem"])
         chain = _certificates(files["fullchain.pem"])
         authority = self._issuer(chain)
         content = files["privkey.pem"].rstrip() + b"\n" + b"".join(_pem(item) for item in chain if item != authority)
@@ -154,6 +155,16 @@ def _certificates(pem: bytes) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise NotDeployed(f"not certificates in PEM: {error}") from None
+
+
+def _check_key(pem: bytes) -> None:
+    """Nobody is there to type a pass phrase when the listener starts."""
+    try:
+        load_pem_private_key(pem, None)
+    except TypeError:
+        raise NotDeployed("the private key has a pass phrase: take it off first (openssl pkey -in … -out …)") from None
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise NotDeployed(f"not a private key in PEM: {error}") from None
 
 
 def _pem(certificate: x509.Certificate) -> bytes:
