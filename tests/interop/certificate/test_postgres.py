@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text, update
 from tests.postgres import cluster
 from tests.rooms import Rooms
 from tests.standin import StandInMachine, call_of
@@ -14,10 +17,13 @@ from tests.standin import StandInMachine, call_of
 from miyun.core.errors import AlreadyExists
 from miyun.core.storage.database import Database, metadata
 from miyun.gm import sm3
+from miyun.offerings.certificate.applications.model import LEASE, LIFETIME, Application, Kind, Pair, State
+from miyun.offerings.certificate.applications.store import ApplicationStore, application_table
 from miyun.offerings.certificate.messages import CrlRequest, ListRequest, RevokeRequest, SerialRequest
 from miyun.offerings.signature import messages as s
 from miyun.offerings.timestamp import messages as t
 from miyun.wire.crl import parse_crl
+from miyun.wire.name import Name
 
 pytestmark = pytest.mark.engine
 
@@ -67,3 +73,45 @@ async def live(rooms: Rooms) -> None:
     [row] = rooms.timestamp.drift_history(start, start + timedelta(seconds=1))
     assert (row.at, row.source, row.trusted) == (start, "kernel", True)
     assert rooms.timestamp.guard.state().trusted
+
+
+def test_an_approved_application_is_claimed_by_one_of_two_processes() -> None:
+    """Also by one that waits while the other's claim is written."""
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    item = Application(
+        id="apl_1",
+        tenant="ten_a",
+        instance="",
+        kind=Kind.NEW,
+        state=State.APPROVED,
+        template="person",
+        subject=Name.of(("CN", "张三")),
+        names=(),
+        days=None,
+        spki=b"key",
+        key="key",
+        pair=Pair.NONE,
+        applicant="usr_1",
+        applicant_role="system",
+        applied_at=now,
+        expires_at=now + LIFETIME,
+    )
+    with cluster() as dsn:
+        database = Database(dsn)
+        metadata.create_all(database.engine)
+        store = ApplicationStore(database)
+        try:
+            assert store.add(item)
+            with ThreadPoolExecutor(1) as other:
+                with database.write() as first:
+                    first.execute(update(application_table).values(claimed_until=now + LEASE))
+                    second = other.submit(store.claim_unfinished, now, limit=10)
+                    with database.read() as looking:
+                        waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+                        while not looking.execute(waits).scalar() and not second.done():
+                            looking.commit()
+                            time.sleep(0.01)
+                assert second.result(60) == []
+            assert [one.id for one in store.claim_unfinished(now + 2 * LEASE, limit=10)] == ["apl_1"]
+        finally:
+            database.close()

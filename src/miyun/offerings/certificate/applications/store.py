@@ -173,16 +173,17 @@ class ApplicationStore:
         """Approved ones that nobody works at any more; they are the caller's for the time of a lease. `batch`: only
         those of a tenant's batch."""
         table = application_table
-        left = select(table.c.id).where(
-            table.c.state == State.APPROVED, or_(table.c.claimed_until.is_(None), table.c.claimed_until < now)
-        )
+        free = (table.c.state == State.APPROVED, or_(table.c.claimed_until.is_(None), table.c.claimed_until < now))
+        left = select(table.c.id).where(*free)
         if batch is not None:
             left = left.where(table.c.tenant == batch[0], table.c.batch == batch[1])
         left = left.order_by(table.c.id).limit(limit)
         with self._database.write() as connection:
             rows = connection.execute(
                 update(table)
-                .where(table.c.id.in_(left.scalar_subquery()), table.c.state == State.APPROVED)
+                .where(
+                    table.c.id.in_(left.scalar_subquery()), *free
+                )  # PostgreSQL asks this again of a row it waited for
                 .values(claimed_until=now + LEASE)
                 .returning(table)
             ).all()
