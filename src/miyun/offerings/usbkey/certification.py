@@ -130,6 +130,7 @@ class Certification:
     async def _take(self, call: Call, key: Key, pair: IssuedPair) -> None:
         """The key's certificates are these from now on."""
         signing = parse_certificate(pair.signing.der)
+        await self.revoke(key, "superseded", call.now)  # before it forgets them: where this fails, it is fetched again
         kept = await asyncio.to_thread(
             self._store.set_certificates,
             key,
@@ -142,7 +143,6 @@ class Certification:
         )
         if not kept:  # it was lost or taken back meanwhile, which revokes them; or applied for anew
             raise UsbKeyStateConflict((await self._find(call, key.id)).state)
-        await self.revoke(key, "superseded", call.now)
 
     async def revoke(self, key: Key, reason: str, at: datetime) -> None:
         for serial in key.serials:

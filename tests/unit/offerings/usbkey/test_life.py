@@ -16,7 +16,7 @@ from tests.rooms import Rooms, rooms_in
 from tests.standin import StandInKeys, call_of
 from tests.token_process import AUTHENTICATION_KEY, TokenProcess
 
-from miyun.core.errors import InvalidArgument, NotFound
+from miyun.core.errors import InvalidArgument, NotFound, Unavailable
 from miyun.core.operation import Call, Role
 from miyun.core.ports import CertificateUse, KeyRef
 from miyun.core.registry import Registry
@@ -252,6 +252,25 @@ def test_a_key_taken_back_gets_nothing_of_what_was_applied_for(desk: Desk, token
     assert len(issued) == 2 * reviewed and all(one.revoked_at for one in issued)
     with pytest.raises(UsbKeyStateConflict):
         desk.ask("usbkey.key.fetch", usbkey=usbkey)
+
+
+def test_what_could_not_be_revoked_is_when_it_is_fetched_again(
+    desk: Desk, token: TokenProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usbkey = desk.registered("T1")
+    before = set_up(desk, wanted(usbkey, days=40))
+    desk.rooms.clock.advance(days=15)
+    desk.review(desk.ask("usbkey.key.renew", usbkey=usbkey)["application"])
+
+    async def fails(*_: object) -> None:
+        raise Unavailable(part="ledger")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.rooms.issuer, "revoke", fails)
+        with pytest.raises(Unavailable):
+            desk.ask("usbkey.key.fetch", usbkey=usbkey)
+    desk.ask("usbkey.key.fetch", usbkey=usbkey)
+    assert asyncio.run(desk.rooms.issuer.is_revoked(int(before["certificate"], 16)))
 
 
 def test_certificates_are_renewed_in_the_holders_hands(desk: Desk, token: TokenProcess) -> None:
