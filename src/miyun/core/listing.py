@@ -32,7 +32,7 @@ EXPORT_PAGE: Final = 1000  # rows that an export has in memory at a time
 _ASKED: Final = 500  # at once, of a list: the most that its callers may
 
 _CONTENT: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, slots=True)

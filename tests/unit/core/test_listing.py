@@ -170,6 +170,13 @@ def test_json_lines_hold_every_row() -> None:
     assert lines[0] == {"subject": "CN=0\n", "at": "2026-01-01T00:00:00Z", "names": ["a"], "none": None}
 
 
+@pytest.mark.parametrize("text", ["=1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠a"])
+def test_what_a_spreadsheet_takes_for_a_formula_is_text(text: str) -> None:
+    """In full width too, as Chinese and Japanese keyboards write it."""
+    [_, [cell]] = csv.reader(io.StringIO(csv_table(("甲",), [(text,)]).decode("utf-8-sig"), newline=""))
+    assert cell == f"'{text}"
+
+
 def test_an_empty_list_is_a_file_too() -> None:
     assert _exported([], "csv").decode("utf-8-sig") == "主题,时间,名称,无\r\n"
     assert _exported([], "jsonl") == b""
