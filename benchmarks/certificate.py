@@ -8,6 +8,7 @@ Figures are per second of CPU time; everything runs on this machine, one after t
   registered with synchronous=FULL, in the ledger; CPU of worker, ledger and VSM. `openssl ca` signs ECDSA certificates
   for ready requests into its index file; asn1crypto only encodes the same certificate, which miyun.gm signs
 - ocsp: answers that a worker gives again, over TLS, CPU of worker and listener; `openssl ocsp` as responder over HTTP
+- api.ocsp: the same answers with 64 connections, answers a second; a bare Litestar endpoint behind the same listener
 - at SIZE: the register's own queries on SQLite, tables filled by bulk; the note tells the ratio of greatest to least
 """
 
@@ -32,7 +33,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from api import Run
 from asn1crypto import core, keys, x509
+from benchmarks.load.bare import Bare
+from benchmarks.load.scene import scene
 from report import Row, deliver, parser
 from tests.platform import RunningPlatform, free_port, spec
 
@@ -368,6 +372,12 @@ def main() -> None:
             rows.append(Row("issue.batch", "ops/s", rate, peers))
         if wanted.search("ocsp"):
             rows.append(Row("ocsp", "ops/s", our_ocsp(platform, example, 500), {"openssl": openssl_ocsp(folder, 100)}))
+    if wanted.search("api.ocsp"):
+        with scene(workers=2, tenants=2) as place, Bare(workers=2) as bare:
+            run = Run(place, bare, seconds=2.0, rounds=5)
+            run.ocsp()
+        rows += run.rows
+        notes += run.notes
     costs = register_costs(example, given.sizes, given.count, wanted)
     for size, by_name in costs.items():
         rows += [Row(f"{name} at {size:,}", "ops/s", 1e6 / cost) for name, cost in by_name.items()]
