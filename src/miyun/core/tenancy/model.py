@@ -63,7 +63,7 @@ def combinations(side: frozenset[Role]) -> list[tuple[Role, ...]]:
 
 
 class PersonState(StrEnum):
-    """created → active (roles assigned) ⇄ disabled; active → resetting (new password asked) → active."""
+    """created → active (roles assigned); active → resetting (new password asked) → active; each ⇄ disabled."""
 
     CREATED = "created"
     ACTIVE = "active"

@@ -111,7 +111,7 @@ class People:
         person = await self._other(call, request.person)
         if person.state != PersonState.DISABLED:
             raise FailedPrecondition(state=person.state, field="person")
-        await asyncio.to_thread(self._store.activate, person.id)
+        await asyncio.to_thread(self._store.enable, person)
         await self._ledger.invalidate(TOPIC_PERSON, person.id)
         return view(await self._person(call, person.id))
 

@@ -198,6 +198,14 @@ class TenancyStore:
         with self._db.write() as c:
             return _activate(c, person)
 
+    def enable(self, person: Person) -> None:
+        """Into the state that the person was disabled in: half of a password that waits goes on waiting."""
+        with self._db.write() as c:
+            waits = c.execute(select(people.c.handover).where(people.c.id == person.id)).scalar_one() is not None
+            waiting = PersonState.RESETTING if person.roles else PersonState.CREATED
+            state = waiting if waits else PersonState.ACTIVE
+            c.execute(update(people).where(people.c.id == person.id).values(state=state))
+
     def disable(self, person: Person) -> None:
         """Ends every session at once. Raises LastAdministrator."""
         with self._db.write() as c:

@@ -227,6 +227,26 @@ async def test_recovery_does_not_bring_back_who_was_disabled(house: Platform) ->
     assert (await house.run("account.person.get", bought.people["audit"], **by)).state == "disabled"
 
 
+async def test_half_of_a_password_waits_while_the_person_is_disabled(house: Platform) -> None:
+    by = await administrators(house)
+    created = await house.run("account.person.create", by["system"], login="li", name="李四")
+    person = created.person.person
+
+    async def off_and_on() -> str:
+        await house.run("account.person.disable", by["system"], person=person)
+        return str((await house.run("account.person.enable", by["security"], person=person)).state)
+
+    assert await off_and_on() == "created"
+    roles = [Role.SUPPLIER_STAFF]
+    second = (await house.run("account.person.assign_roles", by["security"], person=person, roles=roles)).password_half
+    await house.sign_in("li", f"{created.password_half}-{second}")
+    assert await off_and_on() == "active"
+    first = (await house.run("account.person.reset_password", by["system"], person=person)).password_half
+    assert await off_and_on() == "resetting"
+    second = (await house.run("account.person.confirm_reset", by["security"], person=person)).password_half
+    await house.sign_in("li", f"{first}-{second}")
+
+
 async def test_the_list_is_narrowed_sorted_and_paged(house: Platform) -> None:
     by = await administrators(house)
     for login, name in (("li", "李四"), ("zhang", "张三"), ("wang_", "王五")):
