@@ -170,6 +170,20 @@ async def test_a_policy_names_roles_of_its_own_side(side: Side) -> None:
     assert refusal.field == "roles" and not isinstance(refusal, RoleConflict)
 
 
+async def test_keys_are_listed_by_their_holder_to_who_may_see_them(side: Side) -> None:
+    holders = {}
+    for who, serial in (("audit", 1), ("system", 2)):
+        holders[who] = (await side.house.run("account.me", side.seats[who])).id
+        await side.enrol(who, Key(serial))
+
+    async def seen(reader: str, holder: str) -> list[str]:
+        listed = await side.house.run("account.key.list", side.seats[reader], person=holders[holder])
+        return [key.person for key in listed.items]
+
+    assert await seen("security", "audit") == [holders["audit"]]
+    assert await seen("audit", "audit") == [holders["audit"]] and await seen("audit", "system") == []
+
+
 async def test_a_tenants_administrators_see_and_approve_their_own_peoples_keys_only(house: Platform) -> None:
     one, other = await house.tenant(1), await house.tenant(2)
     key_id = await Side(house, one.people).enrol("audit", Key())
