@@ -12,12 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from miyun.edge.supervisor import AlreadyRunning, BackOff, ChildSpec, PidFile, Supervisor, holder, read_state
+from miyun.edge.supervisor import supervisor as supervising
 from miyun.edge.supervisor.logfile import LogFile
+from miyun.edge.supervisor.supervisor import Running
 
 SERVE = """
 import argparse, os, signal, socket, sys
@@ -292,3 +297,44 @@ def test_a_child_that_answers_is_left_alone(folder: Path, monkeypatch: pytest.Mo
 
     child = asyncio.run(run())
     assert (child["restarts"], child["reason"], child["state"]) == (0, "", "ready")
+
+
+class Enough(Exception):
+    pass
+
+
+@dataclass
+class Thawed:
+    """A process that has stood still with its whole machine, as by `docker pause`: one answer comes too late."""
+
+    clock: list[float]
+    asked: int = 0
+
+    def answers(self, _: float) -> bool:
+        self.asked += 1
+        if self.asked == 2:
+            self.clock[0] += 3600
+            return False
+        if self.asked == 6:
+            raise Enough
+        return True
+
+
+def test_a_machine_that_stood_still_costs_no_process_its_life(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time has passed for the supervisor alone: who could not answer meanwhile is asked again."""
+    spec = ChildSpec("web", "nothing", hangs_after=0.06)
+    thawed = Thawed([0.0])
+    monkeypatch.setattr(ChildSpec, "answers", lambda _, seconds: thawed.answers(seconds))
+    monkeypatch.setattr(supervising, "time", SimpleNamespace(monotonic=lambda: thawed.clock[0], time=time.time))
+    killed: list[int] = []
+    process: Any = SimpleNamespace(send_signal=killed.append, kill=lambda: killed.append(signal.SIGKILL))
+
+    async def run() -> None:
+        watched = Supervisor([spec], run_folder=folder, log_folder=folder, backoff=BackOff())
+        child = Running(spec, BackOff(), LogFile(folder / "web.log"))
+        child.ready.set()
+        with pytest.raises(Enough):
+            await watched._watch(child, process)
+
+    asyncio.run(run())
+    assert not killed and thawed.asked == 6

@@ -25,6 +25,7 @@ from miyun.edge.tokens import new_token
 
 READY_SECONDS = 60.0
 PROBE_SECONDS = 0.05
+_MISSES = 3  # in a row: where the whole machine stood still, one answer may come too late
 _LAST_WORDS = 1.0  # seconds for a hanging child to write its stacks
 
 
@@ -159,12 +160,14 @@ class Supervisor:
         Until the first answer it is given READY_SECONDS besides: what it is asked on may come after it is ready."""
         await child.ready.wait()
         limit = child.spec.hangs_after
-        heard, patience = time.monotonic(), limit + READY_SECONDS
+        heard, patience, missed = time.monotonic(), limit + READY_SECONDS, 0
         while True:
             await asyncio.sleep(limit / 6)
             if await asyncio.to_thread(child.spec.answers, limit / 6):
-                heard, patience = time.monotonic(), limit
-            elif time.monotonic() - heard >= patience:
+                heard, patience, missed = time.monotonic(), limit, 0
+                continue
+            missed += 1
+            if missed >= _MISSES and time.monotonic() - heard >= patience:
                 break
         child.reason = f"hung: no answer for {limit:.0f} s"
         self._log.line(f"ERROR {child.spec.name} {child.reason}; it is ended")
