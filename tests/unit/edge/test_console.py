@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from tests.unit.core.neighbours import OWN_PASSWORD, Platform, platform
 
 from miyun.core.tenancy import passwords
 from miyun.core.tenancy.sessions import csrf_token
+from miyun.edge.assembly import registry
+from miyun.edge.console.pages import confirming
 from miyun.edge.console.routes import PATHS, console_routes
 from miyun.edge.http.app import Web, create_app
 from miyun.edge.http.arrival import SESSION_COOKIE
@@ -80,3 +85,20 @@ async def test_another_language_keeps_the_sign_in_that_was_asked_for(house: Plat
     async with browser(house) as client:
         answer = await client.get("/console/preferences?set=lang:en", headers={"referer": f"https://miyun.test{asked}"})
     assert answer.headers["location"] == asked
+
+
+def test_a_confirmation_tells_what_is_signed_for() -> None:
+    """Each field but those that nobody can read."""
+    unreadable = {"csr", "encryption_public_key", "items", "certificates"}
+    asking = [operation for operation in registry().operations.values() if operation.step_up]
+    assert asking
+    for operation in asking:
+        fields = {field.name for field in msgspec.structs.fields(operation.request)}
+        assert fields <= confirming._NAMES.keys() | unreadable, operation.id
+
+
+def test_a_confirmation_tells_what_has_parts() -> None:
+    page: Any = SimpleNamespace(text=lambda zh, en: en)
+    rejected = [{"application": "apl_1", "reason": "gone"}, {"application": "apl_2", "reason": "left"}]
+    assert confirming._word(page, rejected) == "application=apl_1 reason=gone, application=apl_2 reason=left"
+    assert confirming._word(page, {"CN": "张三"}) == "CN=张三"

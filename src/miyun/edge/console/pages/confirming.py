@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from litestar.response import Response
@@ -36,6 +37,9 @@ _NAMES: Final = {
     "template": ("模板", "Template"),
     "subject": ("主体", "Subject"),
     "names": ("备用名称", "Alternative names"),
+    "batch": ("批次", "Batch"),
+    "approve": ("通过的行数", "Rows approved"),
+    "reject": ("驳回的申请", "Applications rejected"),
 }
 _WORDS: Final = {name: (zh, en) for name, zh, en in (*REASONS, *LEVELS, *ACCOUNT_FIELDS)}
 
@@ -60,6 +64,8 @@ def confirm(page: Page, error: StepUpRequired) -> Response[bytes]:
 
 
 def _word(page: Page, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_word(page, part)}" for name, part in value.items())
     if isinstance(value, (list, tuple)):
         return page.text("、", ", ").join(_word(page, item) for item in value) or "—"
     if isinstance(value, str) and value in list(Role):

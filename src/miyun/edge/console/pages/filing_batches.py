@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -103,10 +104,13 @@ async def decide(page: Page, batch: str, verb: str) -> Answer:
         case "review":
             reason = page.form.get("reason", "")
             rejected = sorted(name.removeprefix(_REJECT) for name in page.form if name.startswith(_REJECT))
+            waiting = page.form.get("waiting") or "0"
+            if not re.fullmatch("[0-9]{1,6}", waiting):
+                raise InvalidArgument("waiting", Text("应为待审核的行数", "how many rows wait is expected"))
             answer = await page.run(
                 "certificate.application.batch.review",
                 batch=batch,
-                approve=int(page.form.get("waiting", "0") or 0) - len(rejected),
+                approve=int(waiting) - len(rejected),
                 reject=[{"application": name, "reason": reason} for name in rejected],
                 note=page.form.get("note", ""),
             )
