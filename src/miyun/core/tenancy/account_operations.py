@@ -174,6 +174,7 @@ ACCOUNT_OPERATIONS: Final = (
             "The first assignment answers the second half of the one-time password; the system administrator has the"
             " first.",
         ),
+        step_up=True,
     ),
     Operation(
         id="account.person.disable",
@@ -217,6 +218,7 @@ ACCOUNT_OPERATIONS: Final = (
         secret_response=True,
         tenant_fields=("person",),
         example={"person": "usr_example"},
+        step_up=True,
     ),
     Operation(
         id="account.person.confirm_reset",
@@ -232,5 +234,6 @@ ACCOUNT_OPERATIONS: Final = (
         secret_response=True,
         tenant_fields=("person",),
         example={"person": "usr_example"},
+        step_up=True,
     ),
 )
