@@ -70,7 +70,7 @@ class Registration(RuleBasedStateMachine):
     @rule(who=PEOPLE, number=NUMBER, late=st.booleans())
     def approve_and_die(self, who: str, number: int, late: bool) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Fulfilment, "_record" if late else "_issue", die)
+            patch.setattr(Fulfilment, "_record_issue" if late else "_certificates", die)
             self.do("approve", who, application=self.pick(number))
 
     @rule(locked=st.booleans())
