@@ -24,6 +24,7 @@ _NAMES: Final = {
     "key_id": ("登录密钥", "Sign-in key"),
     "key": ("密钥", "Key"),
     "roles": ("角色", "Roles"),
+    "person": ("人员", "Person"),
     "staff": ("乙方人员", "Supplier's person"),
     "purpose": ("用途", "Purpose"),
     "starts_at": ("自", "From"),
