@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests import outside_ca
 from tests.applicants import Holder
-from tests.platform import DIGEST, App, RunningPlatform, Tenant
+from tests.platform import DIGEST, App, RunningPlatform, Tenant, unique
 
 from miyun.client import Client, Conflict
 from miyun.core.ids import new_id
@@ -91,7 +91,7 @@ class Belongings:
 
     def person(self, operation_id: str) -> str:
         system, security = self.client(Role.TENANT_SYSTEM), self.client(Role.TENANT_SECURITY)
-        made = system.call("account.person.create", login=f"p{secrets.token_hex(4)}", name="某人")
+        made = system.call("account.person.create", login=unique("p"), name="某人")
         person = str(made["person"]["person"])
         if operation_id != "account.person.assign_roles":
             security.call("account.person.assign_roles", person=person, roles=["tenant.developer"])
@@ -128,7 +128,7 @@ class Belongings:
         if operation_id == "kms.key.disallow" and self._opened:  # made with the key
             return self._opened
         system = self.client(Role.TENANT_SYSTEM)
-        return str(system.call("tenant.application.create", name=f"应用{secrets.token_hex(3)}")["application"])
+        return str(system.call("tenant.application.create", name=unique("应用"))["application"])
 
     def instance(self, operation_id: str) -> str:
         return self.tenant.instances["timestamp"]
@@ -226,7 +226,7 @@ class Belongings:
         return key
 
     def alias(self, operation_id: str) -> str:
-        alias = f"a{secrets.token_hex(4)}"
+        alias = unique("a")
         self.client(Role.TENANT_SECURITY).call("kms.alias.create", alias=alias, key=self.key(""))
         return alias
 
@@ -234,7 +234,7 @@ class Belongings:
         security = self.client(Role.TENANT_SECURITY)
         made = security.call(
             "signature.signer.create",
-            name=f"s{secrets.token_hex(4)}",
+            name=unique("s"),
             subject={"CN": "审批"},
             applications=[self.app.id],
         )
@@ -245,7 +245,7 @@ class Belongings:
     def filed(self, operation_id: str) -> str:
         """An application for a certificate, by the tenant's application; a person decides on it."""
         more: dict[str, Any] = {"days": 10}
-        csr = Holder(f"某人{secrets.token_hex(3)}").csr()
+        csr = Holder(unique("某人")).csr()
         abroad = operation_id == "certificate.application.deliver"
         if abroad:
             outside, csr, self._delivered = certified_abroad(self)
@@ -263,7 +263,7 @@ class Belongings:
         return str(made["certificate"])
 
     def escrow(self, operation_id: str) -> str:
-        self._holder = Holder(f"某人{secrets.token_hex(3)}")
+        self._holder = Holder(unique("某人"))
         made = self.client(Role.APPLICATION).call(
             "certificate.application.apply", template="person", csr=self._holder.csr(), pair="escrow"
         )
@@ -295,7 +295,7 @@ class Belongings:
             made = await platform.issuer.issue(
                 self.tenant.id,
                 template="person",
-                subject={"CN": f"某人{secrets.token_hex(3)}", "O": "示例局"},
+                subject={"CN": unique("某人"), "O": "示例局"},
                 spki=spki.sm2_spki(sm2.public_key(private)),
                 at=platform.clock.now(),
             )
@@ -325,15 +325,13 @@ class Belongings:
 
     def account_id(self, operation_id: str) -> str:
         _, _, pem = self.issued()
-        made = self.client(Role.APPLICATION).call(
-            "strong_auth.account.bind", account=f"u{secrets.token_hex(3)}", certificate=pem
-        )
+        made = self.client(Role.APPLICATION).call("strong_auth.account.bind", account=unique("u"), certificate=pem)
         if operation_id == "strong_auth.account.resume":
             self.client(Role.TENANT_SECURITY).call("strong_auth.account.suspend", account_id=made["id"])
         return str(made["id"])
 
     def trust_list(self, operation_id: str) -> str:
-        made = self.client(Role.TENANT_SECURITY).call("certificate.trust.list.create", name=f"t{secrets.token_hex(4)}")
+        made = self.client(Role.TENANT_SECURITY).call("certificate.trust.list.create", name=unique("t"))
         return str(made["trust_list"])
 
     def trust_ca(self, operation_id: str) -> str:
@@ -380,7 +378,7 @@ class Belongings:
             case "usage.hours":
                 return {"first_day": "2026-03-01", "last_day": "2026-03-31"}
             case "kms.alias.create":
-                return {"alias": f"a{secrets.token_hex(4)}"}
+                return {"alias": unique("a")}
             case "kms.data_key.unwrap":
                 made = self.client(Role.APPLICATION).call("kms.data_key.generate", key=values["key"])
                 return {"wrapped": made["wrapped"]}
@@ -409,7 +407,7 @@ class Belongings:
                 listed = self.client(Role.TENANT_SYSTEM).call("delivery.dossier.list")["items"]
                 return {"path": listed[0]["files"][0]["path"]}
             case "certificate.application.batch.apply":
-                return {"rows": [{"csr": Holder(f"某人{secrets.token_hex(3)}").csr()}]}
+                return {"rows": [{"csr": Holder(unique("某人")).csr()}]}
             case "certificate.application.batch.review":
                 return {"approve": 1, "reject": []}
             case "certificate.application.deliver":
@@ -419,11 +417,11 @@ class Belongings:
             case "certificate.recovery.request":
                 return {"receiver": self._receiver}
             case "certificate.application.apply" | "certificate.application.rekey":
-                return {"csr": Holder(f"某人{secrets.token_hex(3)}").csr()}
+                return {"csr": Holder(unique("某人")).csr()}
             case "usbkey.key.certify":
                 return certified(values["usbkey"])
             case "signature.signer.create":
-                return {"name": f"s{secrets.token_hex(4)}"}
+                return {"name": unique("s")}
             case "signature.verify" | "signature.batch.verify":
                 made = self.client(Role.APPLICATION).call(
                     "signature.sign", signer=values["signer"], message=text(b"hello")
@@ -435,7 +433,7 @@ class Belongings:
             case "certificate.trust.crl.upload":
                 return {"crl": text(self._crl)}
             case "strong_auth.account.bind":
-                return {"certificate": self.issued()[2], "account": f"u{secrets.token_hex(3)}"}
+                return {"certificate": self.issued()[2], "account": unique("u")}
             case "strong_auth.login":
                 private, pem = self.login
                 return {"certificate": pem, "signature": text(sm2.sign(private, self._message))}
@@ -450,7 +448,7 @@ def foreign_authority() -> str:
 def outside_authority() -> tuple[str, bytes]:
     """As `foreign_authority`, with its revocation list."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"Foreign {secrets.token_hex(3)}")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, unique("Foreign "))])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -478,7 +476,7 @@ def outside_authority() -> tuple[str, bytes]:
 def usbkey(owner: Belongings, operation_id: str) -> str:
     """In the state in which the operation takes it."""
     system, security = owner.client(Role.TENANT_SYSTEM), owner.client(Role.TENANT_SECURITY)
-    serial = secrets.token_hex(6)
+    serial = unique("SN")
     [made] = system.call("usbkey.key.register", items=[{"serial": serial}])["items"]
     made_id = str(made["usbkey"])
     needed = {
@@ -576,17 +574,14 @@ def outside_order(owner: Belongings, operation_id: str) -> str:
 
 
 def endpoint(owner: Belongings, operation_id: str) -> str:
-    host = f"h{secrets.token_hex(4)}.example.cn"
+    host = f"{unique('h')}.example.cn"
     return str(owner.client(Role.TENANT_SYSTEM).call("ssl_certificate.endpoint.add", host=host)["endpoint"])
 
 
 def certified_abroad(owner: Belongings) -> tuple[str, str, str]:
     """A CA outside that the tenant has registered, a request, and the certificate that the CA makes of it."""
     now, keys = datetime.now(UTC), [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [
-        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"{who}{secrets.token_hex(3)}")])
-        for who in ("Foreign ", "某人")
-    ]
+    names = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, unique(who))]) for who in ("Foreign ", "某人")]
     made = [
         x509.CertificateBuilder()
         .subject_name(name)
@@ -608,7 +603,7 @@ def certified_abroad(owner: Belongings) -> tuple[str, str, str]:
 
 def batch(owner: Belongings, operation_id: str) -> str:
     """Of applications, by the tenant's application; a person decides on it."""
-    rows = [{"csr": Holder(f"某人{secrets.token_hex(3)}").csr()}]
+    rows = [{"csr": Holder(unique("某人")).csr()}]
     made = owner.client(Role.APPLICATION).call("certificate.application.batch.apply", template="person", rows=rows)
     return str(made["batch"]["batch"])
 

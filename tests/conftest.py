@@ -21,16 +21,16 @@ def platform() -> RunningPlatform:
 
 @pytest.fixture(scope="session")
 def tenant_a(platform: RunningPlatform) -> Tenant:
-    from tests.platform import code, spec
+    from tests.platform import spec, unique
 
-    return platform.activate(spec(code("a")))
+    return platform.activate(spec(unique("a")))
 
 
 @pytest.fixture(scope="session")
 def tenant_b(platform: RunningPlatform) -> Tenant:
-    from tests.platform import code, spec
+    from tests.platform import spec, unique
 
-    return platform.activate(spec(code("b")))
+    return platform.activate(spec(unique("b")))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -416,7 +417,7 @@ class RunningPlatform:
                 self.session(self.administrator(side[0], tenant)) as system,
                 self.session(self.administrator(side[1], tenant)) as security,
             ):
-                name = f"{role.rpartition('.')[2]}-{secrets.token_hex(2)}"
+                name = unique(f"{role.rpartition('.')[2]}-")
                 made = system.call("account.person.create", login=name, name="某人")
                 person = made["person"]
                 other = security.call("account.person.assign_roles", person=person["person"], roles=[role.value])
@@ -444,9 +445,15 @@ def shared() -> RunningPlatform:
     return platform.__enter__()
 
 
-def code(prefix: str = "t") -> str:
-    """A tenant code that no other test uses."""
-    return f"{prefix}{secrets.token_hex(3)}"
+_NUMBERS = count(1)
+
+
+def unique(prefix: str = "t") -> str:
+    """A tenant code, or another name, that no other test of this process uses.
+
+    Counted: a name drawn by chance is a word now and then.
+    """
+    return f"{prefix}{next(_NUMBERS):04}"
 
 
 def all_pages(client: Client, operation_id: str, **values: Any) -> Iterator[dict[str, Any]]:

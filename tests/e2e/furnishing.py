@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from tests.belongings import Belongings
-from tests.platform import RunningPlatform, Tenant, code, spec
+from tests.platform import RunningPlatform, Tenant, spec, unique
 
 from miyun.core.operation import Role
 
@@ -31,7 +31,7 @@ class Furnished:
 
 @cache
 def furnish(platform: RunningPlatform) -> Furnished:
-    tenant = platform.activate(spec(code("f")))
+    tenant = platform.activate(spec(unique("f")))
     app = platform.application(tenant, LONG)
     with ExitStack() as stack:
         own = Belongings(platform, tenant, app, stack)

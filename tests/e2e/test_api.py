@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.platform import DIGEST, App, RunningPlatform, Tenant, code, spec
+from tests.platform import DIGEST, App, RunningPlatform, Tenant, spec, unique
 
 from miyun.client import AsyncClient, Client, Conflict, InvalidRequest, NotFound, Octets, Unauthenticated
 from miyun.client._operations import OPERATIONS
@@ -281,7 +281,7 @@ def test_curl_with_basic_gets_a_timestamp_and_no_traceback_ever(
 
 
 def test_a_killed_worker_costs_no_idempotent_call(own_platform: RunningPlatform) -> None:
-    tenant = own_platform.activate(spec(code("w")))
+    tenant = own_platform.activate(spec(unique("w")))
     app = own_platform.application(tenant)
     serials: list[str] = []
     with own_platform.client(app, attempts=6) as client:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.platform import DIGEST, RunningPlatform, code, spec
+from tests.platform import DIGEST, RunningPlatform, spec, unique
 
 from miyun.edge.supervisor.child import started_ticks
 
@@ -78,7 +78,7 @@ def parts(run: Run) -> dict[str, str]:
 def test_what_was_backed_up_comes_back_on_an_empty_machine(
     own_platform: RunningPlatform, passphrase: Path, tmp_path: Path
 ) -> None:
-    tenant = own_platform.activate(spec(code("r")))
+    tenant = own_platform.activate(spec(unique("r")))
     app = own_platform.application(tenant)
     asked = {"digest": DIGEST, "hash_algorithm": "SM3", "idempotency_key": "before-the-backup"}
     with own_platform.client(app) as client:
@@ -111,7 +111,7 @@ def test_a_wrong_passphrase_restores_nothing(platform: RunningPlatform, passphra
 
 
 def test_an_altered_journal_is_found_offline(platform: RunningPlatform, tmp_path: Path) -> None:
-    tenant = platform.activate(spec(code("j")))
+    tenant = platform.activate(spec(unique("j")))
     with platform.client(platform.application(tenant)) as client:
         client.timestamp.issue(digest=DIGEST, hash_algorithm="SM3")
     run = runner(platform)

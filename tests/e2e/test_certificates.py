@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import secrets
 
 import pytest
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
 from tests.e2e.test_filings import shoot
-from tests.platform import RunningPlatform, code, spec
+from tests.platform import RunningPlatform, spec, unique
 
 from miyun.core.operation import Role
 from miyun.gm import sm2
@@ -18,14 +17,14 @@ pytestmark = pytest.mark.engine
 
 
 def test_certificates_are_found_sorted_and_revoked(visit: Visit, platform: RunningPlatform) -> None:  # noqa: F811
-    tenant = platform.activate(spec(code("c")))
+    tenant = platform.activate(spec(unique("c")))
     seat = platform.person(Role.TENANT_SECURITY, tenant)
     visit.context.clear_cookies()
     visit.sign_in(seat.login, seat.password)
     assert visit.go("/console/certificates") == 200
     assert "尚无证书" in visit.page.inner_text("main")
     shoot(visit, "certificates-empty")
-    word = secrets.token_hex(3)
+    word = unique("w")
     items = [
         {
             "subject": {"CN": f"网关{number:02d}-{word}", "O": "示例局"},

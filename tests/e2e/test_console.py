@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from tests.platform import DIGEST, RunningPlatform, Tenant, code, spec
+from tests.platform import DIGEST, RunningPlatform, Tenant, spec, unique
 
 from miyun.core.operation import Role
 from miyun.edge.assembly import registry
@@ -121,7 +121,7 @@ def visit(browser: Browser, platform: RunningPlatform) -> Iterator[Visit]:
 @pytest.fixture(scope="module")
 def lived_in(platform: RunningPlatform) -> Tenant:
     """A tenant with something on every page; its administrators still have their one-time passwords."""
-    tenant = platform.activate(spec(code("c")))
+    tenant = platform.activate(spec(unique("c")))
     app = platform.application(tenant, "办件系统")
     with platform.client(app) as client:
         client.call("timestamp.issue", digest=DIGEST, hash_algorithm="SM3")
@@ -130,7 +130,7 @@ def lived_in(platform: RunningPlatform) -> Tenant:
 
 
 def test_a_first_password_opens_nothing_but_its_change(visit: Visit, platform: RunningPlatform) -> None:
-    tenant = platform.activate(spec(code("c")))
+    tenant = platform.activate(spec(unique("c")))
     login = f"system@{tenant.code}"
     assert visit.go("/console") == 200 and visit.path == "/console/login"  # not signed in
     visit.sign_in(login, "not the password")
@@ -234,7 +234,7 @@ def test_the_overview_shows_what_was_bought_and_used(visit: Visit, platform: Run
 
 
 def test_the_wizard_ends_with_a_command_for_each_service(visit: Visit, platform: RunningPlatform) -> None:
-    tenant = platform.activate(spec(code("c")))
+    tenant = platform.activate(spec(unique("c")))
     seat = platform.person(Role.TENANT_SYSTEM, tenant)
     visit.sign_in(seat.login, seat.password)
     visit.go("/console/onboarding")
@@ -255,7 +255,7 @@ def test_the_reference_page_needs_nobody_else(visit: Visit) -> None:
 
 
 def test_a_step_is_recorded_on_a_paper_and_a_click_is_none(visit: Visit, platform: RunningPlatform) -> None:
-    tenant = platform.activate(spec(code("d")))
+    tenant = platform.activate(spec(unique("d")))
     seat = platform.person(Role.TENANT_SYSTEM, tenant)
     visit.sign_in(seat.login, seat.password)
     visit.go("/console/performance")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from tests.applicants import Holder
 from tests.belongings import Belongings, certified_abroad
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
-from tests.platform import RunningPlatform, code, spec
+from tests.platform import RunningPlatform, spec, unique
 
 from miyun.core.operation import Role
 from miyun.wire.x509 import load_certificates
@@ -34,8 +33,8 @@ def test_a_pair_is_applied_for_reviewed_and_its_key_recovered(
     visit: Visit,  # noqa: F811
     platform: RunningPlatform,
 ) -> None:
-    tenant = platform.activate(spec(code("f")))
-    holder = Holder(f"张三{secrets.token_hex(2)}")
+    tenant = platform.activate(spec(unique("f")))
+    holder = Holder(unique("张三"))
     people = {role: platform.person(role, tenant) for role in (Role.TENANT_SECURITY, Role.TENANT_SYSTEM)}
     second = platform.person(Role.TENANT_SECURITY, tenant, who="second")
 
@@ -118,7 +117,7 @@ def test_an_ending_certificate_is_renewed_and_a_ca_outside_answers(
     visit: Visit,  # noqa: F811
     platform: RunningPlatform,
 ) -> None:
-    tenant = platform.activate(spec(code("f")))
+    tenant = platform.activate(spec(unique("f")))
     security, system = (platform.person(role, tenant) for role in (Role.TENANT_SECURITY, Role.TENANT_SYSTEM))
     with ExitStack() as clients:
         owner = Belongings(platform, tenant, platform.application(tenant, "办件"), clients)
@@ -162,10 +161,10 @@ def test_a_table_of_people_is_handed_in_and_reviewed_row_by_row(
     platform: RunningPlatform,
     tmp_path: Path,
 ) -> None:
-    tenant = platform.activate(spec(code("b")))
+    tenant = platform.activate(spec(unique("b")))
     applicant = platform.person(Role.TENANT_SYSTEM, tenant)
     reviewer = platform.person(Role.TENANT_SECURITY, tenant)
-    holders = [Holder(f"某人{number}{secrets.token_hex(2)}") for number in range(4)]
+    holders = [Holder(unique("某人")) for number in range(4)]
     table = tmp_path / "名册.csv"
     lines = ["编号,证书请求", *(f'{n},"{holder.csr()}"' for n, holder in enumerate(holders, 1)), "5,AAAA"]
     table.write_bytes("\r\n".join(lines).encode("gb18030"))

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.agent import CONTAINER, PIN, agent_of
-from tests.platform import RunningPlatform, Seat, Tenant, code, free_port, spec
+from tests.platform import RunningPlatform, Seat, Tenant, free_port, spec, unique
 from tests.token_process import TokenProcess
 
 from miyun.client import AgentKey, Client, KeyUnusable
@@ -65,7 +65,7 @@ class Holder:
 
     def new_key(self) -> str:
         with self.platform.session(self.seat) as client:
-            return str(client.call("kms.key.create", algorithm="SM4", usage="encrypt", label=code("k"))["key"])
+            return str(client.call("kms.key.create", algorithm="SM4", usage="encrypt", label=unique("k"))["key"])
 
 
 def on_a_terminal(command: list[str], environ: dict[str, str], typed: str) -> tuple[int, str]:
@@ -90,7 +90,7 @@ def on_a_terminal(command: list[str], environ: dict[str, str], typed: str) -> tu
 
 @pytest.fixture(scope="module")
 def holder(tmp_path_factory: pytest.TempPathFactory, platform: RunningPlatform) -> Iterator[Holder]:
-    tenant = platform.activate(spec(code("h")))
+    tenant = platform.activate(spec(unique("h")))
     seat = platform.person(Role.TENANT_SECURITY, tenant)
 
     def certify(point: bytes) -> bytes:

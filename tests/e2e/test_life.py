@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.platform import DIGEST, App, RunningPlatform, Tenant, code, spec
+from tests.platform import DIGEST, App, RunningPlatform, Tenant, spec, unique
 
 from miyun.client import Client
 from miyun.core.ledger.port import Head
@@ -54,7 +54,7 @@ class Memory:
     """What a tenant left behind, to be found again."""
 
     def __init__(self, platform: RunningPlatform) -> None:
-        self.tenant: Tenant = platform.activate(spec(code("m")))
+        self.tenant: Tenant = platform.activate(spec(unique("m")))
         self.app: App = platform.application(self.tenant)
         self.seat = platform.person(Role.TENANT_SECURITY, self.tenant)
         self.audit = platform.person(Role.TENANT_AUDIT, self.tenant)

@@ -14,7 +14,7 @@ from tests.applicants import Holder
 from tests.belongings import foreign_authority
 from tests.e2e.furnishing import DATA, Furnished, furnish
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
-from tests.platform import BESIDES, RunningPlatform, Tenant, code, spec
+from tests.platform import BESIDES, RunningPlatform, Tenant, spec, unique
 
 from miyun.core.operation import Role
 from miyun.edge.console.routes import PATHS
@@ -138,7 +138,7 @@ def furnished(platform: RunningPlatform) -> Furnished:
 @pytest.fixture(scope="module")
 def bare(platform: RunningPlatform) -> Tenant:
     """Nothing was done yet, and neither USB keys nor SSL certificates were bought."""
-    contract = spec(code("g"))
+    contract = spec(unique("g"))
     lines = [line for line in contract.entitlements if line.offering not in BESIDES]
     return platform.activate(replace(contract, entitlements=lines))
 

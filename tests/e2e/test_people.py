@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.test_console import PASSWORD, Visit, browser, visit  # noqa: F401
 from tests.e2e.test_pages import DESK, faults, look
-from tests.platform import RunningPlatform, Seat, code, spec
+from tests.platform import RunningPlatform, Seat, spec, unique
 
 from miyun.core.operation import Role
 
@@ -48,7 +48,7 @@ def half(visit: Visit, language: str = "zh") -> str:  # noqa: F811
 
 
 def test_two_administrators_make_a_third_who_signs_in(visit: Visit, platform: RunningPlatform) -> None:  # noqa: F811
-    tenant = platform.activate(spec(code("p")))
+    tenant = platform.activate(spec(unique("p")))
     system = platform.person(Role.TENANT_SYSTEM, tenant)
     security = platform.person(Role.TENANT_SECURITY, tenant)
     page, login = visit.page, f"lisi@{tenant.code}"
@@ -133,7 +133,7 @@ def test_two_administrators_make_a_third_who_signs_in(visit: Visit, platform: Ru
 
 
 def test_the_last_administrator_stays(visit: Visit, platform: RunningPlatform) -> None:  # noqa: F811
-    tenant = platform.activate(spec(code("p")))
+    tenant = platform.activate(spec(unique("p")))
     auditor = platform.person(Role.TENANT_AUDIT, tenant)
     as_seat(visit, platform.person(Role.TENANT_SYSTEM, tenant))
     visit.page.on("dialog", lambda dialog: dialog.accept())

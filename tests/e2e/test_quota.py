@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 from tests import burst
-from tests.platform import DIGEST, SERVICES, App, RunningPlatform, Tenant, code, spec
+from tests.platform import DIGEST, SERVICES, App, RunningPlatform, Tenant, spec, unique
 
 from miyun.client import QuotaExceeded
 from miyun.core.clock import SHANGHAI
@@ -103,19 +103,19 @@ def check_exact(platform: RunningPlatform, tenant: Tenant, found: Found, limit: 
 
 
 def test_eight_clients_get_exactly_what_was_bought(platform: RunningPlatform) -> None:
-    tenant = platform.activate(spec(code("q"), capacity=400))
+    tenant = platform.activate(spec(unique("q"), capacity=400))
     app = platform.application(tenant, services=("timestamp",))
     check_exact(platform, tenant, race(platform, app, 480), 400, 480)
 
 
 def test_two_licences_buy_twice_as_many(platform: RunningPlatform) -> None:
-    tenant = platform.activate(spec(code("q"), capacity=100, quantity=2))
+    tenant = platform.activate(spec(unique("q"), capacity=100, quantity=2))
     app = platform.application(tenant, services=("timestamp",))
     check_exact(platform, tenant, race(platform, app, 240), 200, 240)
 
 
 def test_allow_and_report_refuses_nobody_and_reports_every_excess(platform: RunningPlatform) -> None:
-    tenant = platform.activate(spec(code("q"), capacity=20, overuse=Overuse.ALLOW))
+    tenant = platform.activate(spec(unique("q"), capacity=20, overuse=Overuse.ALLOW))
     app = platform.application(tenant, services=("timestamp",))
     with platform.client(app) as client:
         for _ in range(30):
@@ -127,7 +127,7 @@ def test_allow_and_report_refuses_nobody_and_reports_every_excess(platform: Runn
 
 
 def test_one_tenants_exhausted_quota_is_nobody_elses(platform: RunningPlatform, app_a: App) -> None:
-    tenant = platform.activate(spec(code("q"), capacity=3))
+    tenant = platform.activate(spec(unique("q"), capacity=3))
     app = platform.application(tenant, services=("timestamp",))
     with platform.client(app) as client, platform.client(app_a) as other:
         for _ in range(3):
@@ -138,7 +138,7 @@ def test_one_tenants_exhausted_quota_is_nobody_elses(platform: RunningPlatform, 
 
 
 def test_a_batch_that_does_not_fit_takes_nothing(platform: RunningPlatform) -> None:
-    tenant = platform.activate(spec(code("q"), capacity=10))
+    tenant = platform.activate(spec(unique("q"), capacity=10))
     app = platform.application(tenant, services=("timestamp",))
     with platform.client(app) as client:
         for _ in range(8):
@@ -155,7 +155,7 @@ def test_of_contract_2_the_10001st_timestamp_of_an_hour_is_refused(platform: Run
     """The real number: 10,000 an hour and licence."""
     if 3600 - time.time() % 3600 < 150:  # it takes some 15 s; the hour must not end under it
         time.sleep(3601 - time.time() % 3600)
-    tenant = platform.activate(spec(code("q")))
+    tenant = platform.activate(spec(unique("q")))
     app = platform.application(tenant, services=("timestamp",))
     check_exact(platform, tenant, race(platform, app, 10_040), 10_000, 10_040)
 

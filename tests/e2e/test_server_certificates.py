@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.test_console import CHINESE, Visit, browser
 from tests.outside_ca import OutsideAuthority, csr, new_key
-from tests.platform import RunningPlatform, Tenant, code, spec
+from tests.platform import RunningPlatform, Tenant, spec, unique
 
 from miyun.core.operation import Role
 
@@ -20,7 +20,7 @@ PAGES = ("/console/acme", "/console/ssl-orders", "/console/endpoints")
 
 @pytest.fixture(scope="module")
 def tenant(platform: RunningPlatform) -> Tenant:
-    tenant = platform.activate(spec(code("s")))
+    tenant = platform.activate(spec(unique("s")))
     platform.application(tenant, "门户网站")
     return tenant
 

@@ -10,7 +10,7 @@ import pytest
 from tests.belongings import outside_authority
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
 from tests.e2e.test_filings import shoot
-from tests.platform import RunningPlatform, code, spec
+from tests.platform import RunningPlatform, spec, unique
 
 from miyun.core.operation import Role
 from miyun.offerings.signature.pdf.operations import _PDF
@@ -29,7 +29,7 @@ def test_a_signed_file_is_verified_and_kept(
     platform: RunningPlatform,
     tmp_path: Path,
 ) -> None:
-    tenant = platform.activate(spec(code("g")))
+    tenant = platform.activate(spec(unique("g")))
     application = platform.application(tenant, "公文")
     system = platform.person(Role.TENANT_SYSTEM, tenant)
     security = platform.person(Role.TENANT_SECURITY, tenant)
@@ -101,7 +101,7 @@ def test_an_outside_authority_is_put_on_a_list(
     platform: RunningPlatform,
     tmp_path: Path,
 ) -> None:
-    tenant = platform.activate(spec(code("h")))
+    tenant = platform.activate(spec(unique("h")))
     seat = platform.person(Role.TENANT_SECURITY, tenant)
     pem, crl = outside_authority()
     visit.sign_in(seat.login, seat.password)

@@ -14,7 +14,7 @@ import pytest
 from tests.agent import agent_of
 from tests.interop.strong_auth.relying import WebApplication
 from tests.interop.strong_auth.scene import SHOTS, chromium
-from tests.platform import App, RunningPlatform, Tenant, code, spec
+from tests.platform import App, RunningPlatform, Tenant, spec, unique
 from tests.token_process import AUTHENTICATION_KEY, TokenProcess
 
 from miyun.core.operation import Role
@@ -88,7 +88,7 @@ class Scene:
 @pytest.fixture
 def scene(platform: RunningPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """A software token is plugged in, and the agent runs and allows the platform's pages."""
-    tenant = platform.activate(spec(code("u")))
+    tenant = platform.activate(spec(unique("u")))
     app = platform.application(tenant, "办件系统")
     port = int(platform.settings.login.agent.rpartition(":")[2])
     with TokenProcess(serial="E2E-1") as token:

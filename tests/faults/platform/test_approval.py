@@ -10,7 +10,7 @@ import time
 
 import pytest
 from tests.applicants import Holder
-from tests.platform import RunningPlatform, all_pages, code, spec
+from tests.platform import RunningPlatform, all_pages, spec, unique
 
 from miyun.client import ApiError, Conflict, ConnectionFailed
 from miyun.core.operation import Role
@@ -25,7 +25,7 @@ AT_MOST = LEASE.total_seconds() + 60  # the lease, and the task that comes round
 
 def test_what_was_approved_is_issued_once_whatever_dies() -> None:
     with RunningPlatform() as platform:
-        tenant = platform.activate(spec(code("r")))
+        tenant = platform.activate(spec(unique("r")))
         applicant = platform.person(Role.TENANT_SYSTEM, tenant)
         reviewer = platform.person(Role.TENANT_SECURITY, tenant)
         with platform.session(applicant) as client:
@@ -75,7 +75,7 @@ def test_what_was_approved_is_issued_once_whatever_dies() -> None:
 
 def test_a_batch_is_issued_once_whatever_dies() -> None:
     with RunningPlatform() as platform:
-        tenant = platform.activate(spec(code("q")))
+        tenant = platform.activate(spec(unique("q")))
         reviewer = platform.person(Role.TENANT_SECURITY, tenant)
         rows = [{"reference": str(n), "csr": Holder(f"某人{n}号").csr()} for n in range(ROWS)]
         with platform.session(platform.person(Role.TENANT_SYSTEM, tenant)) as client:

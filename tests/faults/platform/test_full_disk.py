@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.platform import DIGEST, RunningPlatform, all_pages, code, spec
+from tests.platform import DIGEST, RunningPlatform, all_pages, spec, unique
 
 from miyun.client import ApiError, Unavailable
 from miyun.core.operation import Role
@@ -52,7 +52,7 @@ def fill(folder: Path) -> Path:
 def test_a_full_disk_refuses_and_forgets_nothing(small_disk: Path) -> None:
     platform = RunningPlatform(home=small_disk, environ={"MIYUN_LEDGER__SEGMENT_BYTES": str(4 << 20)})
     with platform:
-        tenant = platform.activate(spec(code("f")))
+        tenant = platform.activate(spec(unique("f")))
         app = platform.application(tenant, services=("timestamp",))
         security = platform.person(Role.TENANT_SECURITY, tenant)
         audit = platform.person(Role.TENANT_AUDIT, tenant)

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from tests.platform import DIGEST, RunningPlatform, code, spec
+from tests.platform import DIGEST, RunningPlatform, spec, unique
 
 from miyun.edge.supervisor.platform import specs
 
@@ -17,7 +17,7 @@ KINDS = ("vsm-platform", "ledger", "jobs", "web-0", "listener")
 
 def test_every_kind_of_process_that_hangs_is_replaced_and_the_platform_serves_on() -> None:
     with RunningPlatform(workers=1, environ={"MIYUN_SERVER__HANGS_AFTER": "3"}) as platform:
-        app = platform.application(platform.activate(spec(code("g"))))
+        app = platform.application(platform.activate(spec(unique("g"))))
         before = {name: platform.pid(name) for name in KINDS}
         for pid in before.values():
             os.kill(pid, signal.SIGSTOP)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.faults.platform.load import Load
-from tests.platform import RunningPlatform, code, spec
+from tests.platform import RunningPlatform, spec, unique
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 BEFORE_BACKOFF = 4  # kills; the supervisor takes more of them in a row for a crash loop and waits
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(180 + 60 * ROUNDS)
 @pytest.fixture(scope="module")
 def load() -> Iterator[Load]:
     with RunningPlatform() as platform:
-        tenant = platform.activate(spec(code("k"), capacity=1_000_000))
+        tenant = platform.activate(spec(unique("k"), capacity=1_000_000))
         yield Load(platform, tenant, platform.application(tenant, services=("timestamp", "signature")))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.platform import DIGEST, RunningPlatform, code, spec
+from tests.platform import DIGEST, RunningPlatform, spec, unique
 
 from miyun.client import Unavailable
 from miyun.core.operation import Role
@@ -74,7 +74,7 @@ def test_a_locked_machine_serves_nothing_until_enough_operators_came(
     shares = sorted((tmp_path / "shares").iterdir())
     assert len(shares) == 3 and all(share.stat().st_mode & 0o777 == 0o600 for share in shares)
 
-    tenant = platform.activate(spec(code("l")))
+    tenant = platform.activate(spec(unique("l")))
     app = platform.application(tenant, services=("timestamp", "encryption"))
     credential = platform.basic(tenant, app, "timestamp", "timestamp.rfc3161")
     security = platform.person(Role.TENANT_SECURITY, tenant)

@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-from tests.platform import App, RunningPlatform, Tenant
+from tests.platform import App, RunningPlatform, Tenant, unique
 
 from miyun.core.operation import Role
 from miyun.gm import sm2
@@ -92,9 +92,7 @@ def test_an_imported_key_that_signs_and_decrypts_is_in_the_vsm_only(
                 enveloped=base64.b64encode(sm2.encrypt(transport, material)).decode(),
                 applications=[app_a.id],
             )["key"]
-        signer = security.call(
-            "signature.signer.create", name=f"s{secrets.token_hex(4)}", subject={"CN": "签"}, key=keys["sign"]
-        )
+        signer = security.call("signature.signer.create", name=unique("s"), subject={"CN": "签"}, key=keys["sign"])
         assert base64.b64encode(spki) == client.call("kms.key.public", key=keys["sign"])["public_key"].encode()
         for number in range(40):  # both workers work with it
             message = b"%d" % number

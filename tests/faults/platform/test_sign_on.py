@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
-from tests.platform import App, RunningPlatform, Tenant, code, spec
+from tests.platform import App, RunningPlatform, Tenant, spec, unique
 
 from miyun.core.operation import Role
 from miyun.gm import sm2
@@ -76,7 +76,7 @@ class Client:
 
 def test_workers_that_die_issue_nothing_by_halves(own_platform: RunningPlatform) -> None:
     platform = own_platform
-    tenant = platform.activate(spec(code("k")))
+    tenant = platform.activate(spec(unique("k")))
     client = Client(platform, tenant, platform.application(tenant))
     codes = [client.code() for _ in range(CODES)]
     answers: dict[str, dict[str, Any] | None] = {}

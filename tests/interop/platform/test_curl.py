@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.platform import App, RunningPlatform, Tenant, code, spec
+from tests.platform import App, RunningPlatform, Tenant, spec, unique
 
 from miyun.core.operation import Role
 
@@ -117,7 +117,7 @@ def test_without_the_credential_nothing_is_issued(platform: RunningPlatform, tmp
 
 def test_every_command_of_the_wizard_works_as_it_stands(platform: RunningPlatform, tmp_path: Path) -> None:
     """Onboarding ends with a curl for each bound service: saved and run as it is printed."""
-    tenant = platform.activate(spec(code("w")))
+    tenant = platform.activate(spec(unique("w")))
     with platform.session(platform.person(Role.TENANT_SYSTEM, tenant)) as client:
         started = client.call("onboarding.start", name="交易平台")
         steps = {step["service"]: step for step in started["steps"]}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.platform import RunningPlatform, code, spec
+from tests.platform import RunningPlatform, spec, unique
 
 from miyun.core.operation import Role
 
@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 @pytest.fixture(scope="session")
 def environ(platform: RunningPlatform) -> Mapping[str, str]:
-    tenant = platform.activate(spec(code("x")))
+    tenant = platform.activate(spec(unique("x")))
     with platform.session(platform.person(Role.TENANT_SYSTEM, tenant)) as client:
         started = client.call("onboarding.start", name="示例应用")
     return {

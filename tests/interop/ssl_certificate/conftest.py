@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.interop.ssl_certificate.programs import Certbot, NameServer, Pebble, name_server, running_pebble
-from tests.platform import App, RunningPlatform, Tenant, code, free_port, spec
+from tests.platform import App, RunningPlatform, Tenant, free_port, spec, unique
 
 from miyun.core.operation import Role
 
@@ -59,7 +59,7 @@ def acme(names: NameServer, pebble: Pebble) -> Iterator[RunningPlatform]:
 
 @pytest.fixture(scope="session")
 def tenant(acme: RunningPlatform) -> Tenant:
-    return acme.activate(spec(code("ssl")))
+    return acme.activate(spec(unique("ssl")))
 
 
 @pytest.fixture(scope="session")

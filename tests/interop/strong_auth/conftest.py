@@ -8,7 +8,7 @@ import pytest
 from tests.agent import key_agent
 from tests.interop.strong_auth.relying import WebApplication
 from tests.interop.strong_auth.scene import Scene, chromium
-from tests.platform import RunningPlatform, code, spec
+from tests.platform import RunningPlatform, spec, unique
 
 from miyun.core.operation import Role
 from miyun.wire.spki import sm2_spki
@@ -20,7 +20,7 @@ def scene(platform: RunningPlatform, tmp_path: Path) -> Iterator[Scene]:
     from playwright.sync_api import sync_playwright
 
     executable = chromium()
-    tenant = platform.activate(spec(code("s")))
+    tenant = platform.activate(spec(unique("s")))
     app = platform.application(tenant, "办件系统")
     issued: list[Any] = []
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.interop.strong_auth.relying import WebApplication
 from tests.interop.strong_auth.scene import SHOTS, chromium
 from tests.outside_ca import OutsideAuthority, new_key
-from tests.platform import App, RunningPlatform, Tenant, code, spec
+from tests.platform import App, RunningPlatform, Tenant, spec, unique
 from tests.sm2_tls import ask, key_file
 
 from miyun.core.operation import Role
@@ -150,7 +150,7 @@ class Site:
 
 @pytest.fixture
 def site(platform: RunningPlatform, tmp_path: Path) -> Iterator[Site]:
-    tenant = platform.activate(spec(code("m")))
+    tenant = platform.activate(spec(unique("m")))
     app = platform.application(tenant, "办件系统")
     with WebApplication() as web:
         made = Site(platform, tenant, app, web, tmp_path)
@@ -342,7 +342,7 @@ def test_a_client_library_of_others_authenticates_by_its_certificate(site: Site)
 def test_an_authority_counts_for_the_tenants_that_trust_it(site: Site) -> None:
     """One has a foreign authority in its list, its neighbour one of the same name with another key, and in the end
     both. Whatever one of them trusts lets nobody in at the other, and keeps nobody out."""
-    tenant = site.platform.activate(spec(code("n")))
+    tenant = site.platform.activate(spec(unique("n")))
     neighbour = replace(site, tenant=tenant, app=site.platform.application(tenant, "邻居"))
     outside, key = OutsideAuthority(), new_key()
     person = Holder(site.folder / "outside.pem", site.folder / "outside.key", 0)

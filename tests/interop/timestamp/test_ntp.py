@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.chronyd import time_server
-from tests.platform import DIGEST, RunningPlatform, code, free_port, spec
+from tests.platform import DIGEST, RunningPlatform, free_port, spec, unique
 from tests.rooms import Rooms, rooms_in
 from tests.standin import call_of
 
@@ -177,7 +177,7 @@ def test_a_platform_with_configured_servers(wrong: int, reason: str) -> None:
         servers = [stack.enter_context(time_server(ahead=5.0 if number < wrong else 0.0)) for number in range(3)]
         environ = {"MIYUN_TIME__SERVERS": ", ".join(servers)}
         running = stack.enter_context(RunningPlatform(workers=1, environ=environ))
-        tenant = running.activate(spec(code()))
+        tenant = running.activate(spec(unique()))
         app = running.application(tenant, services=("timestamp",))
         deadline = time.monotonic() + 30
         while (clock := running.as_system(tenant, "timestamp.status").clock).measured_at is None:
