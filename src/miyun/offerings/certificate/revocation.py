@@ -90,7 +90,7 @@ class Revocation:
             now = self._clock.now()
             if this_update is None or next_update is None or next_update - now < CRL_REFRESH:
                 pass
-            elif not due or (patient and now - this_update < CRL_PAUSE):
+            elif not due or (patient and timedelta(0) <= now - this_update < CRL_PAUSE):
                 continue
             found = self._authorities.find(shard.authority)
             if found is not None and found.role is AuthorityRole.ISSUING:

@@ -108,6 +108,15 @@ def test_a_burst_of_revocations_makes_one_more_list(
     assert set(newest.entries) == {int(serial, 16) for serial in serials}
 
 
+def test_a_clock_that_was_set_back_keeps_no_revocation_from_the_lists(
+    service: CertificateService, sm2_csr: Csr, clock: HandClock
+) -> None:
+    serial, _ = issue(service, sm2_csr(), clock)
+    clock.advance(hours=-1)
+    asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial)))
+    assert int(serial, 16) in published(service, clock).entries
+
+
 def test_a_list_is_renewed_before_it_ends(service: CertificateService, clock: HandClock) -> None:
     clock.advance(hours=11)
     asyncio.run(publish_lists(service))

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    Text,
     insert,
     or_,
     select,
@@ -47,7 +48,7 @@ application_table = Table(
     Column("template", String(32), nullable=False),
     Column("subject", String(1024), nullable=False),  # as it is searched; `name` is what is certified
     Column("name", LargeBinary, nullable=False),
-    Column("names", String(8192), nullable=False),
+    Column("names", Text, nullable=False),
     Column("days", Integer),
     Column("spki", LargeBinary, nullable=False),
     Column("key", String(64), nullable=False),

@@ -19,6 +19,7 @@ from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.operation import Call, Role
 from miyun.offerings.certificate.applications.batches import operations
 from miyun.offerings.certificate.applications.batches.messages import ApplyRow, Rejection
+from miyun.offerings.certificate.applications.batches.store import BatchStore
 from miyun.offerings.certificate.applications.batches.table import rows_of
 from miyun.offerings.certificate.applications.errors import (
     ApplicationStateConflict,
@@ -213,6 +214,27 @@ def test_a_review_survives_the_death_of_its_process(desk: Desk, monkeypatch: pyt
         serials = [item.serial for item in desk.certificates()]
         assert len(serials) == 12 == len(set(serials))
         assert list(desk.rooms.ledger.operations()).count("certificate.issue") == 6
+
+    asyncio.run(afterwards())
+
+
+def test_a_batch_that_nobody_reviews_survives_the_death_of_its_process(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its rows and their certificates: none of them waits for a reviewer."""
+
+    def die(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Fulfilment, "finish_batch", die)
+        patch.setattr(BatchStore, "decide", die)
+        asyncio.run(desk.hand_in(people(3), template="device", pair="none"))
+
+    async def afterwards() -> None:
+        assert await desk.rooms.certificate.applications.fulfilment.resume() == 3
+        [batch] = (await desk.batch("list", desk.call("sec"))).items
+        assert batch.counts == {"issued": 3} and len(desk.certificates()) == 3
 
     asyncio.run(afterwards())
 

@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("template", sa.String(length=32), nullable=False),
         sa.Column("subject", sa.String(length=1024), nullable=False),
         sa.Column("name", sa.LargeBinary(), nullable=False),
-        sa.Column("names", sa.String(length=8192), nullable=False),
+        sa.Column("names", sa.Text(), nullable=False),
         sa.Column("days", sa.Integer(), nullable=True),
         sa.Column("spki", sa.LargeBinary(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
