@@ -13,7 +13,7 @@ from tests.strong_auth import Browser, Hall, answered, register
 from miyun.core.errors import NotFound
 from miyun.core.operation import Reply
 from miyun.offerings.strong_auth.sso import messages as sso
-from miyun.offerings.strong_auth.sso.errors import ClientRefused, ServiceUnknown
+from miyun.offerings.strong_auth.sso.errors import ClientRefused, ServiceUnknown, SignOnRefused
 
 SERVICE = "https://old.example.gov.cn/app?page=1"
 QUERY = "service=" + quote(SERVICE, safe="")
@@ -73,6 +73,24 @@ def test_a_ticket_is_used_up_whatever_comes_of_it(hall: Hall, browser: Browser) 
     ticket = browser.log_in(QUERY, "cas")["ticket"]
     assert code_of(validate(hall, ticket, "https://old.example.gov.cn/other")) == "INVALID_SERVICE"
     assert code_of(validate(hall, ticket)) == "INVALID_TICKET"
+
+
+def test_a_service_that_was_disabled_meanwhile_learns_nothing(hall: Hall, browser: Browser) -> None:
+    ticket = browser.log_in(QUERY, "cas")["ticket"]
+    [client] = hall.do(hall.service.sso.clients.list, hall.security(), sso.ListClients()).items
+    hall.do(hall.service.sso.clients.disable, hall.security(), sso.ClientRef(client=client.client))
+    assert code_of(validate(hall, ticket)) == "INVALID_TICKET"
+
+
+def test_a_query_of_too_many_fields_gets_the_protocols_own_refusal(hall: Hall, browser: Browser) -> None:
+    many = {f"field{number}": "" for number in range(65)}
+    assert code_of(validate(hall, "ST-unknown", **many)) == "INVALID_REQUEST"
+    assert validate(hall, "ST-unknown", version=1, **many) == "no\n\n"
+    query = QUERY + "&" + urlencode(many)
+    with pytest.raises(SignOnRefused):
+        browser.visit(query, "cas")
+    with pytest.raises(SignOnRefused):
+        hall.do(hall.service.sso.logout, hall.public(), sso.Logout(protocol="cas", tenant="ten_a", query=query))
 
 
 def test_a_ticket_expires(hall: Hall, browser: Browser) -> None:

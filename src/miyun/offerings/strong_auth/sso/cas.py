@@ -14,8 +14,9 @@ from miyun.offerings.strong_auth.model import Session
 from miyun.offerings.strong_auth.sessions import Sessions, new_token, stored
 from miyun.offerings.strong_auth.sso import messages as m
 from miyun.offerings.strong_auth.sso.authlib_server import with_parameters
-from miyun.offerings.strong_auth.sso.errors import ClientRefused, ServiceUnknown
-from miyun.offerings.strong_auth.sso.model import TICKET_LIFETIME, Grant, Protocol
+from miyun.offerings.strong_auth.sso.errors import ClientRefused, ServiceUnknown, SignOnRefused
+from miyun.offerings.strong_auth.sso.exchange import readable
+from miyun.offerings.strong_auth.sso.model import TICKET_LIFETIME, ClientState, Grant, Protocol
 from miyun.offerings.strong_auth.sso.oidc import Asked
 from miyun.offerings.strong_auth.sso.store import SsoStore
 
@@ -32,8 +33,9 @@ class CasServer:
     # the browser
 
     def read(self, tenant: str, query: str, now: datetime) -> Asked:
-        """Raises ServiceUnknown unless the service is registered, octet by octet."""
-        values = _values(query)
+        """Raises ServiceUnknown unless the service is registered, octet by octet; SignOnRefused."""
+        with readable(SignOnRefused):
+            values = _values(query)
         service = values.get("service", "")
         client = self._store.cas_client(tenant, service) if service else None
         if client is None:
@@ -70,15 +72,17 @@ class CasServer:
         return with_parameters(asked.redirect, ticket=ticket), grant
 
     def read_logout(self, tenant: str, query: str) -> str:
-        """Where the browser may go afterwards: only to a registered service."""
-        service = _values(query).get("service", "")
+        """Where the browser may go afterwards: only to a registered service. Raises SignOnRefused."""
+        with readable(SignOnRefused):
+            service = _values(query).get("service", "")
         client = self._store.cas_client(tenant, service) if service else None
         return service if client else ""
 
     # the service
 
     async def validate(self, call: Call, request: m.ValidateTicket) -> Reply:
-        values = _values(request.query)
+        with readable(lambda reason: _refused(request.version, "INVALID_REQUEST", reason)):
+            values = _values(request.query)
         service, ticket = values.get("service", ""), values.get("ticket", "")
         if not service or not ticket:
             raise _refused(request.version, "INVALID_REQUEST", "'service' and 'ticket' are both required")
@@ -90,7 +94,8 @@ class CasServer:
         call.resource.update(client=grant.client, application=grant.application, grant=grant.id)
         # used up whatever comes of it (CAS protocol 3.0, 2.5.1)
         taken = self._store.redeem(grant, (), call.now)
-        if not taken or grant.expires_at <= call.now or client is None or client.protocol is not Protocol.CAS:
+        served = client is not None and client.protocol is Protocol.CAS and client.state is ClientState.ACTIVE
+        if not taken or grant.expires_at <= call.now or not served:
             raise _refused(request.version, "INVALID_TICKET", "the ticket was used or has expired", had_effect=taken)
         if service != grant.redirect:
             raise _refused(request.version, "INVALID_SERVICE", "the ticket is for another service", had_effect=True)
