@@ -82,8 +82,12 @@ class Name:
 
     def get(self, key: str) -> str | None:
         """First value of an attribute by short name or OID."""
+        return next(iter(self.all(key)), None)
+
+    def all(self, key: str) -> list[str]:
+        """Every value of an attribute, as `get` finds the first."""
         wanted = _type_of(key)
-        return next((value for rdn in self.rdns for kind, value in rdn if kind == wanted), None)
+        return [value for rdn in self.rdns for kind, value in rdn if kind == wanted]
 
     def matches(self, other: Name) -> bool:
         """Whether a certificate issued under this name chains to `other` (case and inner spaces do not count)."""

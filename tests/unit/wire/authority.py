@@ -72,8 +72,11 @@ def make(
     not_before: datetime = NOW - timedelta(days=30),
     not_after: datetime = NOW + timedelta(days=300),
     sign: Callable[[bytes], bytes] | None = None,
+    subject: Name | None = None,
 ) -> Identity:
-    """A certificate for `key`, self-signed without an issuer; `sign` replaces the issuer's way of signing."""
+    """A certificate for `key`, self-signed without an issuer; `sign` replaces the issuer's way of signing, `subject`
+    the name that `common_name` makes."""
+    subject = subject or name(common_name)
     by = issuer.key if issuer else key
     identifiers = (
         x509.subject_key_identifier(key.identifier),
@@ -81,8 +84,8 @@ def make(
     )
     tbs = x509.TbsCertificate(
         serial=serial,
-        issuer=issuer.certificate.subject if issuer else name(common_name),
-        subject=name(common_name),
+        issuer=issuer.certificate.subject if issuer else subject,
+        subject=subject,
         not_before=not_before,
         not_after=not_after,
         spki=key.spki,

@@ -8,7 +8,7 @@ from datetime import datetime
 from miyun.core.errors import AlreadyExists
 from miyun.core.ids import new_id
 from miyun.offerings.strong_auth.certificates import Certificates
-from miyun.offerings.strong_auth.errors import NotBound
+from miyun.offerings.strong_auth.errors import AccountNotActive, NotBound
 from miyun.offerings.strong_auth.model import Account, AccountState
 from miyun.offerings.strong_auth.store import StrongAuthStore
 from miyun.wire.x509 import Certificate
@@ -21,13 +21,15 @@ class Accounts:
 
     async def of(self, tenant: str, application: str, certificate: Certificate, now: datetime) -> Account:
         """The account of a certificate that was accepted; one that the certificate names may be new, and is kept by
-        `keep`. Raises NotBound, CertificateRefused."""
+        `keep`. Raises NotBound, CertificateRefused, AccountNotActive."""
         account = self._store.account_by_fingerprint(tenant, application, certificate.fingerprint.hex())
         if account is not None:
             return account
         name = await self._certificates.account_of(tenant, application, certificate)
         if name is None:
             raise NotBound(str(certificate.subject))
+        if self._store.is_suspended(tenant, application, name):
+            raise AccountNotActive(state=AccountState.SUSPENDED)  # a person, whatever certificate they have got since
         return account_for(tenant, application, name, certificate, now)
 
     def keep(self, account: Account) -> None:

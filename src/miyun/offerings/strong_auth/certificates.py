@@ -12,7 +12,7 @@ from miyun.core.operation import Call
 from miyun.core.ports import CertificateIssuer
 from miyun.core.trust import REASON_TEXTS, Level, TrustDirectory, TrustReason
 from miyun.offerings.strong_auth.errors import CertificateNotGiven, CertificateRefused, LoginFailed
-from miyun.offerings.strong_auth.model import Policy
+from miyun.offerings.strong_auth.model import MAX_ACCOUNT, Policy
 from miyun.offerings.strong_auth.store import StrongAuthStore
 from miyun.wire.errors import DecodeError
 from miyun.wire.x509 import Certificate, Purpose, parse_certificate
@@ -23,7 +23,10 @@ _ANOTHERS = Text(
     "证书由本平台签发给另一租户，其中的名称在此无效（another_tenant）",
     "it was issued here to another tenant, whose names say nothing of yours (another_tenant)",
 )
-_NAMELESS = Text("证书主题中没有账号字段“{0}”", "its subject has no '{0}', which is the account")
+_NAMELESS = Text(
+    "证书主题中应恰有一个可用作账号的字段“{0}”",
+    "its subject should have exactly one '{0}' that can be an account's name",
+)
 
 
 class Certificates:
@@ -54,16 +57,17 @@ class Certificates:
 
     async def account_of(self, tenant: str, application: str, certificate: Certificate) -> str | None:
         """The account that the certificate itself names, where the application has it so; None: accounts are bound
-        one by one. Raises CertificateRefused when the field is missing, and as `check_names`."""
+        one by one. Raises CertificateRefused when the field is missing or not to be told apart, and as
+        `check_names`."""
         field = self.policy(tenant, application).account_field
         if not field:
             return None
         await self.check_names(tenant, certificate)
-        name = certificate.subject.get(field)
-        if not name:
+        names = certificate.subject.all(field)
+        if len(names) != 1 or len(names[0]) > MAX_ACCOUNT or not names[0].isprintable():
             reason = Text(_NAMELESS.zh.format(field), _NAMELESS.en.format(field))
             raise CertificateRefused("account_field", reason, str(certificate.subject))
-        return name[:128]
+        return names[0]
 
     async def check_names(self, tenant: str, certificate: Certificate) -> None:
         """Where somebody is known by what a certificate calls them. Our own authorities issue to every tenant, and each

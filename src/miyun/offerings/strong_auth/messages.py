@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from miyun.core.operation import Struct
-from miyun.offerings.strong_auth.model import Account, Policy, Session
+from miyun.offerings.strong_auth.model import MAX_ACCOUNT, Account, Policy, Session
 
 Certificate = Annotated[str, Meta(min_length=64, max_length=16384, description="PEM, or base64 of DER")]
-AccountName = Annotated[str, Meta(min_length=1, max_length=128)]
+AccountName = Annotated[str, Meta(min_length=1, max_length=MAX_ACCOUNT, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Limit = Annotated[int, Meta(ge=1, le=500)]
 
 

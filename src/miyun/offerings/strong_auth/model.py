@@ -10,6 +10,7 @@ from typing import Final
 SESSION_IDLE: Final = timedelta(minutes=30)
 SESSION_LIFETIME: Final = timedelta(hours=8)
 MUTUAL_TLS: Final = "mutual_tls"  # a session's method, whatever the protocol
+MAX_ACCOUNT: Final = 128  # characters of an account's name
 OPEN_CHALLENGES: Final = 10_000  # per application: a flood of challenges must not fill the database
 
 

@@ -116,6 +116,13 @@ class StrongAuthStore:
             row = connection.execute(query).mappings().first()
         return _account(dict(row)) if row else None
 
+    def is_suspended(self, tenant: str, application: str, name: str) -> bool:
+        """Whether one of its certificates is."""
+        which = (ACCOUNT.c.tenant == tenant, ACCOUNT.c.application == application, ACCOUNT.c.account == name)
+        query = select(ACCOUNT.c.id).where(*which, ACCOUNT.c.state == AccountState.SUSPENDED).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
+
     def accounts(self, tenant: str, *, application: str | None, cursor: str | None, limit: int) -> list[Account]:
         query = select(ACCOUNT).where(ACCOUNT.c.tenant == tenant).order_by(ACCOUNT.c.id).limit(limit)
         if application:

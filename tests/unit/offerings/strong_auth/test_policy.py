@@ -15,8 +15,9 @@ from tests.unit.wire.authority import NOW
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.offerings.certificate.trust import messages as t
 from miyun.offerings.strong_auth import messages as m
-from miyun.offerings.strong_auth.errors import CertificateRefused, NotBound
+from miyun.offerings.strong_auth.errors import AccountNotActive, CertificateRefused, NotBound
 from miyun.offerings.strong_auth.report import messages as r
+from miyun.wire.name import Name
 from miyun.wire.revoked import Reason, RevokedEntry
 
 
@@ -49,6 +50,12 @@ class Abroad(Hall):
     def allow(self, **values: Any) -> m.PolicyView:
         request = m.SetPolicy(application="app_1", **{"lists": ("outside",), **values})
         return self.do(self.service.set_policy, self.call(), request)
+
+    def renew(self, field: str = "CN", *values: str) -> None:
+        """The key goes on with another certificate."""
+        subject = Name.of(*((field, value) for value in values or ["李四"]))
+        self.outside.leaf = self.outside.certify("", serial=78, subject=subject)
+        self.pem = self.outside.leaf.certificate.to_pem()
 
     def enter(self) -> m.LoginResult:
         challenge = self.challenge()
@@ -133,6 +140,27 @@ def test_the_certificate_may_name_the_account_itself(abroad: Abroad) -> None:
     assert kept.account == "李四", "it can be suspended like any other"
     abroad.do(abroad.service.unbind_account, abroad.call(), m.AccountRef(account_id=kept.id))
     abroad.allow(level="chain", account_field="UID")
+    with pytest.raises(CertificateRefused) as refused:
+        abroad.enter()
+    assert refused.value.reason == "account_field"
+
+
+def test_who_is_suspended_does_not_come_back_with_another_certificate(abroad: Abroad) -> None:
+    abroad.allow(level="chain", account_field="CN")
+    abroad.enter()
+    [kept] = abroad.do(abroad.service.reports.accounts, abroad.call(), r.ListAccounts()).items
+    abroad.do(abroad.service.suspend_account, abroad.call(), m.AccountRef(account_id=kept.id))
+    abroad.renew()
+    with pytest.raises(AccountNotActive):
+        abroad.enter()
+    abroad.do(abroad.service.resume_account, abroad.call(), m.AccountRef(account_id=kept.id))
+    assert abroad.enter().account == "李四"
+
+
+@pytest.mark.parametrize("values", [("张三", "李四"), ("李" * 129,), ("root\nli",)], ids=["two", "long", "lines"])
+def test_a_name_that_is_no_accounts_is_not_cut_to_one(abroad: Abroad, values: tuple[str, ...]) -> None:
+    abroad.allow(level="chain", account_field="UID")
+    abroad.renew("UID", *values)
     with pytest.raises(CertificateRefused) as refused:
         abroad.enter()
     assert refused.value.reason == "account_field"
