@@ -28,7 +28,7 @@ from miyun.offerings.strong_auth.errors import (
 )
 from miyun.offerings.strong_auth.report import messages as r
 from miyun.offerings.strong_auth.sso import messages as sso
-from miyun.offerings.strong_auth.sso.errors import SessionUnknown, SignOnRefused
+from miyun.offerings.strong_auth.sso.errors import AnotherAccount, SessionUnknown, SignOnRefused
 from miyun.offerings.strong_auth.sso.model import SigningKey, published, signing
 
 ISSUER = "https://login.test/oidc/ten_a"
@@ -160,6 +160,12 @@ def test_nobody_is_sent_to_an_address_that_is_not_registered(
         ({"code_challenge_method": None}, "invalid_request"),
         ({"prompt": "none"}, "login_required"),
         ({"prompt": "none login"}, "invalid_request"),
+        ({"max_age": "soon"}, "invalid_request"),
+        ({"max_age": "-1"}, "invalid_request"),
+        ({"max_age": ""}, "invalid_request"),
+        ({"nonce": "n" * 513}, "invalid_request"),
+        ({"nonce": "n\0"}, "invalid_request"),
+        ({"id_token_hint": "e30.e30."}, "invalid_request"),
         ({"request": "e30.e30."}, "request_not_supported"),
         ({"request_uri": "https://evil.example/request"}, "request_uri_not_supported"),
     ],
@@ -169,6 +175,42 @@ def test_what_is_wrong_otherwise_is_told_to_the_client(
 ) -> None:
     back = browser.visit(client.query(**changed)).redirect
     assert back.startswith(CALLBACK + "?") and answered(back)["error"] == error and answered(back)["state"] == "st4te"
+    assert answered(back)["iss"] == ISSUER, "a refusal tells whose it is, as a code does (RFC 9207)"
+
+
+def test_a_client_may_say_who_has_to_log_in(hall: Hall, browser: Browser, client: Relying) -> None:
+    _, tokens = client.redeem(browser.log_in(client.query())["code"])
+    hall.rooms.clock.advance(minutes=11)  # an ID token that has ended says it as well
+    hint = {"id_token_hint": tokens["id_token"]}
+    assert browser.visit(client.query(**hint)).known
+    assert "code" in browser.log_in(client.query(**hint, prompt="login"))
+    another = sm2.generate_private_key()
+    pem, _ = hall.certificate(another)
+    hall.bind("li", pem)
+    query = client.query(**hint)
+    elsewhere = Browser(hall, "browser-cookie-of-another")
+    page = elsewhere.visit(query)
+    with pytest.raises(AnotherAccount):
+        elsewhere.sign(query, page, certificate=pem, signature=sm2.sign(another, page.message.encode()))
+    query = client.query()
+    page = elsewhere.visit(query)
+    elsewhere.sign(query, page, certificate=pem, signature=sm2.sign(another, page.message.encode()))
+    assert elsewhere.visit(client.query()).known and not elsewhere.visit(client.query(**hint)).known
+    assert answered(elsewhere.visit(client.query(**hint, prompt="none")).redirect)["error"] == "login_required"
+    with pytest.raises(AnotherAccount):
+        elsewhere.go_on(client.query(**hint))
+
+
+def test_who_has_to_log_in_is_said_by_the_clients_own_token(hall: Hall, browser: Browser, client: Relying) -> None:
+    other = register(hall)
+    _, tokens = other.redeem(browser.log_in(other.query())["code"])
+    back = browser.visit(client.query(id_token_hint=tokens["id_token"])).redirect
+    assert answered(back)["error"] == "invalid_request"
+
+
+def test_a_scope_that_is_said_often_is_kept_once(browser: Browser, client: Relying) -> None:
+    _, tokens = client.redeem(browser.log_in(client.query(scope="openid " * 100 + "profile"))["code"])
+    assert tokens["scope"] == "openid profile"
 
 
 def test_a_public_client_needs_pkce(hall: Hall, browser: Browser) -> None:

@@ -56,7 +56,7 @@ class RegisteredClient(ClientMixin):
         return None  # which one is meant is said with every request
 
     def get_allowed_scope(self, scope: str | None) -> str:
-        return " ".join(item for item in (scope or "").split() if item in SCOPES)
+        return " ".join(dict.fromkeys(item for item in (scope or "").split() if item in SCOPES))
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         return redirect_uri in self.client.redirects

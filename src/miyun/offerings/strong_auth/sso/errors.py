@@ -25,6 +25,15 @@ class ServiceUnknown(MiyunError):
     remedy = Text("请由租户安全管理员登记其地址。", "Have the tenant's security administrator register its address.")
 
 
+class AnotherAccount(MiyunError):
+    status = 403
+    text = Text("该密钥不属于应用要求登录的账号。", "This key is not of the account that the application asks for.")
+    remedy = Text(
+        "请改用该账号的密钥；若要以另一账号登录，请先从应用退出。",
+        "Use that account's key; to sign in as somebody else, sign out of the application first.",
+    )
+
+
 class ClientRefused(MiyunError):
     """A client's request is answered by the protocol's own error, which `reply` is."""
 

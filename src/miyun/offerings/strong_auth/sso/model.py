@@ -16,6 +16,7 @@ KEY_LIFETIME: Final = timedelta(days=90)
 KEY_OVERLAP: Final = timedelta(hours=24)  # published so long before it signs, and after it signed last
 ACR: Final = "urn:miyun:acr:certificate"
 SCOPES: Final = ("openid", "profile")
+MAX_NONCE: Final = 512
 
 
 class Protocol(StrEnum):

@@ -16,8 +16,16 @@ from miyun.core.operation import Call, Reply
 from miyun.offerings.strong_auth.certificates import Certificates
 from miyun.offerings.strong_auth.model import Session
 from miyun.offerings.strong_auth.sessions import Sessions, stored
+from miyun.offerings.strong_auth.sso import jws
 from miyun.offerings.strong_auth.sso import messages as m
-from miyun.offerings.strong_auth.sso.authlib_server import RegisteredClient, Server, final, person, protect
+from miyun.offerings.strong_auth.sso.authlib_server import (
+    RegisteredClient,
+    Server,
+    final,
+    person,
+    protect,
+    with_parameters,
+)
 from miyun.offerings.strong_auth.sso.connection import connection_of
 from miyun.offerings.strong_auth.sso.errors import ClientRefused, SignOnRefused
 from miyun.offerings.strong_auth.sso.exchange import Answer, Exchange, HttpRequest, readable
@@ -26,6 +34,7 @@ from miyun.offerings.strong_auth.sso.model import (
     ACCESS_LIFETIME,
     ACR,
     CODE_LIFETIME,
+    MAX_NONCE,
     SCOPES,
     Client,
     ClientAuth,
@@ -49,6 +58,7 @@ class Asked:
     fresh: bool = False
     silent: bool = False
     max_age: int | None = None
+    account: str = ""  # who it has to be, by an ID token that the client shows; empty: anybody
     state: Any = None  # of the protocol
 
 
@@ -92,19 +102,24 @@ class OpenIdProvider:
         except OAuth2Error as error:
             if not error.redirect_uri:
                 raise SignOnRefused(f"{error.error}: {error.description or ''}".rstrip(": ")) from None
-            return SentBack(final(server.handle_error_response(request, error)).location)
+            return self._sent_back(server, request, error)
         client: RegisteredClient = grant.request.client
         unsupported = next((name for name in ("request", "request_uri") if name in data), None)
         if unsupported:
             return self._send_back(server, grant, f"{unsupported}_not_supported")
+        try:
+            max_age, account = _max_age(data), self._hinted(tenant, client.client, data)
+            _check_nonce(data)
+        except ValueError as error:
+            return self._send_back(server, grant, "invalid_request", str(error))
         prompts = (data.get("prompt") or "").split()
-        age = data.get("max_age", "")
         return Asked(
             client=client.client,
             redirect=grant.redirect_uri,
             fresh="login" in prompts or "select_account" in prompts,
             silent="none" in prompts,
-            max_age=int(age) if age.isascii() and age.isdigit() and len(age) < 10 else None,
+            max_age=max_age,
+            account=account,
             state=(server, grant),
         )
 
@@ -136,9 +151,24 @@ class OpenIdProvider:
         )
         return response.location, made
 
-    def _send_back(self, server: Server, grant: Any, error: str) -> SentBack:
-        refusal = OAuth2Error(error=error, state=grant.request.payload.state, redirect_uri=grant.redirect_uri)
-        return SentBack(final(server.handle_error_response(grant.request, refusal)).location)
+    def _send_back(self, server: Server, grant: Any, error: str, description: str | None = None) -> SentBack:
+        state, where = grant.request.payload.state, grant.redirect_uri
+        refusal = OAuth2Error(error=error, description=description, state=state, redirect_uri=where)
+        return self._sent_back(server, grant.request, refusal)
+
+    def _sent_back(self, server: Server, request: HttpRequest, refusal: OAuth2Error) -> SentBack:
+        """With our name, as answers without error have it (RFC 9207): whose refusal it is has to be told too."""
+        location = final(server.handle_error_response(request, refusal)).location
+        return SentBack(with_parameters(location, iss=server.exchange.issuer))
+
+    def _hinted(self, tenant: str, client: Client, data: dict[str, str]) -> str:
+        """Whom the client's ID token names, expired or not (OpenID Connect Core 3.1.2.1). Raises ValueError."""
+        if not data.get("id_token_hint"):
+            return ""
+        claims = jws.read(data["id_token_hint"], self._keys.published(tenant))
+        if claims is None or (claims.get("iss"), claims.get("aud")) != (self._issuer(tenant), client.id):
+            raise ValueError("'id_token_hint' is no ID token of this client")
+        return str(claims["sub"])
 
     def read_logout(self, tenant: str, query: str, now: datetime) -> tuple[dict[str, Any] | None, str]:
         """The claims of the ID token that came with it, if any, and where the browser may go then."""
@@ -331,6 +361,23 @@ class OpenIdProvider:
             call.detail["account"] = exchange.account.account
         if exchange.connection is not None:
             call.detail["certificate"] = f"{exchange.connection.certificate.serial:X}"
+
+
+def _max_age(data: dict[str, str]) -> int | None:
+    """What cannot be read is not left out: the client would take an old login for a new one. Raises ValueError."""
+    age = data.get("max_age")
+    if age is None:
+        return None
+    if not (age.isascii() and age.isdigit() and len(age) < 10):
+        raise ValueError("'max_age' is no number of seconds")
+    return int(age)
+
+
+def _check_nonce(data: dict[str, str]) -> None:
+    """Raises ValueError."""
+    nonce = data.get("nonce", "")
+    if len(nonce) > MAX_NONCE or not nonce.isprintable():
+        raise ValueError(f"'nonce' has {MAX_NONCE} printable characters at most")
 
 
 def _unreadable(reason: str) -> ClientRefused:

@@ -22,7 +22,7 @@ from miyun.offerings.strong_auth.report.service import Reports
 from miyun.offerings.strong_auth.sessions import Sessions, make_session, new_token, stored
 from miyun.offerings.strong_auth.sso import messages as m
 from miyun.offerings.strong_auth.sso.cas import CasServer
-from miyun.offerings.strong_auth.sso.errors import SessionUnknown, SignOnRefused
+from miyun.offerings.strong_auth.sso.errors import AnotherAccount, SessionUnknown, SignOnRefused
 from miyun.offerings.strong_auth.sso.keys import SigningKeys
 from miyun.offerings.strong_auth.sso.model import BrowserSession, Client, Protocol
 from miyun.offerings.strong_auth.sso.notices import Fetch, Notices
@@ -91,7 +91,7 @@ class SingleSignOn:
             try:
                 await self._account(asked, browser, call.now)
             except MiyunError:
-                pass  # not an account of this application: another key may be
+                pass  # not an account of this application, or not the one that it asks for: another key may be
             else:
                 return m.LoginPage(known=True)
         if asked.silent:
@@ -231,12 +231,15 @@ class SingleSignOn:
         return (signed.name, signed.expires), browser
 
     async def _account(self, asked: Asked, browser: BrowserSession, now: datetime) -> tuple[Account, str]:
-        """And what is known of the certificate's revocation. Raises CertificateRefused, AccountNotActive."""
+        """And what is known of the certificate's revocation. Raises CertificateRefused, AccountNotActive,
+        AnotherAccount."""
         client, certificate = asked.client, parse_certificate(browser.certificate)
         revocation = await self._certificates.accept(client.tenant, client.application, certificate, now)
         account = await self._accounts.of(client.tenant, client.application, certificate, now)
         if account.state is not AccountState.ACTIVE:
             raise AccountNotActive(state=account.state)
+        if asked.account and account.account != asked.account:
+            raise AnotherAccount(field="certificate")
         return account, revocation
 
     def _named(self, tenant: str, claims: dict[str, object] | None) -> str | None:

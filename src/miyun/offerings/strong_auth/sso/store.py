@@ -16,6 +16,7 @@ from miyun.core.storage import Database, UtcDateTime, metadata
 from miyun.core.storage.keyset import page_of
 from miyun.offerings.strong_auth.model import Session
 from miyun.offerings.strong_auth.sso.model import (
+    MAX_NONCE,
     BrowserSession,
     Client,
     ClientAuth,
@@ -64,7 +65,7 @@ GRANT = Table(
     Column("code", String(64), nullable=False, unique=True),
     Column("redirect", Text, nullable=False),
     Column("scope", String(256), nullable=False),
-    Column("nonce", String(512), nullable=False),
+    Column("nonce", String(MAX_NONCE), nullable=False),
     Column("challenge", String(128), nullable=False),
     Column("auth_time", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
