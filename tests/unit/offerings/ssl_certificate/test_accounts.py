@@ -47,6 +47,18 @@ def test_no_account_is_made_when_only_an_existing_one_was_asked_for(desk: Desk) 
     assert (answer.status, answer.error) == (400, "accountDoesNotExist")
 
 
+def test_no_key_can_be_taken_for_an_option_on_a_command_line(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[bytes] = []
+
+    async def derive(purpose: str, context: bytes, size: int = 32) -> bytes:
+        drawn.append(bytes([0xF8 if len(drawn) < 2 else 1]) + bytes(size - 1))  # "-AAA…", twice
+        return drawn[-1]
+
+    monkeypatch.setattr(desk.service.acme.accounts._machine, "derive", derive)
+    kid, mac_key = desk.external_key()
+    assert mac_key == drawn[2] and kid.startswith("eab_")
+
+
 @pytest.mark.parametrize("wrong", ["mac", "key", "url", "unknown", "revoked", "expired", "application"])
 def test_an_external_key_that_is_not_right_opens_nothing(desk: Desk, wrong: str) -> None:
     holder, (kid, mac_key) = Holder(desk), desk.external_key()

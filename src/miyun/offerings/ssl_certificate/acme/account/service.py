@@ -69,8 +69,9 @@ class Accounts:
             raise InvalidArgument("application", reason)
         if request.expires_at is not None and request.expires_at <= call.now:
             raise InvalidArgument("expires_at", Text("须晚于现在", "must be later than now"))
+        name, secret = await self._drawn()
         key = ExternalKey(
-            id=new_id("eab"),
+            id=name,
             tenant=tenant,
             application=request.application,
             binding=fitting[0].binding,
@@ -80,15 +81,23 @@ class Accounts:
             expires_at=request.expires_at,
             revoked_at=None,
         )
-        secret = await mac_key(self._machine, key.id)
         await asyncio.to_thread(self._store.add_key, key)
         call.resource["external_key"] = key.id
         return m.ExternalKeyMade(
             external_key=key.id,
-            mac_key=base64url.encode(secret),
+            mac_key=secret,
             directory=f"{self._base_url}/acme/directory",
             expires_at=key.expires_at,
         )
+
+    async def _drawn(self) -> tuple[str, str]:
+        """Name and MAC key of a new external key. One in 64 would begin with a hyphen: programs that are given it as
+        an argument, certbot among them, take it for an option."""
+        while True:
+            name = new_id("eab")
+            secret = base64url.encode(await mac_key(self._machine, name))
+            if not secret.startswith("-"):
+                return name, secret
 
     async def list_keys(self, call: Call, request: m.Sorted) -> m.ExternalKeyList:
         sort = KEYS.sort(request.sort)
