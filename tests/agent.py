@@ -36,7 +36,7 @@ class KeyAgent:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(60)
 
     def sign_in(self, page: Page, pin: str | None = None) -> None:
         """Fills in and sends the page's key form."""

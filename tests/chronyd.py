@@ -55,14 +55,14 @@ def time_server(*, ahead: float = 0.0, synchronised: bool = True) -> Iterator[st
             stderr=subprocess.PIPE,
             text=True,
         )
-        stack.callback(process.wait, 10)
+        stack.callback(process.wait, 60)
         stack.callback(process.kill)
         _await_answer(process, port)
         yield f"127.0.0.1:{port}"
 
 
 def _await_answer(process: subprocess.Popen[str], port: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.connect(("127.0.0.1", port))
         asking.settimeout(0.2)

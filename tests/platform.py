@@ -50,7 +50,7 @@ from miyun.edge.supervisor.child import is_alive, started_ticks
 T = TypeVar("T")
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "contracts" / "contract.txt"
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 CONTRACTED = ("strong_auth", "signature", "encryption", "timestamp", "onboarding")  # what contract 2 buys
 BESIDES = ("ssl_certificate", "usbkey")  # what tests buy besides
 SERVICES = CONTRACTED + BESIDES
@@ -136,17 +136,29 @@ class Seat:
     half: str = field(default="", repr=False)
 
 
-def free_ports(count: int) -> list[int]:
-    """Different ones."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+_PORTS = iter(range(10_100 + os.getpid() % 20_000, 32_768))  # below those that outgoing connections take by themselves
+_CLAIMS: list[socket.socket] = []
 
 
 def free_port() -> int:
-    return free_ports(1)[0]
+    """Of TCP and of UDP, and given to no other test, of this process or of another, as long as this process lives."""
+    for port in _PORTS:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0miyun-test-port-{port}")  # the kernel gives a name to one only, until its process ends
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _CLAIMS.append(claim)
+        return port
+    raise AssertionError("no port is left")
+
+
+def free_ports(count: int) -> list[int]:
+    return [free_port() for _ in range(count)]
 
 
 class RunningPlatform:
@@ -223,7 +235,7 @@ class RunningPlatform:
                 raise AssertionError(f"the supervisor ended with {self.process.returncode}:\n{self.logs()}")
             try:
                 if all(child["state"] == "ready" for child in self.children().values()) and self.children():
-                    answer = httpx.get(f"{self.url}/healthz", verify=self.trust, timeout=5, trust_env=False)
+                    answer = httpx.get(f"{self.url}/healthz", verify=self.trust, timeout=30, trust_env=False)
                     last = answer.text
                     if answer.status_code == 200 and answer.json().get("ready"):
                         return
@@ -267,7 +279,7 @@ class RunningPlatform:
         for pid in self.pids().values():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def wait_replaced(self, name: str, old: int, seconds: float = START_SECONDS) -> None:
         """Until the supervisor has started `name` anew and all is ready."""
@@ -368,7 +380,7 @@ class RunningPlatform:
 
     def http(self, **options: Any) -> httpx.Client:
         return httpx.Client(
-            base_url=self.url, verify=self.trust, timeout=options.pop("timeout", 30), trust_env=False, **options
+            base_url=self.url, verify=self.trust, timeout=options.pop("timeout", 60), trust_env=False, **options
         )
 
     def client(self, app: App, **options: Any) -> Client:

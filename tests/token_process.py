@@ -100,7 +100,7 @@ class TokenProcess:
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def personalise(self, container: str, certify: Callable[[bytes], bytes], *, pin: str = "12345678") -> None:
         """An application with a container, its signing key, and the certificate that `certify` makes of its point.

@@ -45,9 +45,9 @@ class Vsm:
     def stop(self, number: int = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
-    def machine(self, *, token: bytes | None = None, patience: float = 15.0) -> SoftMachine:
+    def machine(self, *, token: bytes | None = None, patience: float = 60.0) -> SoftMachine:
         return SoftMachine(str(self.socket), token=self._token if token is None else token, patience=patience)
 
     @property

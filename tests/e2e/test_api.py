@@ -174,7 +174,7 @@ def test_plain_http_and_old_tls_are_not_spoken(platform: RunningPlatform) -> Non
     with pytest.raises(httpx.TransportError):
         httpx.get(f"http://127.0.0.1:{platform.port}/healthz", trust_env=False)
     old = ["openssl", "s_client", "-connect", f"127.0.0.1:{platform.port}", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]
-    refused = subprocess.run(old, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=20)
+    refused = subprocess.run(old, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
     assert refused.returncode != 0
 
 
@@ -284,11 +284,13 @@ def test_a_killed_worker_costs_no_idempotent_call(own_platform: RunningPlatform)
     tenant = own_platform.activate(spec(unique("w")))
     app = own_platform.application(tenant)
     serials: list[str] = []
-    with own_platform.client(app, attempts=6) as client:
+    with own_platform.client(app, attempts=10) as client:
         for number in range(40):
             if number in (10, 25):
                 own_platform.kill(f"web-{number % 2}")
             serials.append(client.timestamp.issue(digest=DIGEST, hash_algorithm="SM3")["serial"])
-        status = client.timestamp.status()
+    with own_platform.session(own_platform.person(Role.TENANT_SYSTEM, tenant)) as system:
+        lines = system.call("usage.statement", contract=tenant.contract)["lines"]
+    [counted] = [line["units"] for line in lines if line["meter"] == "timestamp.tokens"]
     assert len(set(serials)) == 40
-    assert status["hour"]["used"] == 40, "a call that was repeated is counted once"
+    assert counted == 40, "a call that was repeated is counted once"

@@ -63,7 +63,7 @@ def test_a_machine_of_shares_is_provisioned_locked_by_a_crash_and_unlocked(tmp_p
         platform.__exit__()
 
 
-def until(holds: Callable[[], bool], seconds: float = 40.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"

@@ -55,7 +55,7 @@ def files(authority: OutsideAuthority, *names: str) -> dict[str, bytes]:
 
 
 def connection(platform: RunningPlatform) -> ssl.SSLSocket:
-    raw = socket.create_connection(("127.0.0.1", platform.port), 10)
+    raw = socket.create_connection(("127.0.0.1", platform.port), 60)
     return platform.trust.wrap_socket(raw, server_hostname="localhost")
 
 

@@ -16,6 +16,7 @@ from tests.e2e.furnishing import DATA, Furnished, furnish
 from tests.e2e.test_console import Visit, browser, visit  # noqa: F401
 from tests.platform import BESIDES, RunningPlatform, Tenant, spec, unique
 
+import miyun
 from miyun.core.operation import Role
 from miyun.edge.console.routes import PATHS
 
@@ -26,7 +27,10 @@ DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 DATA_PAGES = re.compile(r"/console(?:$|/(?:contract|performance|dossier|ledger|platform-ledger|onboarding/))")
 CHINESE = re.compile("[\u4e00-\u9fff]+")
 # Words of a program's: of an enum, a field or an operation. Those that a protocol prescribes are shown as they are.
-RAW = re.compile(r"^[a-z][a-z0-9]*(?:\.[a-z0-9_]+)*_[a-z0-9_.]+$|^[a-z]{3,}$")
+JOINED = re.compile(r"^[a-z][a-z0-9]*(?:\.[a-z0-9_]+)*_[a-z0-9_.]+$")
+WORD = re.compile(r"\b[a-z]{3,}\b")
+# Every word of the program's text: a digest that happens to be letters only is none.
+WORDS = {word for file in Path(miyun.__file__).parent.rglob("*.py") for word in WORD.findall(file.read_text("utf-8"))}
 PRESCRIBED = {"client_id", "client_secret_basic", "client_secret_post", "none"}
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:")
 IDENTIFIER = re.compile(r"\b[a-z]{2,4}_[0-9a-z]{16,}\b")
@@ -83,7 +87,7 @@ def faults(page: Any, language: str, path: str, data: tuple[str, ...]) -> list[s
         if language == "en" and not DATA_PAGES.match(path) and CHINESE.search(rest):
             found.append(f"not English: {text}")
         if not DATA_PAGES.match(path):
-            if text not in PRESCRIBED and (RAW.match(rest) if language == "zh" else "_" in rest and RAW.match(rest)):
+            if text not in PRESCRIBED and (JOINED.match(rest) or (language == "zh" and rest in WORDS)):
                 found.append(f"a program's word: {text}")
             if IDENTIFIER.search(text) and not is_data:
                 found.append(f"a bare identifier: {text}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from tests import burst
@@ -22,13 +24,20 @@ from miyun.core.operation import Role
 CLIENTS = 8
 
 
-@pytest.fixture(autouse=True)
-def not_across_the_hour() -> Iterator[None]:
-    """A clock hour that changes during the test would be two quotas: wait for the next."""
-    left = 3600 - time.time() % 3600
-    if left < 90:
-        time.sleep(left + 1)
-    yield
+def in_one_hour(test: Callable[..., None]) -> Callable[..., None]:
+    """A clock hour that changed on the way was two quotas: then it is done once more, by another tenant."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        hour = time.time() // 3600
+        try:
+            return test(*arguments, **named)
+        except (Exception, pytest.fail.Exception):
+            if time.time() // 3600 == hour:
+                raise
+        return test(*arguments, **named)
+
+    return run
 
 
 @dataclass
@@ -102,18 +111,21 @@ def check_exact(platform: RunningPlatform, tenant: Tenant, found: Found, limit: 
             assert mine and {record["code"] for record in mine} == {"QuotaExceeded"}
 
 
+@in_one_hour
 def test_eight_clients_get_exactly_what_was_bought(platform: RunningPlatform) -> None:
     tenant = platform.activate(spec(unique("q"), capacity=400))
     app = platform.application(tenant, services=("timestamp",))
     check_exact(platform, tenant, race(platform, app, 480), 400, 480)
 
 
+@in_one_hour
 def test_two_licences_buy_twice_as_many(platform: RunningPlatform) -> None:
     tenant = platform.activate(spec(unique("q"), capacity=100, quantity=2))
     app = platform.application(tenant, services=("timestamp",))
     check_exact(platform, tenant, race(platform, app, 240), 200, 240)
 
 
+@in_one_hour
 def test_allow_and_report_refuses_nobody_and_reports_every_excess(platform: RunningPlatform) -> None:
     tenant = platform.activate(spec(unique("q"), capacity=20, overuse=Overuse.ALLOW))
     app = platform.application(tenant, services=("timestamp",))
@@ -126,6 +138,7 @@ def test_allow_and_report_refuses_nobody_and_reports_every_excess(platform: Runn
         assert (line["units"], line["over"], line["refused"]) == (30, 10, 0)
 
 
+@in_one_hour
 def test_one_tenants_exhausted_quota_is_nobody_elses(platform: RunningPlatform, app_a: App) -> None:
     tenant = platform.activate(spec(unique("q"), capacity=3))
     app = platform.application(tenant, services=("timestamp",))
@@ -137,6 +150,7 @@ def test_one_tenants_exhausted_quota_is_nobody_elses(platform: RunningPlatform, 
         other.call("timestamp.issue", digest=DIGEST, hash_algorithm="SM3")
 
 
+@in_one_hour
 def test_a_batch_that_does_not_fit_takes_nothing(platform: RunningPlatform) -> None:
     tenant = platform.activate(spec(unique("q"), capacity=10))
     app = platform.application(tenant, services=("timestamp",))
@@ -151,10 +165,9 @@ def test_a_batch_that_does_not_fit_takes_nothing(platform: RunningPlatform) -> N
 
 
 @pytest.mark.timeout(600)
+@in_one_hour
 def test_of_contract_2_the_10001st_timestamp_of_an_hour_is_refused(platform: RunningPlatform) -> None:
     """The real number: 10,000 an hour and licence."""
-    if 3600 - time.time() % 3600 < 150:  # it takes some 15 s; the hour must not end under it
-        time.sleep(3601 - time.time() % 3600)
     tenant = platform.activate(spec(unique("q")))
     app = platform.application(tenant, services=("timestamp",))
     check_exact(platform, tenant, race(platform, app, 10_040), 10_000, 10_040)

@@ -66,7 +66,7 @@ def test_a_newcomer_gets_a_performed_contract_and_a_dossier_that_verifies(surrou
     assert str(folder) in said
     authority = Path(surroundings["MIYUN_HOME"]) / "data" / "listener-ca.pem"
     context = ssl.create_default_context(cafile=str(authority))
-    with urllib.request.urlopen(f"{url}/healthz", context=context, timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/healthz", context=context, timeout=60) as answer:
         assert answer.status == 200
     report = verified(folder)
     assert report["ok"] and report["ready"] and report["rehearsal"]

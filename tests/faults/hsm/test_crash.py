@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -27,14 +28,14 @@ def point(key: WrappedKey) -> bytes:
 
 
 def test_kill_under_load_gives_no_wrong_answer_and_loses_no_key() -> None:
-    async def sign(machine: SoftMachine, key: WrappedKey, stop: asyncio.Event, worker: int) -> int:
-        count = 0
+    signed = [0] * 8
+
+    async def sign(machine: SoftMachine, key: WrappedKey, stop: asyncio.Event, worker: int) -> None:
         while not stop.is_set():
-            message = f"{worker} {count}".encode()
+            message = f"{worker} {signed[worker]}".encode()
             (signature,) = await machine.sign(key, SignScheme.SM2_SM3, [message])
             sm2.verify(point(key), message, signature)
-            count += 1
-        return count
+            signed[worker] += 1
 
     async def encipher(machine: SoftMachine, key: WrappedKey, stop: asyncio.Event) -> int:
         count = 0
@@ -67,22 +68,24 @@ def test_kill_under_load_gives_no_wrong_answer_and_loses_no_key() -> None:
             asyncio.create_task(generate(machines[1], stop, made)),
         ]
         for _ in range(KILLS):
-            await asyncio.sleep(0.15)
+            before = list(signed)
+            while not all(now > then + 1 for now, then in zip(signed, before, strict=True)):  # all are at work
+                await asyncio.sleep(0.02)
             await asyncio.to_thread(vsm.kill)
             await asyncio.to_thread(vsm.start)
             await machines[0].status()
         stop.set()
-        counts = await asyncio.gather(*work)
+        await asyncio.gather(*work)
         for key in made:
             (signature,) = await machines[0].sign(key, SignScheme.SM2_SM3, [b"still there"])
             sm2.verify(point(key), b"still there", signature)
         for machine in machines:
             await machine.aclose()
-        return counts, len(made)
+        return len(made)
 
     with Vsm() as vsm:
-        counts, made = asyncio.run(scene(vsm))
-    assert all(count > KILLS for count in counts[:8]), counts
+        made = asyncio.run(scene(vsm))
+    assert all(count > KILLS for count in signed), signed
     assert made > 0
 
 
@@ -90,6 +93,8 @@ def test_a_generation_that_was_interrupted_is_reported_lost() -> None:
     async def scene(vsm: Vsm) -> None:
         machine = vsm.machine()
         await machine.status()
+        assert vsm.process is not None
+        vsm.process.send_signal(signal.SIGSTOP)  # it will not have answered before it dies
         asked = asyncio.create_task(machine.generate(KeyAlgorithm.RSA_3072, BINDING))
         await asyncio.sleep(0.01)
         vsm.kill()

@@ -89,7 +89,7 @@ def test_no_private_key_is_in_the_memory_of_a_client() -> None:
             )
         finally:
             client.stdin.close()
-            client.wait(20)
+            client.wait(60)
             client.stdout.close()
     assert found_blob > 0, "the search finds what is there"
     assert (found_d, found_reversed, found_hex) == (0, 0, 0)

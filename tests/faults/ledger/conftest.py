@@ -57,7 +57,7 @@ class Node:
 
     def wait_ready(self) -> None:
         assert self.process is not None
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.socket.exists():
             assert self.process.poll() is None, self.log
             assert time.monotonic() < deadline, self.log
@@ -71,11 +71,11 @@ class Node:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def exit_code(self) -> int:
         assert self.process is not None
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 @pytest.fixture

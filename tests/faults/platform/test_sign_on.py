@@ -67,7 +67,7 @@ class Client:
             "code_verifier": self.verifier,
         }  # fmt: skip
         try:
-            with self.platform.http(timeout=10) as http:
+            with self.platform.http(timeout=60) as http:
                 answer = http.post(f"/oidc/{self.tenant.id}/token", data=form)
         except httpx.HTTPError:
             return None

@@ -40,14 +40,14 @@ def running(command: Sequence[str], folder: Path, ready: Callable[[], bool], **m
     with log.open("ab") as out:
         process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=environ(**more))
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not ready():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text("utf-8", "replace")
             time.sleep(0.05)
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def listens(port: int) -> bool:

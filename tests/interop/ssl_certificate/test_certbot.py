@@ -65,7 +65,7 @@ def test_certbot_obtains_renews_and_revokes_and_nginx_serves(
             capture_output=True,
             text=True,
             env=environ(),
-            timeout=30,
+            timeout=60,
             check=False,
         )
     assert done.returncode == 0 and "Verification: OK" in done.stderr, done.stderr

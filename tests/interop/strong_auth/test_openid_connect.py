@@ -163,4 +163,4 @@ def test_the_example_application_logs_people_in(scene: Scene) -> None:
         scene.page.get_by_text("Welcome, zhang.san").wait_for()
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

@@ -32,7 +32,7 @@ REQUEST = m.IssueRequest(digest=sm3.digest(b"data"))
 
 def source(*addresses: str, limit: float = 1.0) -> NtpSource:
     servers = [NtpServer(*host_and_port(address, 123)) for address in addresses]
-    return NtpSource(servers, SystemClock(), limit, samples=3, spacing=0.01, timeout=0.5)
+    return NtpSource(servers, SystemClock(), limit, samples=8, spacing=0.01, timeout=5.0)
 
 
 def ask(*addresses: str, limit: float = 1.0) -> list[Reading]:
@@ -113,7 +113,7 @@ def test_an_answer_to_nothing_asked_is_passed_over() -> None:
         def forge_then_relay(request: bytes) -> list[bytes]:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as relayed:
                 relayed.connect((host, port))
-                relayed.settimeout(1)
+                relayed.settimeout(5)
                 relayed.send(request)
                 true = relayed.recv(100)
             forged = true[:24] + bytes(8) + b"\xff" * 16
@@ -179,7 +179,7 @@ def test_a_platform_with_configured_servers(wrong: int, reason: str) -> None:
         running = stack.enter_context(RunningPlatform(workers=1, environ=environ))
         tenant = running.activate(spec(unique()))
         app = running.application(tenant, services=("timestamp",))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (clock := running.as_system(tenant, "timestamp.status").clock).measured_at is None:
             assert time.monotonic() < deadline, "nothing was measured"
             time.sleep(0.3)

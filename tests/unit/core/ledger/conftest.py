@@ -95,7 +95,7 @@ async def opening(home: Path, clock: StoppedClock) -> AsyncIterator[Opening]:
 
     async def open_again(**options: Any) -> Desk:
         await close()
-        engine = Engine(home, clock=clock, **{"patience": 0.3, **options})
+        engine = Engine(home, clock=clock, **{"patience": 60.0, **options})
         await engine.open()
         last.append(engine)
         return Desk(engine, clock)

@@ -145,7 +145,7 @@ async def test_one_duplicate_takes_over_when_the_first_had_no_effect(desk) -> No
     repeats = [asyncio.ensure_future(desk.admit(keyed())) for _ in range(3)]
     await asyncio.sleep(0.02)
     await desk.release(first)
-    done, _ = await asyncio.wait(repeats, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(repeats, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     (second,) = done
     assert second.result().replay is None
     await desk.append(ticket=second.result(), answer=b"second")
@@ -153,7 +153,8 @@ async def test_one_duplicate_takes_over_when_the_first_had_no_effect(desk) -> No
     assert sorted(answers, key=str) == sorted([None, b"second", b"second"], key=str)
 
 
-async def test_a_duplicate_does_not_wait_for_ever(desk) -> None:
+async def test_a_duplicate_does_not_wait_for_ever(opening) -> None:
+    desk = await opening(patience=0.1)
     await desk.admit(keyed())
     with pytest.raises(Conflict, match="still running"):
         await desk.admit(keyed())
@@ -214,7 +215,8 @@ async def test_a_dead_worker_gives_its_units_back(desk) -> None:
     assert (await desk.admit(quota())).used == 2
 
 
-async def test_waiting_for_quota_is_bounded(desk) -> None:
+async def test_waiting_for_quota_is_bounded(opening) -> None:
+    desk = await opening(patience=0.1)
     await desk.admit(quota(units=3))
     with pytest.raises(Overloaded):
         await desk.admit(quota())
