@@ -55,6 +55,18 @@ class KeyRefused(Conflict):
         super().__init__(_KEY_USES[use], field=field)
 
 
+class ClaimLost(Conflict):
+    """`signed`: numbers that were signed all the same, and are revoked."""
+
+    remedy = Text("请查看该申请的证书。", "Look at the certificates of that application.")
+
+    def __init__(self, signed: Sequence[int] = ()) -> None:
+        super().__init__(
+            Text("证书已由另一进程签发", "another process has issued its certificates"), field="application"
+        )
+        self.signed = tuple(signed)
+
+
 class LintRefused(MiyunError):
     """A certificate that its profile forbids; `findings` tell every rule it breaks."""
 

@@ -8,7 +8,7 @@ from miyun.core.catalogue import Evidence
 from miyun.core.errors import NotFound
 from miyun.core.i18n import Text
 from miyun.core.listing import csv_table
-from miyun.offerings.certificate.model import State, serial_text
+from miyun.offerings.certificate.model import serial_text
 from miyun.offerings.certificate.service import CertificateService
 from miyun.wire.x509 import certificates_pem, parse_certificate
 
@@ -78,6 +78,6 @@ def _register(service: CertificateService, tenant: str, start: datetime, end: da
             item.reason.value if item.reason else "",
         )
         for item in service.issued_between(tenant, start, end)
-        if item.state is not State.ALLOCATED
+        if item.der is not None
     )
     return csv_table(head, rows)

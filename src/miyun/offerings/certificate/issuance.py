@@ -23,11 +23,12 @@ from miyun.offerings.certificate.checks import (
     usable_key,
 )
 from miyun.offerings.certificate.derived.service import Templates
-from miyun.offerings.certificate.errors import KeyRefused
+from miyun.offerings.certificate.errors import ClaimLost, KeyRefused
 from miyun.offerings.certificate.model import (
     BACKDATE,
     FAMILY_OF_KEY,
     Authority,
+    ClaimsTaken,
     Completion,
     KeysInUse,
     Reservation,
@@ -137,9 +138,12 @@ class Issuance:
         completions = [
             Completion(item.serial, item.der, sm3.digest(item.der)) for work in works.values() for item in work.issued
         ]
+        lost = set[int]()
         if completions:
-            await asyncio.to_thread(self._store.complete, completions, self._clock.now())
-        outcomes |= {place: work.issued for place, work in works.items()}
+            lost = await asyncio.to_thread(self._store.complete, completions, self._clock.now())
+        for place, work in works.items():
+            signed = [item.serial for item in work.issued]
+            outcomes[place] = work.issued if lost.isdisjoint(signed) else ClaimLost(signed)
         return [outcomes[place] for place in range(len(orders))]
 
     def check(self, order: Order) -> Template:
@@ -190,6 +194,12 @@ class Issuance:
                     break
             except KeysInUse as error:
                 refused |= _take_out(works, error)
+                continue
+            except ClaimsTaken as error:
+                taken = {place for place, work in works.items() if work.order.application in error.applications}
+                refused |= {place: ClaimLost() for place in taken}
+                for place in taken:
+                    del works[place]
                 continue
             if attempts == _ATTEMPTS:
                 raise Unavailable("serial")

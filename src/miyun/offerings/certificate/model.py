@@ -147,13 +147,15 @@ class Responder:
 
 class State(StrEnum):
     ALLOCATED = "allocated"  # the serial number is taken; the certificate may never have been signed
+    VOID = "void"  # somebody else took its application over; signed all the same, it is revoked
     ISSUED = "issued"
     SUSPENDED = "suspended"  # 冻结: on the lists as certificateHold until it is resumed or revoked
     REVOKED = "revoked"
 
 
 TRANSITIONS: Final = {
-    State.ALLOCATED: frozenset({State.ISSUED}),
+    State.ALLOCATED: frozenset({State.ISSUED, State.VOID}),
+    State.VOID: frozenset({State.REVOKED}),
     State.ISSUED: frozenset({State.SUSPENDED, State.REVOKED}),
     State.SUSPENDED: frozenset({State.ISSUED, State.REVOKED}),
     State.REVOKED: frozenset[State](),
@@ -220,6 +222,14 @@ class KeysInUse(Exception):
     def __init__(self, uses: dict[str, KeyUse]) -> None:
         super().__init__(f"{len(uses)} keys")
         self.uses = uses
+
+
+class ClaimsTaken(Exception):
+    """Applications that have their certificates already; nothing was reserved."""
+
+    def __init__(self, applications: set[str]) -> None:
+        super().__init__(f"{len(applications)} applications")
+        self.applications = applications
 
 
 @dataclass(frozen=True, slots=True)

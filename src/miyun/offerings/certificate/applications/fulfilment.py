@@ -18,6 +18,7 @@ from miyun.core.errors import MiyunError, ReplayedRequest
 from miyun.core.ledger.port import Admission, Entry, Ledger
 from miyun.offerings.certificate.applications.model import Application, Pair, State
 from miyun.offerings.certificate.applications.store import ApplicationStore
+from miyun.offerings.certificate.errors import ClaimLost
 from miyun.offerings.certificate.escrow.centre import KeyCentre
 from miyun.offerings.certificate.issuance import Issuance, Order
 from miyun.offerings.certificate.model import RevocationReason, serial_text
@@ -75,7 +76,10 @@ class Fulfilment:
         except MiyunError as error:  # of all: a locked machine, a full disk
             made, refused = {}, {item.id: error for item in items}
         for item in items:
-            if (problem := refused.get(item.id)) is not None and problem.status < 500:
+            problem = refused.get(item.id)
+            if isinstance(problem, ClaimLost):
+                await self._lost(item, problem, at)
+            elif problem is not None and problem.status < 500:
                 await self._give_up(item, problem, at)
         waiting = {name: problem.code for name, problem in refused.items() if problem.status >= 500}
         done = [item for item in items if item.id in made]
@@ -88,7 +92,7 @@ class Fulfilment:
         for item in items:
             if item.id in waiting:
                 log.warning("application %s waits: %s", item.id, waiting[item.id])
-                await asyncio.to_thread(self._store.release, item)
+                await asyncio.to_thread(self._store.release, item, at)
 
     async def finish_batch(self, tenant: str, batch: str, at: datetime, limit: int) -> int:
         """Some of a batch's approved applications, so that whoever approved them need not wait for the task."""
@@ -204,6 +208,14 @@ class Fulfilment:
                     "certificate.revoke", item, at, certificate=serial_text(certificate.serial), reason="superseded"
                 )
         await self._revocation.try_publish()
+
+    async def _lost(self, item: Application, error: ClaimLost, at: datetime) -> None:
+        """This process stood still for so long that another one took over, which does all the rest."""
+        log.warning("application %s was issued by another process meanwhile", item.id)
+        for serial in error.signed:
+            await self._record(
+                "certificate.revoke", item, at, certificate=serial_text(serial), reason="superseded", code=error.code
+            )
 
     async def _give_up(self, item: Application, error: MiyunError, at: datetime) -> None:
         log.warning("application %s cannot be issued: %s", item.id, error)

@@ -29,8 +29,8 @@ from miyun.core.storage.database import Database, UtcDateTime, metadata
 from miyun.core.storage.keyset import page_of
 from miyun.offerings.certificate.applications.model import LEASE, OPEN, TRANSITIONS, Application, Kind, Pair, State
 from miyun.offerings.certificate.model import Certificate, Usage, serial_text
-from miyun.offerings.certificate.model import State as CertificateState
 from miyun.offerings.certificate.store import certificate_of, certificate_table
+from miyun.offerings.certificate.store.claims import claims_of
 from miyun.wire.name import Name
 
 SORTING: Final = Sorting(
@@ -207,12 +207,13 @@ class ApplicationStore:
                     noted.add(item.id)
         return noted
 
-    def release(self, item: Application) -> None:
-        """It could not be finished for the time being."""
+    def release(self, item: Application, at: datetime) -> None:
+        """It could not be finished for the time being. Whose time ran out releases nothing: it is another's by now."""
         with self._database.write() as connection:
             connection.execute(
                 update(application_table)
                 .where(application_table.c.id == item.id, application_table.c.state == State.APPROVED)
+                .where(application_table.c.claimed_until <= at + LEASE)
                 .values(claimed_until=None)
             )
 
@@ -233,7 +234,7 @@ class ApplicationStore:
     def certificates_of(self, item: Application) -> list[Certificate]:
         """What was issued for an application, the signing certificate first."""
         found = self._certificates(
-            certificate_table.c.tenant == item.tenant, certificate_table.c.application == item.id
+            certificate_table.c.tenant == item.tenant, certificate_table.c.claim.in_(claims_of([item.id]))
         )
         return sorted(found, key=lambda certificate: certificate.usage is Usage.ENCRYPT)
 
@@ -241,7 +242,7 @@ class ApplicationStore:
         """As `certificates_of`, for many at once."""
         if not items:
             return []
-        found = self._certificates(certificate_table.c.application.in_([item.id for item in items]))
+        found = self._certificates(certificate_table.c.claim.in_(claims_of([item.id for item in items])))
         return sorted(found, key=lambda certificate: certificate.usage is Usage.ENCRYPT)
 
     def with_twin(self, tenant: str, serial: int | None) -> list[Certificate]:
@@ -250,7 +251,7 @@ class ApplicationStore:
         return self._certificates(table.c.tenant == tenant, or_(table.c.serial == wanted, table.c.pair == wanted))
 
     def _certificates(self, *conditions: ColumnElement[bool]) -> list[Certificate]:
-        query = select(certificate_table).where(*conditions, certificate_table.c.state != CertificateState.ALLOCATED)
+        query = select(certificate_table).where(*conditions, certificate_table.c.der.is_not(None))
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(certificate_table.c.number)).all()
         return [certificate_of(row) for row in rows]

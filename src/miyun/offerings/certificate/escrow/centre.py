@@ -64,17 +64,23 @@ class KeyCentre:
 
     async def key_for(self, order: Order, at: datetime) -> EscrowedKey:
         """A new key, escrowed; for an application the one that was made for it before."""
-        if order.tenant and order.application:
-            found = await asyncio.to_thread(self._store.of_application, order.tenant, order.application)
-            if found is not None:
-                return found
+        if (found := await self._kept_for(order)) is not None:
+            return found
         escrow = new_id("esc")
         with machine_errors():
             key = await self._machine.generate(KeyAlgorithm.SM2, escrow_binding(order.tenant, escrow))
         digest = key_digest(key.public or b"")
         made = EscrowedKey(escrow, order.tenant, str(order.subject)[:1024], key, digest, at, order.application)
-        await asyncio.to_thread(self._store.add, made)
-        return made
+        if await asyncio.to_thread(self._store.add, made):
+            return made
+        found = await self._kept_for(order)
+        assert found is not None, "it was kept a moment ago, and keys are not removed"
+        return found
+
+    async def _kept_for(self, order: Order) -> EscrowedKey | None:
+        if not order.tenant or not order.application:
+            return None
+        return await asyncio.to_thread(self._store.of_application, order.tenant, order.application)
 
     async def kept(self, tenant: str, digest: str) -> EscrowedKey | None:
         """The escrowed key of a certificate, by its `key_digest`."""

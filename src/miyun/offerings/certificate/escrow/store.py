@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Index, LargeBinary, Row, String, Table, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from miyun.core.listing import Place, Sort, Sorting
 from miyun.core.storage.database import Database, UtcDateTime, metadata
@@ -35,21 +36,25 @@ class EscrowStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, item: EscrowedKey) -> None:
-        with self._database.write() as connection:
-            connection.execute(
-                insert(escrow_table).values(
-                    id=item.id,
-                    tenant=item.tenant,
-                    subject=item.subject,
-                    application=item.application,
-                    digest=item.digest,
-                    key_algorithm=item.key.algorithm,
-                    key_blob=item.key.blob,
-                    key_public=item.key.public,
-                    created_at=item.created_at,
-                )
-            )
+    def add(self, item: EscrowedKey) -> bool:
+        """False when another process has kept a key for the application."""
+        values = {
+            "id": item.id,
+            "tenant": item.tenant,
+            "subject": item.subject,
+            "application": item.application,
+            "digest": item.digest,
+            "key_algorithm": item.key.algorithm,
+            "key_blob": item.key.blob,
+            "key_public": item.key.public,
+            "created_at": item.created_at,
+        }
+        try:
+            with self._database.write() as connection:
+                connection.execute(insert(escrow_table).values(**values))
+        except IntegrityError:
+            return False
+        return True
 
     def find(self, tenant: str, escrow: str) -> EscrowedKey | None:
         return self._one(escrow_table.c.tenant == tenant, escrow_table.c.id == escrow)

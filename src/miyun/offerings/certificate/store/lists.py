@@ -18,6 +18,7 @@ from miyun.offerings.certificate.model import (
     State,
     serial_text,
 )
+from miyun.offerings.certificate.store.claims import note_change
 from miyun.offerings.certificate.store.tables import certificate_table, crl_table, shard_table
 
 _T = certificate_table.c
@@ -39,13 +40,7 @@ class ListQueries:
             ).one_or_none()
             if done is None:
                 return False
-            changes = connection.execute(
-                update(shard_table)
-                .where(shard_table.c.authority == done.authority, shard_table.c.shard == done.shard)
-                .values(crl_due=True, crl_changes=shard_table.c.crl_changes + 1)
-                .returning(shard_table.c.crl_changes)
-            ).scalar_one()
-            connection.execute(update(certificate_table).where(_T.number == done.number).values(changed=changes))
+            note_change(connection, done.number, done.authority, done.shard)
         return True
 
     def revoked(self, shard: Shard, after: datetime) -> list[Change]:

@@ -25,10 +25,12 @@ from miyun.offerings.certificate.model import (
     Usage,
     serial_text,
 )
+from miyun.offerings.certificate.store import claims
 from miyun.offerings.certificate.store.tables import SUBJECT_LENGTH, certificate_search, certificate_table
 
 SORTING: Final = Sorting({"issued": datetime, "expires": datetime, "subject": str}, default="-issued")
 _T: Final = certificate_table.c
+_INDEXED: Final = (_T.subject, _T.names, _T.tenant, _T.template, _T.authority, _T.usage, _T.application)
 _SORTED: Final[dict[str, ColumnElement[Any]]] = {
     "issued": _T.issued_at,
     "expires": _T.not_after,
@@ -46,11 +48,13 @@ class RegisterQueries:
 
     def reserve(self, reservations: Sequence[Reservation]) -> bool:
         """Take serial numbers durably. False when one of them was ever used: nothing is taken then. Raises KeysInUse
-        for keys that were certified for others, or known to be compromised."""
+        for keys that were certified for others, or known to be compromised, ClaimsTaken for applications that have
+        their certificates."""
         try:
             with self._database.write() as connection:
                 if connection.dialect.name == "postgresql":  # one at a time, as SQLite does anyway
                     connection.execute(select(func.pg_advisory_xact_lock(_RESERVING)))
+                claims.take(connection, reservations)
                 if uses := _uses(connection, reservations):
                     raise KeysInUse(uses)
                 connection.execute(insert(certificate_table), [_reserved(item) for item in reservations])
@@ -58,8 +62,9 @@ class RegisterQueries:
             return False
         return True
 
-    def complete(self, completions: Sequence[Completion], at: datetime) -> None:
-        """Certificates of reserved numbers: they are issued now, all or none."""
+    def complete(self, completions: Sequence[Completion], at: datetime) -> set[int]:
+        """Certificates of reserved numbers: they are issued now, all or none. Answers the numbers whose claim somebody
+        else has taken meanwhile: those are revoked, and their twins with them."""
         changed = (
             update(certificate_table)
             .where(_T.serial == bindparam("number_taken"), _T.state == State.ALLOCATED)
@@ -71,15 +76,20 @@ class RegisterQueries:
         ]
         with self._database.write() as connection:
             connection.execute(changed, rows)
-            self._index(connection, [row["number_taken"] for row in rows])
+            lost = self._index(connection, [row["number_taken"] for row in rows])
+            claims.record_lost(connection, [item for item in completions if item.serial in lost], at)
+        return lost
 
-    def _index(self, connection: Connection, serials: Sequence[Any]) -> None:
+    def _index(self, connection: Connection, serials: Sequence[Any]) -> set[int]:
+        """Makes them to be found. Answers which of them were not issued."""
+        lost = set[int]()
         for start in range(0, len(serials), 5000):
             found = connection.execute(
-                select(_T.number, _T.subject, _T.names, _T.tenant, _T.template, _T.authority, _T.usage, _T.application)
+                select(_T.number, _T.serial, _T.state, *_INDEXED)
                 .where(_T.serial.in_(serials[start : start + 5000]))
                 .order_by(_T.number)
             ).all()
+            lost |= {int(row.serial, 16) for row in found if row.state != State.ISSUED}
             certificate_search.add(
                 connection,
                 (
@@ -94,6 +104,7 @@ class RegisterQueries:
                     for row in found
                 ),
             )
+        return lost
 
     def find(self, serial: str, tenant: str) -> Certificate | None:
         """A tenant's own certificate."""
@@ -106,7 +117,7 @@ class RegisterQueries:
     def find_published(self, *, serial: str | None = None, fingerprint: bytes | None = None) -> Certificate | None:
         """Of whatever tenant, when its template publishes it."""
         wanted = _T.serial == serial if serial is not None else _T.fingerprint == fingerprint
-        return self._one(wanted, _T.published, _T.state != State.ALLOCATED)
+        return self._one(wanted, _T.published, _T.der.is_not(None))
 
     def _one(self, *conditions: ColumnElement[bool]) -> Certificate | None:
         with self._database.read() as connection:
@@ -150,7 +161,7 @@ def _uses(connection: Connection, reservations: Sequence[Reservation]) -> dict[s
             uses[item.key] = use
     query = select(_T.key, _T.tenant, _T.subject, _T.usage, _T.reason)
     since = min(item.allocated_at for item in reservations) - timedelta(hours=1)
-    counted = or_(_T.state != State.ALLOCATED, _T.allocated_at > since)
+    counted = or_(_T.state.not_in((State.ALLOCATED, State.VOID)), _T.allocated_at > since)
     keys = list(holders)
     for start in range(0, len(keys), 5000):
         for row in connection.execute(query.where(_T.key.in_(keys[start : start + 5000]), counted)):
@@ -289,6 +300,7 @@ def _reserved(item: Reservation) -> dict[str, object]:
         "names": "\n".join(item.names),
         "key": item.key,
         "application": item.application,
+        "claim": claims.claim_of(item.application, item.usage) if item.application is not None else None,
         "published": item.published,
         "state": State.ALLOCATED,
         "not_before": item.not_before,

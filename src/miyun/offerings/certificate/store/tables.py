@@ -61,6 +61,7 @@ certificate_table = Table(
     Column("names", Text, nullable=False, default=""),
     Column("key", String(64), nullable=False),
     Column("application", String(40)),
+    Column("claim", String(64)),  # application and use, of the one that has or gets the certificate
     Column("published", Boolean, nullable=False, default=False),
     Column("state", String(16), nullable=False),
     Column("not_before", UtcDateTime, nullable=False),
@@ -79,12 +80,13 @@ certificate_table = Table(
     Index("ix_certificate_certificate_key", "key"),
     Index("ix_certificate_certificate_fingerprint", "fingerprint"),
 )
-_applied = certificate_table.c.application.is_not(None)
+_claimed = certificate_table.c.claim.is_not(None)
 Index(
-    "ix_certificate_certificate_application",
-    certificate_table.c.application,
-    sqlite_where=_applied,
-    postgresql_where=_applied,
+    "uq_certificate_certificate_claim",
+    certificate_table.c.claim,
+    unique=True,
+    sqlite_where=_claimed,
+    postgresql_where=_claimed,
 )
 _changed = certificate_table.c.changed.is_not(None)
 Index(

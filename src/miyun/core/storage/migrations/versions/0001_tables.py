@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("names", sa.Text(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("application", sa.String(length=40), nullable=True),
+        sa.Column("claim", sa.String(length=64), nullable=True),
         sa.Column("published", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("not_before", UtcDateTime(), nullable=False),
@@ -130,14 +131,6 @@ def upgrade() -> None:
         sa.Column("der", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_certificate_certificate")),
         sa.UniqueConstraint("serial", name=op.f("uq_certificate_certificate_serial")),
-    )
-    op.create_index(
-        "ix_certificate_certificate_application",
-        "certificate_certificate",
-        ["application"],
-        unique=False,
-        sqlite_where=sa.text("application IS NOT NULL"),
-        postgresql_where=sa.text("application IS NOT NULL"),
     )
     op.create_index("ix_certificate_certificate_fingerprint", "certificate_certificate", ["fingerprint"], unique=False)
     op.create_index("ix_certificate_certificate_key", "certificate_certificate", ["key"], unique=False)
@@ -174,6 +167,14 @@ def upgrade() -> None:
         "certificate_certificate",
         ["tenant", "subject", "number"],
         unique=False,
+    )
+    op.create_index(
+        "uq_certificate_certificate_claim",
+        "certificate_certificate",
+        ["claim"],
+        unique=True,
+        sqlite_where=sa.text("claim IS NOT NULL"),
+        postgresql_where=sa.text("claim IS NOT NULL"),
     )
     op.create_table(
         "certificate_crl",
