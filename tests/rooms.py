@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.standin import HandClock, StandInKeys, StandInLedger, StandInMachine, ceremony, database_in
 
+from miyun.core.confinement import Confinement
 from miyun.core.storage.database import Database
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.service import CertificateService
@@ -26,6 +27,12 @@ from miyun.offerings.timestamp.model import Reading, TimeSource
 from miyun.offerings.timestamp.service import TimestampService
 from miyun.offerings.timestamp.stamper import PlatformStamper
 from miyun.offerings.timestamp.store import TimestampStore
+
+
+@cache
+def confinement() -> Confinement:
+    """One for all rooms of this process: its readers take a second to start."""
+    return Confinement()
 
 
 @dataclass
@@ -77,6 +84,7 @@ class Rooms:
             stamper=PlatformStamper(service=self.timestamp),
             clock=self.clock,
             ledger=self.ledger,  # type: ignore[arg-type]
+            confinement=confinement(),
         )
         self.evidence_signer = PlatformEvidenceSigner(
             store=SignatureStore(self.database),

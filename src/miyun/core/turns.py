@@ -24,8 +24,10 @@ ALL_WAITING: Final = 384
 class Turns:
     """Lives on one event loop. `take` before a call, `give` after it, with the same owner (a tenant)."""
 
-    def __init__(self, *, width: int = WIDTH, waiting: int = WAITING, all_waiting: int = ALL_WAITING) -> None:
-        self._width, self._most, self._most_of_all = width, waiting, all_waiting
+    def __init__(
+        self, *, width: int = WIDTH, alone: int = ALONE, waiting: int = WAITING, all_waiting: int = ALL_WAITING
+    ) -> None:
+        self._width, self._alone, self._most, self._most_of_all = width, alone, waiting, all_waiting
         self._last_owner = ""
         self._changed = 0.0  # when the owner last was another than before
         self._running: dict[str, int] = {}
@@ -97,7 +99,7 @@ class Turns:
         now = time.monotonic()
         if owner != self._last_owner:
             self._last_owner, self._changed = owner, now
-        return ALONE if now - self._changed > LATELY else self._width
+        return self._alone if now - self._changed > LATELY else self._width
 
     def _begin(self, owner: str) -> None:
         self.running += 1

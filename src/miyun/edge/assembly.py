@@ -18,6 +18,7 @@ from typing import Any, Literal
 from miyun.core import cloud, outbound
 from miyun.core.catalogue import Offering
 from miyun.core.clock import Clock, SystemClock
+from miyun.core.confinement import Confinement
 from miyun.core.contracts.store import ContractStore
 from miyun.core.contracts.tasks import TASKS as CONTRACT_TASKS
 from miyun.core.digest import digest
@@ -284,6 +285,7 @@ async def assemble(
         stamper=stamper,
         clock=clock,
         ledger=ledger,
+        confinement=Confinement(),
     )
     signer = PlatformEvidenceSigner(store=signatures, machine=machine, issuer=issuer, clock=clock, ledger=ledger)
     onboarding = OnboardingService(

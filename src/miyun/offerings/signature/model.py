@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal
 
+from miyun.core.confinement import TOO_COSTLY
 from miyun.core.i18n import Text
 from miyun.core.ports import KeyRef
 from miyun.core.trust import REASON_TEXTS
@@ -135,6 +136,9 @@ REASONS: Final = {
     "timestamp_data": Text("时间戳不是为该签名签发的", "the time-stamp is for something else"),
     "timestamp_signature": Text("时间戳签名无效", "the time-stamp's own signature does not verify"),
     "no_signature": Text("文件中没有签名", "the file is not signed"),
+    TOO_COSTLY: Text(
+        "读取该文件所需的时间或内存超出限度", "to read the file takes more time or memory than a file may have"
+    ),
     "pdf_unreadable": Text("PDF 文件无法读取", "the PDF file cannot be read"),
     "pdf_encrypted": Text("PDF 文件已加密", "the PDF file is encrypted"),
     "pdf_kind": Text("不支持的签名格式", "a signature of a kind that is not supported"),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from miyun.core.clock import Clock
+from miyun.core.confinement import Confinement
 from miyun.core.errors import InvalidArgument, InvalidSignature, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ledger.port import Ledger, Usage
@@ -49,6 +50,7 @@ class SignatureService:
         stamper: Stamper,
         clock: Clock,
         ledger: Ledger,
+        confinement: Confinement,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -56,8 +58,8 @@ class SignatureService:
         self._judge = Judge(trust)
         self._signers = Signers(store=store, keys=keys, issuer=issuer, ledger=ledger)
         self._signing = Signing(keys=keys, stamper=stamper)
-        self.pdf = PdfService(signers=self._signers, signing=self._signing, judge=self._judge)
-        self.xml = XmlService(signers=self._signers, signing=self._signing, judge=self._judge)
+        self.pdf = PdfService(signers=self._signers, signing=self._signing, judge=self._judge, confinement=confinement)
+        self.xml = XmlService(signers=self._signers, signing=self._signing, judge=self._judge, confinement=confinement)
         self.archive = ArchiveService(
             store=store.archive,
             examiners={

@@ -57,12 +57,3 @@ class Found:
     signed: bytes = field(repr=False)
     coverage: Coverage
     modified: str = ""
-
-
-class PdfRefused(ValueError):
-    """A file that is not signed or read here; `code` is a reason's."""
-
-    def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(detail or code)
-        self.code = code
-        self.detail = detail

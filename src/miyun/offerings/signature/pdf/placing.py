@@ -1,4 +1,4 @@
-"""A new revision of a PDF file with room for a signature. pyHanko is slow to import: who signs no PDF does without."""
+"""A new revision of a PDF file with room for a signature."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigAppearanceSetup
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 from pyhanko.stamp import TextStampStyle
 
-from miyun.offerings.signature.pdf.model import MAX_SIGNATURES, RESERVED, Appearance, PdfFormat, PdfRefused, Placed
+from miyun.core.confinement import Refused
+from miyun.offerings.signature.pdf.model import MAX_SIGNATURES, RESERVED, Appearance, PdfFormat, Placed
 
 _FILTERS = {"pades": SigSeedSubFilter.PADES, "pkcs7": SigSeedSubFilter.ADOBE_PKCS7_DETACHED}
 
@@ -22,21 +23,20 @@ _FILTERS = {"pades": SigSeedSubFilter.PADES, "pkcs7": SigSeedSubFilter.ADOBE_PKC
 def place(
     pdf: bytes,
     form: PdfFormat,
-    *,
     at: datetime,
     name: str,
     reason: str = "",
     location: str = "",
     appearance: Appearance | None = None,
 ) -> Placed:
-    """Raises PdfRefused."""
+    """Raises Refused."""
     try:
         writer = IncrementalPdfFileWriter(io.BytesIO(pdf), strict=False)
         if writer.prev.encrypted:
-            raise PdfRefused("pdf_encrypted")
+            raise Refused("pdf_encrypted")
         taken = {str(found[0]) for found in enumerate_sig_fields(writer.prev)}
         if len(taken) >= MAX_SIGNATURES:
-            raise PdfRefused("pdf_unreadable", f"more than {MAX_SIGNATURES} signature fields")
+            raise Refused("pdf_unreadable", f"more than {MAX_SIGNATURES} signature fields")
         field = _free_name(sorted(taken))
         spec = SigFieldSpec(
             field, on_page=appearance.page if appearance else 0, box=appearance.box if appearance else None
@@ -63,9 +63,9 @@ def place(
         AttributeError,
         RecursionError,
     ) as error:
-        if isinstance(error, PdfRefused):
+        if isinstance(error, Refused):
             raise
-        raise PdfRefused("pdf_unreadable", str(error)[:200]) from None
+        raise Refused("pdf_unreadable", str(error)[:200]) from None
     return Placed(output.getvalue(), prepared.reserved_region_start, prepared.reserved_region_end, field)
 
 

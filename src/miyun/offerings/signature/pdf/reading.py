@@ -8,10 +8,12 @@ from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, SuspiciousModification
 from pyhanko.sign.fields import enumerate_sig_fields
+from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 
-from miyun.offerings.signature.pdf.model import MAX_SIGNATURES, Coverage, Found, PdfRefused
+from miyun.core.confinement import Refused
+from miyun.offerings.signature.pdf.model import MAX_SIGNATURES, Coverage, Found
 
 _COVERAGE: dict[SignatureCoverageLevel, Coverage] = {
     SignatureCoverageLevel.ENTIRE_FILE: "file",
@@ -20,23 +22,24 @@ _COVERAGE: dict[SignatureCoverageLevel, Coverage] = {
 
 
 def signatures(pdf: bytes) -> list[Found]:
-    """Every signature and document time-stamp, oldest first. Raises PdfRefused."""
+    """Every signature and document time-stamp, oldest first. Raises Refused."""
     try:
         reader = PdfFileReader(io.BytesIO(pdf), strict=False)
         if reader.encrypted:
-            raise PdfRefused("pdf_encrypted")
+            raise Refused("pdf_encrypted")
         embedded = list(reader.embedded_signatures)
         if len(embedded) > MAX_SIGNATURES:
-            raise PdfRefused("pdf_unreadable", f"more than {MAX_SIGNATURES} signatures")
+            raise Refused("pdf_unreadable", f"more than {MAX_SIGNATURES} signatures")
         read = [_found(pdf, item) for item in embedded]
         names = {item.name for item in read}
         # Of a kind that pyHanko does not read (a seal, an old format): it is there, and nobody here can vouch for it.
         filled = (str(found[0]) for found in enumerate_sig_fields(reader, filled_status=True))
         return [*read, *(Found(name, "", b"", b"", "none") for name in filled if name not in names)]
-    except PdfRefused:
+    except Refused:
         raise
     except (
         PdfError,
+        SignatureValidationError,
         ValueError,
         KeyError,
         IndexError,
@@ -45,17 +48,17 @@ def signatures(pdf: bytes) -> list[Found]:
         AssertionError,
         RecursionError,
     ) as error:
-        raise PdfRefused("pdf_unreadable", str(error)[:200]) from None
+        raise Refused("pdf_unreadable", str(error)[:200]) from None
 
 
 def _found(pdf: bytes, item: EmbeddedPdfSignature) -> Found:
     document = item.sig_object_type == "/DocTimeStamp"
     kind = "DocTimeStamp" if document else str(item.sig_object.get("/SubFilter", "")).lstrip("/")
-    padded = bytes(item.pkcs7_content)
+    name, padded = str(item.field_name), bytes(item.pkcs7_content)
     message = _without_padding(padded)
     signed = _signed(pdf, [int(number) for number in item.byte_range], padded)
     if signed is None:
-        return Found(item.field_name, kind, message, b"", "none")
+        return Found(name, kind, message, b"", "none")
     level = item.evaluate_signature_coverage()
     item.coverage = level  # type: ignore[assignment]  # what came later is judged by it
     coverage = _COVERAGE.get(level, "none")
@@ -63,7 +66,7 @@ def _found(pdf: bytes, item: EmbeddedPdfSignature) -> Found:
     if coverage == "revision":
         changes = item.evaluate_modifications(DEFAULT_DIFF_POLICY)
         modified = str(changes) if isinstance(changes, SuspiciousModification) else ""
-    return Found(item.field_name, kind, message, signed, coverage, modified[:200])
+    return Found(name, kind, message, signed, coverage, modified[:200])
 
 
 def _signed(pdf: bytes, ranges: list[int], padded: bytes) -> bytes | None:

@@ -5,25 +5,30 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
+from miyun.core.confinement import Confinement, Refused
 from miyun.core.errors import InvalidArgument
 from miyun.core.operation import Call
 from miyun.offerings.signature.archive.examining import Examined
 from miyun.offerings.signature.judging import Judge, JudgedSigner, Policy, Proof, policy_of
 from miyun.offerings.signature.model import REASONS, Signer
 from miyun.offerings.signature.pdf import messages as m
-from miyun.offerings.signature.pdf.model import MAX_PDF, Appearance, Found, PdfFormat, PdfRefused, Placed
+from miyun.offerings.signature.pdf.model import MAX_PDF, Appearance, Found, PdfFormat, Placed
 from miyun.offerings.signature.signers import Signers
 from miyun.offerings.signature.signing import Signing, finish, prepare
 from miyun.offerings.signature.verification import Finding
 from miyun.offerings.signature.views import reasons, signer_view, timestamp_view
 from miyun.wire.cms import Dialect
 
+_PLACE = "miyun.offerings.signature.pdf.placing:place"
+_SIGNATURES = "miyun.offerings.signature.pdf.reading:signatures"
+
 
 class PdfService:
-    def __init__(self, *, signers: Signers, signing: Signing, judge: Judge) -> None:
+    def __init__(self, *, signers: Signers, signing: Signing, judge: Judge, confinement: Confinement) -> None:
         self._signers = signers
         self._signing = signing
         self._judge = judge
+        self._confinement = confinement
 
     async def sign(self, call: Call, request: m.SignPdf) -> m.SignedPdf:
         signer = await self._signers.usable(call.require_tenant(), request.signer, call.now)
@@ -35,7 +40,7 @@ class PdfService:
         at = call.now.replace(microsecond=0)
         try:
             signed = await self._sign(signer, form, request, call.application, at)
-        except PdfRefused as refused:
+        except Refused as refused:
             raise InvalidArgument("pdf", Finding(refused.code, refused.detail).text) from None
         return m.SignedPdf(
             pdf=signed[0],
@@ -52,22 +57,18 @@ class PdfService:
         certificate, suite = signer.certificate, signer.suite
         appearance = _appearance(request.visible, signer) if request.visible else None
 
-        def place() -> Placed:
-            from miyun.offerings.signature.pdf import (
-                placing,  # pyHanko takes a second, which the worker goes on serving
-            )
-
-            return placing.place(
-                request.pdf,
-                form,
-                at=at,
-                name=signer.subject.get("CN", str(certificate.subject)),
-                reason=request.reason,
-                location=request.location,
-                appearance=appearance,
-            )
-
-        placed = await asyncio.to_thread(place)
+        placed = await self._confinement.read(
+            signer.tenant,
+            _PLACE,
+            request.pdf,
+            form,
+            at,
+            signer.subject.get("CN", str(certificate.subject)),
+            request.reason,
+            request.location,
+            appearance,
+            answer=Placed,
+        )
         digest = await asyncio.to_thread(lambda: suite.digest.digest(placed.signed))
         message = prepare(
             certificate,
@@ -85,13 +86,13 @@ class PdfService:
         try:
             return placed.filled(finish(certificate, suite, message, signature, token)), placed.name
         except ValueError as error:
-            raise PdfRefused("pdf_unreadable", str(error)) from None
+            raise Refused("pdf_unreadable", str(error)) from None
 
     async def verify(self, call: Call, request: m.VerifyPdf) -> m.VerifiedPdf:
         policy = policy_of(call, request)
         try:
-            found = await _signatures(request.pdf)
-        except PdfRefused as refused:
+            found = await self._signatures(request.pdf, policy)
+        except Refused as refused:
             return m.VerifiedPdf(valid=False, reasons=reasons([Finding(refused.code, refused.detail)]), signatures=[])
         if not found:
             return m.VerifiedPdf(valid=False, reasons=reasons([Finding("no_signature")]), signatures=[])
@@ -101,8 +102,8 @@ class PdfService:
     async def examine(self, signed: bytes, content: bytes | None, policy: Policy) -> Examined:
         """For evidence."""
         try:
-            found = await _signatures(signed)
-        except PdfRefused as refused:
+            found = await self._signatures(signed, policy)
+        except Refused as refused:
             return Examined((Finding(refused.code, refused.detail),))
         if not found:
             return Examined((Finding("no_signature"),))
@@ -124,6 +125,10 @@ class PdfService:
             ),
             proven_at=min((proof.time for proof in proofs if proof.time is not None), default=None),
         )
+
+    async def _signatures(self, pdf: bytes, policy: Policy) -> list[Found]:
+        _sized(pdf)
+        return await self._confinement.read(policy.tenant or "", _SIGNATURES, pdf, answer=list[Found])
 
     async def _judged(
         self, found: Found, policy: Policy
@@ -159,19 +164,9 @@ def _about_the_file(found: Found) -> tuple[Finding, ...]:
     return ()
 
 
-async def _signatures(pdf: bytes) -> list[Found]:
-    def read() -> list[Found]:
-        from miyun.offerings.signature.pdf import reading
-
-        return reading.signatures(pdf)
-
-    _sized(pdf)
-    return await asyncio.to_thread(read)
-
-
 def _sized(pdf: bytes) -> None:
     if len(pdf) > MAX_PDF:
-        raise PdfRefused("pdf_unreadable", f"at most {MAX_PDF // 1024 // 1024} MiB")
+        raise Refused("pdf_unreadable", f"at most {MAX_PDF // 1024 // 1024} MiB")
 
 
 def _appearance(visible: m.Visible, signer: Signer) -> Appearance:

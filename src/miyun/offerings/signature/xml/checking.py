@@ -17,6 +17,7 @@ from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
+from miyun.core.confinement import Refused
 from miyun.gm.errors import InvalidSignature
 from miyun.offerings.signature.xml.documents import Element, canonical, parse_document, signatures_in, tag
 from miyun.offerings.signature.xml.model import (
@@ -28,7 +29,6 @@ from miyun.offerings.signature.xml.model import (
     SM2_SM3,
     SM3,
     Verified,
-    XmlRefused,
 )
 from miyun.wire import der, spki
 from miyun.wire.algorithm import DigestAlgorithm as OurDigest
@@ -47,28 +47,28 @@ class _Verifier(XMLVerifier):
 
 
 def check(xml: bytes, content: bytes | None) -> Verified:
-    """`content`: what a detached signature is over. Raises XmlRefused."""
+    """`content`: what a detached signature is over. Raises Refused."""
     root = parse_document(xml)
     found = signatures_in(root)
     if not found:
-        raise XmlRefused("no_signature")
+        raise Refused("no_signature")
     if len(found) > 1:
-        raise XmlRefused("xml_form", "more than one signature")
+        raise Refused("xml_form", "more than one signature")
     [signature] = found
     is_detached = signature is root
     if not is_detached and signature.getparent() is not root:
-        raise XmlRefused("xml_form", "the signature is not a child of the document's root")
+        raise Refused("xml_form", "the signature is not a child of the document's root")
     if is_detached and content is None:
-        raise XmlRefused("no_content")
+        raise Refused("no_content")
     if not is_detached and content is not None:
-        raise XmlRefused("xml_form", "the signature is over the document, not over other content")
+        raise Refused("xml_form", "the signature is over the document, not over other content")
     method = _checked_form(signature, is_detached)
     certificates = _certificates(signature)
     if method == SM2_SM3:
         signed = _check_sm2(root, signature, certificates[0], content)
     else:
         signed = _check_by_signxml(root, signature, certificates[0], content)
-    return Verified(certificates[0], certificates[1:], method, signed)
+    return Verified(tuple(item.der for item in certificates), method, signed)
 
 
 def _checked_form(signature: Element, is_detached: bool) -> str:
@@ -81,23 +81,23 @@ def _checked_form(signature: Element, is_detached: bool) -> str:
     uri = reference.get("URI")
     # Inclusive canonical form is not taken: that of libxml2 has namespace declarations that do not belong there.
     if c14n != EXCLUSIVE:
-        raise XmlRefused("xml_form", f"canonicalization {c14n}")
+        raise Refused("xml_form", f"canonicalization {c14n}")
     if is_detached:
         if not uri or uri.startswith("#") or transforms:
-            raise XmlRefused("xml_form", "a detached signature names a file and transforms nothing")
+            raise Refused("xml_form", "a detached signature names a file and transforms nothing")
     else:
         if uri != "" or transforms != [ENVELOPED, EXCLUSIVE]:
-            raise XmlRefused("xml_form", "the reference is not to the whole document without the signature")
+            raise Refused("xml_form", "the reference is not to the whole document without the signature")
     method, digest = _only(info, "SignatureMethod").get("Algorithm"), _only(reference, "DigestMethod").get("Algorithm")
     if (method, digest) not in ((SM2_SM3, SM3), (RSA_SHA256, SHA256), (ECDSA_SHA256, SHA256)):
-        raise XmlRefused("xml_form", f"algorithms {method} and {digest}")
+        raise Refused("xml_form", f"algorithms {method} and {digest}")
     return str(method)
 
 
 def _only(parent: Element, name: str) -> Element:
     found = parent.findall(tag(name))
     if len(found) != 1:
-        raise XmlRefused("xml_form", f"exactly one {name}")
+        raise Refused("xml_form", f"exactly one {name}")
     return found[0]
 
 
@@ -109,11 +109,11 @@ def _certificates(signature: Element) -> tuple[Certificate, ...]:
             found.append(parse_certificate(_octets(item)))
         except DecodeError as error:
             if not found:
-                raise XmlRefused("no_certificate", str(error)) from None
+                raise Refused("no_certificate", str(error)) from None
         if len(found) > 16:
-            raise XmlRefused("xml_form", "too many certificates")
+            raise Refused("xml_form", "too many certificates")
     if not found:
-        raise XmlRefused("no_certificate")
+        raise Refused("no_certificate")
     return tuple(found)
 
 
@@ -121,7 +121,7 @@ def _octets(element: Element) -> bytes:
     try:
         return base64.b64decode("".join((element.text or "").split()), validate=True)
     except (binascii.Error, ValueError):
-        raise XmlRefused("xml_form", "not base64") from None
+        raise Refused("xml_form", "not base64") from None
 
 
 def _without(root: Element, signature: Element) -> Element:
@@ -142,24 +142,24 @@ def _without(root: Element, signature: Element) -> Element:
 def _check_sm2(root: Element, signature: Element, certificate: Certificate, content: bytes | None) -> bytes:
     info = _only(signature, "SignedInfo")
     if any(len(item) for item in info.iter(tag("Transform"), tag("CanonicalizationMethod"))):
-        raise XmlRefused("xml_form", "parameters of a canonicalization")
+        raise Refused("xml_form", "parameters of a canonicalization")
     signed = content if content is not None else canonical(_without(root, signature))
     said = _octets(_only(_only(info, "Reference"), "DigestValue"))
     if not hmac.compare_digest(OurDigest.SM3.digest(signed), said):
-        raise XmlRefused("digest")
+        raise Refused("digest")
     value = _octets(_only(signature, "SignatureValue"))
     if len(value) != 64:
-        raise XmlRefused("signature")
+        raise Refused("signature")
     encoded = der.sequence(*(der.integer(int.from_bytes(part, "big")) for part in (value[:32], value[32:])))
     message = canonical(info)
     try:
         spki.verify(certificate.spki_der, SignatureAlgorithm.SM2_SM3, message, encoded)
     except InvalidSignature:
         if spki.verifies_without_za(certificate.spki_der, message, encoded):
-            raise XmlRefused("no_za") from None
-        raise XmlRefused("signature") from None
+            raise Refused("no_za") from None
+        raise Refused("signature") from None
     except DecodeError as error:
-        raise XmlRefused("unsupported_key", str(error)) from None
+        raise Refused("unsupported_key", str(error)) from None
     return signed
 
 
@@ -182,8 +182,8 @@ def _check_by_signxml(root: Element, signature: Element, certificate: Certificat
         )
     except SignXMLException as error:
         code = "digest" if "igest" in str(error) else "signature"
-        raise XmlRefused(code, str(error)[:200]) from None
+        raise Refused(code, str(error)[:200]) from None
     except (ValueError, TypeError, KeyError, AttributeError, etree.LxmlError) as error:
-        raise XmlRefused("signature", str(error)[:200]) from None
+        raise Refused("signature", str(error)[:200]) from None
     verified = result if not isinstance(result, list) else result[0]
     return verified.signed_data

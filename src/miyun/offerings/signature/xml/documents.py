@@ -6,26 +6,27 @@ from typing import TypeAlias
 
 from lxml import etree
 
-from miyun.offerings.signature.xml.model import DS, MAX_XML, XmlRefused
+from miyun.core.confinement import Refused
+from miyun.offerings.signature.xml.model import DS, MAX_XML
 
 Element: TypeAlias = etree._Element
 
 
 def parse_document(xml: bytes) -> Element:
-    """The root element. Raises XmlRefused."""
+    """The root element. Raises Refused."""
     if len(xml) > MAX_XML:
-        raise XmlRefused("xml_unreadable", f"at most {MAX_XML // 1024 // 1024} MiB")
+        raise Refused("xml_unreadable", f"at most {MAX_XML // 1024 // 1024} MiB")
     if b"<!DOCTYPE" in xml or b"<!ENTITY" in xml:
-        raise XmlRefused("xml_dtd")
+        raise Refused("xml_dtd")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
     )
     try:
         root = etree.fromstring(xml, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise XmlRefused("xml_unreadable", str(error)[:200]) from None
+        raise Refused("xml_unreadable", str(error)[:200]) from None
     if root.getroottree().docinfo.doctype:  # in another encoding than the search above knows
-        raise XmlRefused("xml_dtd")
+        raise Refused("xml_dtd")
     return root
 
 

@@ -4,68 +4,50 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lxml import etree
 
+from miyun.core.confinement import Refused
 from miyun.offerings.signature.xml.documents import Element, canonical, parse_document, signatures_in, tag, to_bytes
-from miyun.offerings.signature.xml.model import DS, ENVELOPED, EXCLUSIVE, METHODS, XmlRefused
-from miyun.wire import der
+from miyun.offerings.signature.xml.model import DS, ENVELOPED, EXCLUSIVE, METHODS, Prepared
 from miyun.wire.algorithm import SignatureAlgorithm
-from miyun.wire.x509 import Certificate
+
+_VALUE = "@"  # where the signature's value will stand
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A signature that waits for its value; `to_sign`: SignedInfo in canonical form. `root` None: detached."""
-
-    signature: Element
-    to_sign: bytes
-    algorithm: SignatureAlgorithm
-    root: Element | None
-
-
-def enveloped(xml: bytes, algorithm: SignatureAlgorithm, certificates: Sequence[Certificate]) -> Prepared:
+def enveloped(xml: bytes, algorithm: str, certificates: list[bytes]) -> Prepared:
     """Over the whole document, to be its last child. A document that has a signature is not signed again: the first
-    would not verify any more. Raises XmlRefused."""
+    would not verify any more. `algorithm`: the name of a SignatureAlgorithm; `certificates`: DER. Raises Refused."""
     root = parse_document(xml)
     if signatures_in(root):
-        raise XmlRefused("xml_signed")
-    digest = algorithm.digest_algorithm.digest(canonical(root))
-    signature = _signature("", (ENVELOPED, EXCLUSIVE), digest, algorithm, certificates)
+        raise Refused("xml_signed")
+    signature = _signature("", (ENVELOPED, EXCLUSIVE), canonical(root), algorithm, certificates)
     root.append(signature)
-    return Prepared(signature, canonical(signature[0]), algorithm, root)
+    return _prepared(signature, root)
 
 
-def detached(content: bytes, uri: str, algorithm: SignatureAlgorithm, certificates: Sequence[Certificate]) -> Prepared:
-    """Over the octets of a file, which `uri` names."""
-    digest = algorithm.digest_algorithm.digest(content)
-    signature = _signature(uri, (), digest, algorithm, certificates)
-    return Prepared(signature, canonical(signature[0]), algorithm, None)
+def detached(content: bytes, uri: str, algorithm: str, certificates: list[bytes]) -> Prepared:
+    """Over the octets of a file, which `uri` names. Parameters as of `enveloped`."""
+    signature = _signature(uri, (), content, algorithm, certificates)
+    return _prepared(signature, signature)
 
 
-def finish(prepared: Prepared, value: bytes) -> bytes:
-    """The document, or for a detached signature the element alone. `value`: DER for SM2 and ECDSA, raw for RSA."""
-    if prepared.algorithm.scheme in ("sm2", "ecdsa"):
-        value = fixed(value)
-    _text(prepared.signature, "SignatureValue", base64.b64encode(value).decode(), at=1)
-    return to_bytes(prepared.root if prepared.root is not None else prepared.signature)
-
-
-def fixed(signature: bytes) -> bytes:
-    """r ‖ s of 32 octets each, as XMLDSig 1.1 6.4.3 has ECDSA; SM2 does alike."""
-    reader = der.Reader(signature).enter()
-    return b"".join(reader.integer().to_bytes(32, "big") for _ in range(2))
+def _prepared(signature: Element, root: Element) -> Prepared:
+    # Behind the last value there are certificates and closing tags: no text of the document's.
+    before, after = to_bytes(root).rsplit(f">{_VALUE}<".encode(), 1)
+    return Prepared(before + b">", b"<" + after, canonical(signature[0]))
 
 
 def _signature(
     uri: str,
     transforms: Sequence[str],
-    digest: bytes,
-    algorithm: SignatureAlgorithm,
-    certificates: Sequence[Certificate],
+    content: bytes,
+    name: str,
+    certificates: Sequence[bytes],
 ) -> Element:
+    algorithm = SignatureAlgorithm[name]
     signature_method, digest_method = METHODS[algorithm]
+    digest = algorithm.digest_algorithm.digest(content)
     signature = etree.Element(tag("Signature"), nsmap={"ds": DS})
     info = etree.SubElement(signature, tag("SignedInfo"))
     etree.SubElement(info, tag("CanonicalizationMethod"), Algorithm=EXCLUSIVE)
@@ -77,14 +59,12 @@ def _signature(
             etree.SubElement(listed, tag("Transform"), Algorithm=transform)
     etree.SubElement(reference, tag("DigestMethod"), Algorithm=digest_method)
     _text(reference, "DigestValue", base64.b64encode(digest).decode())
+    _text(signature, "SignatureValue", _VALUE)
     data = etree.SubElement(etree.SubElement(signature, tag("KeyInfo")), tag("X509Data"))
     for certificate in certificates:
-        _text(data, "X509Certificate", base64.b64encode(certificate.der).decode())
+        _text(data, "X509Certificate", base64.b64encode(certificate).decode())
     return signature
 
 
-def _text(parent: Element, name: str, text: str, at: int | None = None) -> None:
-    element = etree.SubElement(parent, tag(name))
-    element.text = text
-    if at is not None:
-        parent.insert(at, element)
+def _text(parent: Element, name: str, text: str) -> None:
+    etree.SubElement(parent, tag(name)).text = text

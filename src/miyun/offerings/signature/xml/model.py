@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import Final
 
+from miyun.wire import der
 from miyun.wire.algorithm import SignatureAlgorithm
-from miyun.wire.x509 import Certificate
 
 MAX_XML: Final = 8 * 1024 * 1024
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
@@ -27,20 +28,33 @@ METHODS: Final[dict[SignatureAlgorithm, tuple[str, str]]] = {
 """Signature method and digest method."""
 
 
-class XmlRefused(ValueError):
-    """A document that is not signed or taken here; `code` is a reason's."""
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A signature that is right. `certificates`: DER, the signer's first; `signed`: exactly what it is over, in
+    canonical form, or the detached content."""
 
-    def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(detail or code)
-        self.code = code
-        self.detail = detail
+    certificates: tuple[bytes, ...] = field(repr=False)
+    method: str
+    signed: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """A signature that is right. `signed`: exactly what it is over, in canonical form, or the detached content."""
+class Prepared:
+    """A signature that waits for its value, which stands between `before` and `after`; `to_sign`: SignedInfo in
+    canonical form."""
 
-    certificate: Certificate
-    certificates: tuple[Certificate, ...]
-    method: str
-    signed: bytes = field(repr=False)
+    before: bytes = field(repr=False)
+    after: bytes = field(repr=False)
+    to_sign: bytes = field(repr=False)
+
+    def finished(self, algorithm: SignatureAlgorithm, value: bytes) -> bytes:
+        """The document, or for a detached signature the element alone. `value`: DER for SM2 and ECDSA, raw for RSA."""
+        if algorithm.scheme in ("sm2", "ecdsa"):
+            value = fixed(value)
+        return self.before + base64.b64encode(value) + self.after
+
+
+def fixed(signature: bytes) -> bytes:
+    """r ‖ s of 32 octets each, as XMLDSig 1.1 6.4.3 has ECDSA; SM2 does alike."""
+    reader = der.Reader(signature).enter()
+    return b"".join(reader.integer().to_bytes(32, "big") for _ in range(2))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from miyun.core.confinement import Confinement, Refused
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
 from miyun.core.operation import Call
@@ -14,19 +13,21 @@ from miyun.offerings.signature.signing import Signing
 from miyun.offerings.signature.verification import Finding
 from miyun.offerings.signature.views import reasons
 from miyun.offerings.signature.xml import messages as m
-from miyun.offerings.signature.xml.model import METHODS, Verified, XmlRefused
-from miyun.wire.x509 import parse_certificate
+from miyun.offerings.signature.xml.model import METHODS, Prepared, Verified
+from miyun.wire.x509 import Certificate, parse_certificate
+
+_MAKING = "miyun.offerings.signature.xml.making"
+_CHECK = "miyun.offerings.signature.xml.checking:check"
 
 
 class XmlService:
-    def __init__(self, *, signers: Signers, signing: Signing, judge: Judge) -> None:
+    def __init__(self, *, signers: Signers, signing: Signing, judge: Judge, confinement: Confinement) -> None:
         self._signers = signers
         self._signing = signing
         self._judge = judge
+        self._confinement = confinement
 
     async def sign(self, call: Call, request: m.SignXml) -> m.SignedXml:
-        from miyun.offerings.signature.xml import making
-
         if (request.xml is None) == (request.content is None):
             raise InvalidArgument("xml", Text("xml 与 content 二选一", "give either xml or content"))
         if (request.content is None) != (request.uri == "") or request.uri.startswith("#"):
@@ -37,19 +38,17 @@ class XmlService:
         call.resource["signer"] = signer.id
         call.private = request.xml is not None  # the caller's document is in it
         algorithm = signer.suite.signature
-        included = (signer.certificate, *(parse_certificate(item) for item in signer.chain[:-1]))
+        wanted = (algorithm.name, [signer.der, *signer.chain[:-1]])
+        asked = ("enveloped", request.xml) if request.xml is not None else ("detached", request.content, request.uri)
         try:
-            if request.xml is not None:
-                prepared = await asyncio.to_thread(making.enveloped, request.xml, algorithm, included)
-            else:
-                prepared = await asyncio.to_thread(
-                    making.detached, request.content or b"", request.uri, algorithm, included
-                )
-        except XmlRefused as refused:
+            prepared = await self._confinement.read(
+                signer.tenant, f"{_MAKING}:{asked[0]}", *asked[1:], *wanted, answer=Prepared
+            )
+        except Refused as refused:
             raise InvalidArgument("xml", Finding(refused.code, refused.detail).text) from None
         [value] = await self._signing.over(signer, [prepared.to_sign], call.application)
         return m.SignedXml(
-            xml=making.finish(prepared, value),
+            xml=prepared.finished(algorithm, value),
             method=METHODS[algorithm][0],
             certificate_serial=f"{signer.serial:032x}",
         )
@@ -57,8 +56,8 @@ class XmlService:
     async def verify(self, call: Call, request: m.VerifyXml) -> m.VerifiedXml:
         policy = policy_of(call, request)
         try:
-            verified, standing = await self._judged(request.xml, request.content, policy)
-        except XmlRefused as refused:
+            verified, leaf, standing = await self._judged(request.xml, request.content, policy)
+        except Refused as refused:
             return m.VerifiedXml(
                 valid=False,
                 reasons=reasons([Finding(refused.code, refused.detail)]),
@@ -76,8 +75,8 @@ class XmlService:
             reasons=reasons(standing.findings),
             form="enveloped" if request.content is None else "detached",
             method=verified.method,
-            subject=str(verified.certificate.subject),
-            serial=f"{verified.certificate.serial:032x}",
+            subject=str(leaf.subject),
+            serial=f"{leaf.serial:032x}",
             chain=[str(item.subject) for item in standing.path],
             revocation=standing.status,
             judged_at=policy.at or policy.now,
@@ -87,16 +86,16 @@ class XmlService:
     async def examine(self, signed: bytes, content: bytes | None, policy: Policy) -> Examined:
         """For evidence."""
         try:
-            verified, standing = await self._judged(signed, content, policy)
-        except XmlRefused as refused:
+            _, leaf, standing = await self._judged(signed, content, policy)
+        except Refused as refused:
             return Examined((Finding(refused.code, refused.detail),))
-        return Examined(standing.findings, (str(verified.certificate.subject),), (standing.path,))
+        return Examined(standing.findings, (str(leaf.subject),), (standing.path,))
 
-    async def _judged(self, xml: bytes, content: bytes | None, policy: Policy) -> tuple[Verified, Standing]:
-        """Raises XmlRefused."""
-        from miyun.offerings.signature.xml import checking
-
-        verified = await asyncio.to_thread(checking.check, xml, content)
-        at = policy.at or policy.now
-        standing = await self._judge.certificate(verified.certificate, verified.certificates, policy, at)
-        return verified, standing
+    async def _judged(
+        self, xml: bytes, content: bytes | None, policy: Policy
+    ) -> tuple[Verified, Certificate, Standing]:
+        """Raises Refused."""
+        verified = await self._confinement.read(policy.tenant or "", _CHECK, xml, content, answer=Verified)
+        leaf, *others = map(parse_certificate, verified.certificates)
+        standing = await self._judge.certificate(leaf, others, policy, policy.at or policy.now)
+        return verified, leaf, standing
