@@ -19,6 +19,7 @@ from tests.rooms import Rooms, rooms_in
 
 from miyun.core.access import Entitled
 from miyun.core.errors import NotEntitled, NotFound
+from miyun.core.identity import Identity
 from miyun.core.operation import Call, Principal, Reply, Role
 from miyun.core.outbound import Fetched
 from miyun.core.ports import BindingInfo
@@ -63,6 +64,7 @@ class Hall:
             applications=Applications(),  # type: ignore[arg-type]
             keys=self.rooms.keys,  # type: ignore[arg-type]
             machine=self.rooms.machine,  # type: ignore[arg-type]
+            identity=Identity(self.rooms.machine, "https://login.test"),
             entitle=self.entitle,
             fetch=self.fetch,
             clock=self.rooms.clock,

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from miyun.client import _sm3
-from miyun.client._errors import ApiError, KeyUnusable, QuotaExceeded, StepUpRequired, Unavailable, error_of
-from miyun.client._keys import CONFIRM_HEAD, StepUp
+from miyun.client._errors import ApiError, QuotaExceeded, StepUpRequired, Unavailable, error_of
+from miyun.client._keys import StepUp, to_sign
 from miyun.client._signing import STREAMING, Signer
 
 
@@ -144,9 +144,8 @@ def signed(prepared: Prepared, signer: Signer | None, session: str | None, tenan
 def confirm(prepared: Prepared, operation: Operation, refusal: StepUpRequired, sign: StepUp) -> None:
     """The next attempt carries the person's signature for this very request. Raises what `sign` raises, and KeyUnusable
     for a text that would confirm something else."""
-    if (*refusal.message.split("\n"), "", "")[0:3:2] != (CONFIRM_HEAD, operation.id):
-        raise KeyUnusable(f"what the platform wants signed does not confirm {operation.id}: {refusal.message[:64]!r}")
-    message = refusal.message.encode()
+    language = prepared.headers["accept-language"]
+    message = to_sign(refusal.message, prepared.url, language, operation=operation.id)
     prepared.headers[refusal.header] = f"{_base64url(message)}.{_base64url(sign(message))}"
 
 

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 import httpx
 
 from miyun.client._call import Operation, Prepared, Retry, confirm, prepare, result, signed
-from miyun.client._errors import ApiError, ConnectionFailed, IncompleteAnswer, KeyUnusable, StepUpRequired, error_of
-from miyun.client._keys import LOGIN_HEAD, Key, StepUp
+from miyun.client._errors import ApiError, ConnectionFailed, IncompleteAnswer, StepUpRequired, error_of
+from miyun.client._keys import Key, StepUp, to_sign
 from miyun.client._operations import OPERATIONS, Namespaces
 from miyun.client._signing import Signer
 
@@ -74,6 +74,15 @@ class _Base(Namespaces):
         if self._signer is not None:
             raise TypeError("an access key is an application's: a person's key signs in without one")
         return secrets.token_urlsafe(24)
+
+    def _signed_in(self, key: Key, asked: dict[str, Any], browser: str) -> dict[str, Any]:
+        message = to_sign(asked["message"], self._url, self._language)
+        return {
+            "challenge": asked["challenge"],
+            "certificate": base64.b64encode(key.certificate()).decode("ascii"),
+            "signature": key.sign(message),
+            "browser": browser,
+        }
 
     def _headers(self, prepared: Prepared) -> dict[str, str]:
         return signed(prepared, self._signer, self._session, self._tenant)
@@ -139,7 +148,7 @@ class Client(_Base):
         Returns the answer of `account.key.login`. Raises ApiError where the key is not accepted, and what it raises."""
         browser = self._browser()
         asked = self.call("account.key.challenge", browser=browser)
-        answer = self.call("account.key.login", **_signed_in(key, asked, browser))
+        answer = self.call("account.key.login", **self._signed_in(key, asked, browser))
         self._session = answer["token"]
         return answer
 
@@ -226,7 +235,7 @@ class AsyncClient(_Base):
         """As Client.sign_in."""
         browser = self._browser()
         asked = await self.call("account.key.challenge", browser=browser)
-        answer = await self.call("account.key.login", **await asyncio.to_thread(_signed_in, key, asked, browser))
+        answer = await self.call("account.key.login", **await asyncio.to_thread(self._signed_in, key, asked, browser))
         self._session = answer["token"]
         return answer
 
@@ -259,18 +268,6 @@ class AsyncClient(_Base):
             except httpx.TransportError as error:
                 raise _broken(error, count) from error
         return count.received
-
-
-def _signed_in(key: Key, asked: dict[str, Any], browser: str) -> dict[str, Any]:
-    message = asked["message"]
-    if not message.startswith(LOGIN_HEAD):
-        raise KeyUnusable(f"what the platform wants signed is no sign-in: {message[:64]!r}")
-    return {
-        "challenge": asked["challenge"],
-        "certificate": base64.b64encode(key.certificate()).decode("ascii"),
-        "signature": key.sign(message.encode()),
-        "browser": browser,
-    }
 
 
 class _Count:

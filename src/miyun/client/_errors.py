@@ -58,6 +58,23 @@ class KeyUnusable(MiyunError):
             return cls("没有插入带证书的密码钥匙。" if language == "zh" else "No key with a certificate is plugged in.")
         return cls(f"请选定一把密码钥匙：{listed}" if language == "zh" else f"Choose one of the keys: {listed}")
 
+    @classmethod
+    def other_text(cls, begins: str, operation: str | None, language: str) -> KeyUnusable:
+        """What the platform wants signed does not do what was asked for."""
+        if language == "zh":
+            return cls(f"平台要求签名的内容不是{f'对 {operation} 的确认' if operation else '登录'}：{begins!r}")
+        wanted = f"does not confirm {operation}" if operation else "is no sign-in"
+        return cls(f"what the platform wants signed {wanted}: {begins!r}")
+
+    @classmethod
+    def elsewhere(cls, address: str, url: str, language: str) -> KeyUnusable:
+        if language == "zh":
+            return cls(f"要求签名的内容属于 {address}，而不是 {url}：请改用该地址，或核对平台的 server.public_url。")
+        return cls(
+            f"What is to be signed belongs to {address}, not to {url}: use that address, or correct the platform's "
+            "server.public_url."
+        )
+
 
 class ApiError(MiyunError):
     """`zh` and `en` hold detail and remedy; `field` names the request's field that is wrong."""

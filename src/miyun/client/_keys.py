@@ -10,10 +10,23 @@ import httpx
 
 from miyun.client._errors import KeyUnusable
 
-LOGIN_HEAD, CONFIRM_HEAD = "MIYUN-CONSOLE-LOGIN-1", "MIYUN-CONFIRM-1"  # first line of a text: what signing it does
+SIGN_IN, CONFIRM = "MIYUN-CONSOLE-LOGIN-2", "MIYUN-CONFIRM-2"  # first line of a text: what signing it does
 AGENT = "http://127.0.0.1:8610"
 StepUp = Callable[[bytes], bytes]
 """Given the octets to be signed, answers the signature of the person's key (DER)."""
+
+
+def to_sign(message: str, url: str, language: str, *, operation: str | None = None) -> bytes:
+    """The octets of a text that signs in, or confirms `operation`, at the platform of `url`. Raises KeyUnusable for any
+    other: a platform could have got it from another one, where the signature would be good."""
+    head, _, address, *rest = (*message.split("\n"), "", "", "", "", "")
+    wanted = (SIGN_IN, "login") if operation is None else (CONFIRM, operation)
+    if (head, rest[0 if operation is None else 2]) != wanted:
+        raise KeyUnusable.other_text(message[:64], operation, language)
+    here = httpx.URL(url)
+    if address != f"{here.scheme}://{here.netloc.decode('ascii')}":
+        raise KeyUnusable.elsewhere(address, url, language)
+    return message.encode()
 
 
 class Key(Protocol):

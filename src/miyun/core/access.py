@@ -116,7 +116,14 @@ class Entitlements(Protocol):
 
 class StepUp(Protocol):
     async def step_up(
-        self, principal: Principal, operation: Operation, request: Any, proof: str | None, now: datetime
+        self,
+        principal: Principal,
+        operation: Operation,
+        request: Any,
+        proof: str | None,
+        now: datetime,
+        *,
+        tenant: str | None,
     ) -> str | None:
         """For a person with a key: the name of the fresh signature that allows this very call, good once. None for
         everybody else. Raises StepUpRequired."""

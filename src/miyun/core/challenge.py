@@ -7,11 +7,12 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from miyun.core.digest import digest, mac
 from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
+from miyun.core.identity import Deriver, Identity
 from miyun.core.ids import new_id
 from miyun.core.machine import machine_errors
 from miyun.wire import base64url
@@ -27,12 +28,6 @@ class ChallengeInvalid(MiyunError):
     remedy = Text("请重新获取挑战后再登录。", "Ask for a new challenge and log in again.")
 
 
-class Deriver(Protocol):
-    """The part of `hsm.port.Machine` used here."""
-
-    async def derive(self, purpose: str, context: bytes, size: int = 32) -> bytes: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Signed:
     """A challenge that came back. `name` has to be remembered as used until `expires`; `message` is what was signed."""
@@ -43,10 +38,11 @@ class Signed:
 
 
 class Challenges:
-    """`head`: the first line of what is signed, which tells what a signature is for."""
+    """`head`: the first line of what is signed (`wire.statement`), which tells what a signature is for."""
 
-    def __init__(self, machine: Deriver, head: str) -> None:
+    def __init__(self, machine: Deriver, identity: Identity, head: str) -> None:
         self._machine = machine
+        self._identity = identity
         self._head = head
         self._key = b""
 
@@ -54,7 +50,8 @@ class Challenges:
         """What is to be sent back, and the text to be signed. `bound`: lines of what it is for, without line breaks;
         `browser`: the cookie that binds it to one."""
         expires = (now + CHALLENGE_LIFETIME).replace(microsecond=0)
-        text = "\n".join((self._head, *bound, new_id("chl"), _holder(browser), expires.strftime(_TIME)))
+        lines = (*bound, new_id("chl"), _holder(browser), expires.strftime(_TIME))
+        text = await self._identity.statement(self._head, *lines)
         return f"{base64url.encode(text.encode())}.{base64url.encode(await self._mac(text))}", text
 
     async def check(self, token: str, bound: Sequence[str], browser: str, now: datetime) -> Signed:
@@ -62,11 +59,12 @@ class Challenges:
         try:
             first, second = token.split(".")
             text, given = base64url.decode(first).decode(), base64url.decode(second)
-            head, *lines, name, holder, until = text.split("\n")
+            *lines, name, holder, until = text.split("\n")
             expires = datetime.strptime(until, _TIME)
         except ValueError:
             raise ChallengeInvalid(field="challenge") from None
-        if not hmac.compare_digest(await self._mac(text), given) or head != self._head or lines != list(bound):
+        made_for = await self._identity.statement(self._head, *bound)
+        if not hmac.compare_digest(await self._mac(text), given) or "\n".join(lines) != made_for:
             raise ChallengeInvalid(field="challenge")
         if not browser or not hmac.compare_digest(holder, _holder(browser)):
             raise ChallengeInvalid(field="challenge")

@@ -12,6 +12,7 @@ from miyun.core.contracts.operations import OPERATIONS as CONTRACT_OPERATIONS
 from miyun.core.contracts.service import ContractService
 from miyun.core.contracts.store import ContractStore
 from miyun.core.contracts.usage import UsageService
+from miyun.core.identity import Identity
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Operation
 from miyun.core.registry import Registry
@@ -61,13 +62,16 @@ def assemble(
     database: Database,
     ledger: Ledger,
     machine: Deriver,
+    identity: Identity,
     registry: Registry,
     trust: TrustDirectory,
     clock: Clock,
 ) -> Cloud:
     people, bound, bought = TenancyStore(database), ApplicationStore(database), ContractStore(database)
     secret_keys = SecretKeys(machine)
-    keys = PersonKeys(store=PersonKeyStore(database), people=people, machine=machine, trust=trust, ledger=ledger)
+    keys = PersonKeys(
+        store=PersonKeyStore(database), people=people, machine=machine, identity=identity, trust=trust, ledger=ledger
+    )
     accounts = AccountService(store=people, keys=keys, ledger=ledger, clock=clock)
     applications = Applications(
         store=bound, contracts=bought, registry=registry, secret_keys=secret_keys, ledger=ledger

@@ -178,7 +178,7 @@ class Pipeline:
             certificate=arrival.certificate,
         )
         if operation.step_up and self._step_up is not None:
-            signed = await self._step_up.step_up(principal, operation, request, arrival.proof, now)
+            signed = await self._step_up.step_up(principal, operation, request, arrival.proof, now, tenant=call.tenant)
             if signed is not None:
                 call.detail["signed"] = signed.rpartition(":")[2]
                 authenticated = msgspec.structs.replace(

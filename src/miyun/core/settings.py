@@ -16,6 +16,7 @@ import msgspec
 from miyun.core.decoding import to_error
 from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
+from miyun.wire.origin import origin_of
 
 
 class InvalidSettings(MiyunError):
@@ -230,6 +231,11 @@ def _check_server(settings: Settings) -> None:
             reason = Text("应为 0 至 65535 且与其他端口不同", "it should be 0 to 65535, and none of the other ports")
             raise InvalidSettings(where, reason)
         taken |= {port} - {0}
+    try:
+        origin_of(settings.url)  # people's keys sign for it
+    except ValueError:
+        reason = Text("应为 https:// 地址", "it should be an https:// address")
+        raise InvalidSettings("server.public_url", reason) from None
     if urlsplit(settings.publication_url).scheme not in ("http", "https"):
         reason = Text("应为 http:// 地址", "it should be an http:// address")
         raise InvalidSettings("server.publication_public_url", reason)

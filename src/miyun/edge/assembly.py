@@ -23,6 +23,7 @@ from miyun.core.contracts.store import ContractStore
 from miyun.core.contracts.tasks import TASKS as CONTRACT_TASKS
 from miyun.core.digest import digest
 from miyun.core.errors import MiyunError
+from miyun.core.identity import Identity
 from miyun.core.jobs import Task
 from miyun.core.ledger.anchors import head_bytes
 from miyun.core.ledger.client import LedgerClient
@@ -221,10 +222,12 @@ async def assemble(
         base_url=settings.publication_url,
     )
     issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
+    identity = Identity(machine, settings.url)
     core = cloud.assemble(
         database=database,
         ledger=ledger,
         machine=machine,
+        identity=identity,
         registry=catalogue,
         trust=certificate.trust.directory,
         clock=clock,
@@ -260,6 +263,7 @@ async def assemble(
         applications=core.applications,
         keys=kms.directory,
         machine=machine,
+        identity=identity,
         entitle=core.entitlements.of_application(catalogue.operation("strong_auth.login")),
         fetch=outside,
         clock=clock,

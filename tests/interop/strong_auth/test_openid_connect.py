@@ -27,7 +27,7 @@ def test_a_person_logs_in_with_key_and_pin_and_out_again(scene: Scene) -> None:
     page.goto(site.url)
     assert page.get_by_role("heading", name="证书登录").is_visible() and "办件系统" in page.inner_text("main")
     lines = page.text_content("form.key pre").split("\n")
-    assert lines[:3] == ["MIYUN-LOGIN-2", scene.tenant.id, scene.app.id], "the key's holder sees what is signed"
+    assert lines[0] == "MIYUN-LOGIN-3" and lines[2:5] == [scene.platform.url, scene.tenant.id, scene.app.id]
     scene.shot("sign_on_zh")
     scene.sign_in()
     page.wait_for_url(f"{site.url}/callback*")

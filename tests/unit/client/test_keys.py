@@ -11,14 +11,19 @@ import httpx
 import pytest
 
 from miyun.client import AgentKey, AsyncClient, Client, KeyUnusable, PermissionDenied, StepUpRequired, _keys
-from miyun.core.tenancy.keys.model import CONFIRM_HEAD, LOGIN_HEAD
+from miyun.wire import statement
 
 URL = "https://miyun.test"
 DESTROY = "kms.key.schedule_deletion"
 
 
-def text(operation: str = DESTROY) -> str:
-    return "\n".join((CONFIRM_HEAD, "per_1", operation, "00" * 32, "sig_1", "20261129T120000+0000"))
+def text(operation: str = DESTROY, address: str = URL) -> str:
+    lines = ("per_1", "ten_1", operation, "00" * 32, "sig_1", "20261129T120000+0000")
+    return statement.compose(statement.CONFIRM, "plf_1", address, *lines)
+
+
+def sign_in(address: str = URL) -> str:
+    return statement.compose(statement.SIGN_IN, "plf_1", address, "login", "chl_1", "00" * 32, "20261129T120000+0000")
 
 
 def refused(message: str) -> httpx.Response:
@@ -57,7 +62,7 @@ class InHand:
 
 
 def test_the_sdk_and_the_platform_agree_on_what_a_signature_is_for() -> None:
-    assert (_keys.LOGIN_HEAD, _keys.CONFIRM_HEAD) == (LOGIN_HEAD, CONFIRM_HEAD)
+    assert (_keys.SIGN_IN, _keys.CONFIRM) == (statement.SIGN_IN, statement.CONFIRM)
 
 
 def test_the_same_request_is_sent_again_with_the_signature() -> None:
@@ -87,7 +92,17 @@ def test_without_a_key_the_refusal_says_what_to_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", [text("kms.key.backup"), f"{LOGIN_HEAD}\nlogin", "pay 1000", "", CONFIRM_HEAD], ids=repr
+    "message",
+    [
+        text("kms.key.backup"),
+        text(address="https://another.test"),
+        text(address=f"{URL}:8600"),
+        sign_in(),
+        "pay 1000",
+        "",
+        statement.CONFIRM,
+    ],
+    ids=repr,
 )
 def test_a_text_that_confirms_something_else_is_not_signed(message: str) -> None:
     key = InHand()
@@ -107,7 +122,7 @@ def test_the_asynchronous_client_does_the_same() -> None:
 
 
 def test_signing_in_opens_the_session_that_is_used_from_then_on() -> None:
-    asked = {"challenge": "c", "message": f"{LOGIN_HEAD}\nlogin\n…"}
+    asked = {"challenge": "c", "message": sign_in()}
     key = InHand()
     platform = Platform(
         httpx.Response(200, json=asked), httpx.Response(200, json={"token": "fresh"}), httpx.Response(200, json={})
@@ -122,9 +137,13 @@ def test_signing_in_opens_the_session_that_is_used_from_then_on() -> None:
     assert after.headers["authorization"] == "Bearer fresh"
 
 
-def test_nothing_but_a_sign_in_is_signed_at_a_sign_in() -> None:
+@pytest.mark.parametrize(
+    "message", [text(), sign_in().replace("login", "register"), sign_in("https://another.test"), statement.SIGN_IN]
+)
+def test_nothing_but_a_sign_in_here_is_signed_at_a_sign_in(message: str) -> None:
+    """One that another platform made would be good there: this one may have asked it for it."""
     key = InHand()
-    platform = Platform(httpx.Response(200, json={"challenge": "c", "message": text()}))
+    platform = Platform(httpx.Response(200, json={"challenge": "c", "message": message}))
     with platform.client(session=None) as client, pytest.raises(KeyUnusable):
         client.sign_in(key)
     assert not key.signed

@@ -17,6 +17,7 @@ from miyun.core.contracts.model import ContractSpec, EntitlementSpec, ItemSpec, 
 from miyun.core.digest import mac
 from miyun.core.errors import MiyunError, ReplayedRequest
 from miyun.core.i18n import Text
+from miyun.core.identity import Identity
 from miyun.core.ledger.port import Admission, Entry, Head, Receipt, Record, Settled, Ticket, Usage
 from miyun.core.operation import Call, Duty, Empty, Meter, Operation, Role
 from miyun.core.pipeline import Arrival, Pipeline
@@ -207,6 +208,7 @@ class Platform:
     cloud: Cloud
     pipeline: Pipeline
     trust: HandTrust
+    identity: Identity
 
     async def run(
         self,
@@ -286,7 +288,16 @@ def platform_on(database: Database, *, ledger: Any = None, machine: Any = None) 
     clock, offered = HandClock(), registry()
     machine, ledger = machine or DerivingMachine(), ledger or MemoryLedger()
     trust = HandTrust()
-    cloud = assemble(database=database, ledger=ledger, machine=machine, registry=offered, trust=trust, clock=clock)
+    identity = Identity(machine, "https://miyun.test")
+    cloud = assemble(
+        database=database,
+        ledger=ledger,
+        machine=machine,
+        identity=identity,
+        registry=offered,
+        trust=trust,
+        clock=clock,
+    )
     services = {**cloud.services, "stamps": Sold(), "keys": Sold()}
     pipeline = Pipeline(
         registry=offered,
@@ -297,7 +308,7 @@ def platform_on(database: Database, *, ledger: Any = None, machine: Any = None) 
         clock=clock,
         step_up=cloud.accounts.keys,
     )
-    return Platform(database, clock, machine, ledger, offered, cloud, pipeline, trust)
+    return Platform(database, clock, machine, ledger, offered, cloud, pipeline, trust, identity)
 
 
 def signed(access_key: str, secret_key: str, now: datetime, *, nonce: str = "nonce-0001") -> SignedRequest:

@@ -95,6 +95,7 @@ def test_the_other_addresses_follow_the_first(tmp_path: Path) -> None:
         ("PUBLICATION_PORT", "8601"),
         ("PUBLICATION_PORT", "65536"),
         ("PORT", "65534"),
+        ("PUBLIC_URL", "cloud.example.cn"),
         ("PUBLICATION_PUBLIC_URL", "ftp://x"),
         ("MUTUAL_PUBLIC_URL", "https://elsewhere.example.cn"),
     ],

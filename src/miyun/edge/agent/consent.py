@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from miyun.wire.origin import origin_of
+
 MAX_PENDING: Final = 32
 PENDING_FOR: Final = timedelta(minutes=5)
 REFUSAL_FOR: Final = timedelta(seconds=10)  # as long as a page that waits may take to ask again
 DURATIONS: Final = {"hour": timedelta(hours=1), "month": timedelta(days=30)}
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class Consent(msgspec.Struct, frozen=True):
@@ -51,14 +53,11 @@ def default_file() -> Path:
 
 def checked_origin(text: str) -> str:
     """scheme://host[:port] in the form that browsers send. https, or this machine's own http. Raises ValueError."""
-    parts = urlsplit(text.strip())
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    secure = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
-    if not host or not secure or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
+    parts, origin = urlsplit(text.strip()), origin_of(text.strip())
+    secure = parts.scheme == "https" or parts.hostname in _LOOPBACK
+    if not secure or parts.path.strip("/") or parts.query or parts.fragment or parts.username:
         raise ValueError(text)
-    default = {"https": 443, "http": 80}[parts.scheme]
-    return f"{parts.scheme}://{host}" + ("" if parts.port in (None, default) else f":{parts.port}")
+    return origin
 
 
 class Consents:

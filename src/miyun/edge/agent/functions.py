@@ -16,6 +16,7 @@ from miyun.edge.agent.keys import Keys, NotFound, NotLoggedIn
 from miyun.gm import rand, sm2
 from miyun.gm.errors import GmError
 from miyun.hsm.skf import TokenError
+from miyun.wire import statement
 from miyun.wire.errors import DecodeError
 from miyun.wire.skf import Sar
 from miyun.wire.sof import SM3_WITH_SM2, CertificateItem, Sor
@@ -34,6 +35,13 @@ _OTHER_TOKEN_TEXT: Final = Text("智能密码钥匙返回错误 {code}。", "The
 
 _REFUSED: Final = Text(
     "您没有同意本网站使用该证书。", "You said in the key agent's window that this site may not use the certificate."
+)
+
+
+_ELSEWHERE: Final = Text(
+    "要签名的内容属于 {place}，不属于本网站（{origin}）：请从 {place} 打开；若并未打开它，本网站可能在冒用您的身份。",
+    "What is to be signed belongs to {place}, not to this site ({origin}): open it at {place}. If you were not about "
+    "to, this site may be acting in your name.",
 )
 
 
@@ -176,7 +184,16 @@ class Functions:
 
     def _sign(self, asking: Asking, identifier: str, text: str) -> str:
         """DER SM2 signature over the text's UTF-8 octets with the default user ID."""
-        return _base64(self._keys.logged_in(asking.origin, identifier, asking.at).sign(text.encode()))
+        return _base64(self._signature(asking, identifier, text.encode()))
+
+    def _signature(self, asking: Asking, identifier: str, octets: bytes) -> bytes:
+        """All that a page has signed goes through here: a platform's texts are signed for its own pages only. Another
+        site could have fetched one from the platform, to sign in there as the key's holder."""
+        place = statement.place_of(octets)
+        if place not in (None, asking.origin):
+            text = _ELSEWHERE.format(place=place or "?", origin=asking.origin)
+            raise SofError(Sor.SIGN_DATA, text)
+        return self._keys.logged_in(asking.origin, identifier, asking.at).sign(octets)
 
     def _verify(self, asking: Asking, certificate: str, text: str, signature: str) -> bool:
         point = _point(_certificate(certificate))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from miyun.core.clock import Clock
+from miyun.core.identity import Identity
 from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, KeyDirectory
 from miyun.core.storage import Database
 from miyun.core.trust import TrustDirectory
@@ -29,6 +30,7 @@ def strong_auth_service(
     applications: Applications,
     keys: KeyDirectory,
     machine: Machine,
+    identity: Identity,
     entitle: Entitle,
     fetch: Fetch,
     clock: Clock,
@@ -45,6 +47,7 @@ def strong_auth_service(
         applications=applications,
         keys=keys,
         machine=machine,
+        identity=identity,
         entitle=entitle,
         fetch=fetch,
         clock=clock,

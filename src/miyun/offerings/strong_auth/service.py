@@ -13,6 +13,7 @@ from miyun.core.challenge import CHALLENGE_LIFETIME, ChallengeInvalid
 from miyun.core.clock import Clock
 from miyun.core.errors import FailedPrecondition, InvalidArgument, NotFound
 from miyun.core.i18n import Text
+from miyun.core.identity import Identity
 from miyun.core.ids import new_id
 from miyun.core.operation import Call
 from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, CertificateUse, KeyDirectory
@@ -59,6 +60,7 @@ class StrongAuthService:
         applications: ApplicationDirectory,
         keys: KeyDirectory,
         machine: Machine,
+        identity: Identity,
         entitle: Entitle,
         fetch: Fetch,
         clock: Clock,
@@ -80,6 +82,7 @@ class StrongAuthService:
             reports=self.reports,
             keys=keys,
             machine=machine,
+            identity=identity,
             applications=applications,
             entitle=entitle,
             fetch=fetch,

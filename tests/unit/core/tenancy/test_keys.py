@@ -227,10 +227,11 @@ async def confirmed(side: Side) -> Confirmed:
 async def test_a_dangerous_operation_asks_the_key_again(confirmed: Confirmed) -> None:
     refusal = await confirmed.asked()
     lines = refusal.message_to_sign.split("\n")
-    assert lines[0] == "MIYUN-CONFIRM-1" and lines[2] == APPROVE, "what is signed names what it is for"
+    assert lines[0] == "MIYUN-CONFIRM-2" and lines[5] == APPROVE, "what is signed names what it is for"
+    assert lines[1:3] == [await confirmed.side.house.identity.name(), "https://miyun.test"], "and the platform"
     answer = await confirmed.run(confirmed.proof(refusal.message_to_sign))
     assert answer.state == "active"
-    assert confirmed.side.house.ledger.entries[-1].detail["signed"] == lines[4]
+    assert confirmed.side.house.ledger.entries[-1].detail["signed"] == lines[7]
 
 
 async def test_a_signature_confirms_once(confirmed: Confirmed) -> None:
@@ -242,8 +243,14 @@ async def test_a_signature_confirms_once(confirmed: Confirmed) -> None:
 async def test_a_signature_confirms_this_request_only(confirmed: Confirmed) -> None:
     message = (await confirmed.asked()).message_to_sign
     assert isinstance(await error_of(confirmed.run(confirmed.proof(message), key_id="pky_other")), StepUpRequired)
-    renamed = message.replace(APPROVE, "account.key.remove")
-    for proof in (confirmed.proof(renamed), confirmed.proof(message, Key(serial=9)), "x.y", "x", message):
+    changed = [
+        message.replace(APPROVE, "account.key.remove"),
+        message.replace("https://miyun.test", "https://another.test"),
+        message.replace(message.split("\n")[1], "plf_00000000000000000000"),
+        message.replace("\n-\n", "\nten_1\n"),
+    ]
+    assert message not in changed
+    for proof in (*map(confirmed.proof, changed), confirmed.proof(message, Key(serial=9)), "x.y", "x", message):
         assert isinstance(await error_of(confirmed.run(proof)), StepUpRequired)
 
 

@@ -24,6 +24,7 @@ from miyun.edge.agent.keys import Keys
 from miyun.edge.cli.agent import agent as agent_command
 from miyun.gm import sm2
 from miyun.hsm.skf import Library
+from miyun.wire import statement
 from miyun.wire.sof import Sor
 from miyun.wire.spki import sm2_spki
 from miyun.wire.x509 import parse_certificate
@@ -117,6 +118,21 @@ def test_a_login_is_one_sites_own(world: World) -> None:
     world.consent(origin=OTHER)
     world.call("SOF_Login", "box", PIN)
     assert world.call("SOF_SignData", "box", "x", origin=OTHER)["code"] == Sor.LOGIN
+
+
+@pytest.mark.parametrize("head", [statement.SIGN_IN, statement.SIGN_ON, statement.CONFIRM])
+def test_a_platforms_text_is_signed_for_its_own_pages_only(world: World, head: str) -> None:
+    """Another site could have got it from the platform, and enter there with the signature."""
+    world.consents.allow(OTHER)
+    for origin in (SITE, OTHER):
+        world.consent(origin=origin)
+        assert world.call("SOF_Login", "box", PIN, origin=origin)["code"] == 0
+    text = statement.compose(head, "plf_1", SITE, "login", "chl_1")
+    assert world.call("SOF_SignData", "box", text)["code"] == 0
+    refused = world.call("SOF_SignData", "box", text, origin=OTHER)
+    assert refused["code"] == Sor.SIGN_DATA and SITE in refused["message"]["en"] and OTHER in refused["message"]["zh"]
+    for broken in (head, f"{head}\nplf_1", text.replace(SITE, f"{SITE}\r")):
+        assert world.call("SOF_SignData", "box", broken)["code"] == Sor.SIGN_DATA
 
 
 def test_without_consent_nothing_of_the_certificate_is_told(world: World) -> None:

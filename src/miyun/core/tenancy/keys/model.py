@@ -8,8 +8,6 @@ from enum import StrEnum
 from typing import Final
 
 STEP_UP_LIFETIME: Final = timedelta(minutes=5)
-LOGIN_HEAD: Final = "MIYUN-CONSOLE-LOGIN-1"
-CONFIRM_HEAD: Final = "MIYUN-CONFIRM-1"
 
 
 class KeyState(StrEnum):

@@ -14,10 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from miyun.core.certificates import has_signed, read_certificate
-from miyun.core.challenge import ChallengeInvalid, Challenges, Deriver, Signed
+from miyun.core.challenge import ChallengeInvalid, Challenges, Signed
 from miyun.core.digest import digest
 from miyun.core.errors import AlreadyExists, FailedPrecondition, NotFound
 from miyun.core.i18n import Text
+from miyun.core.identity import Deriver, Identity
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Call, Empty, Operation, Principal, Role
@@ -25,7 +26,7 @@ from miyun.core.tenancy import messages as tenancy
 from miyun.core.tenancy.errors import OwnAccount
 from miyun.core.tenancy.keys import messages as m
 from miyun.core.tenancy.keys.errors import SignInKeyRefused, StepUpRequired
-from miyun.core.tenancy.keys.model import CONFIRM_HEAD, LOGIN_HEAD, STEP_UP_LIFETIME, KeyState, PersonKey
+from miyun.core.tenancy.keys.model import STEP_UP_LIFETIME, KeyState, PersonKey
 from miyun.core.tenancy.keys.store import PersonKeyStore
 from miyun.core.tenancy.model import (
     ABSOLUTE,
@@ -40,7 +41,7 @@ from miyun.core.tenancy.people import TOPIC_PERSON, check_roles, page, view
 from miyun.core.tenancy.sessions import TOPIC_KEY_POLICY, csrf_token, session_id
 from miyun.core.tenancy.store import TenancyStore
 from miyun.core.trust import Level, TrustDirectory
-from miyun.wire import base64url
+from miyun.wire import base64url, statement
 from miyun.wire.x509 import Certificate, Purpose, parse_certificate
 
 _TIME: Final = "%Y%m%dT%H%M%S%z"
@@ -62,14 +63,16 @@ class PersonKeys:
         store: PersonKeyStore,
         people: TenancyStore,
         machine: Deriver,
+        identity: Identity,
         trust: TrustDirectory,
         ledger: Ledger,
     ) -> None:
+        self._identity = identity
         self._store = store
         self._people = people
         self._trust = trust
         self._ledger = ledger
-        self._challenges = Challenges(machine, LOGIN_HEAD)
+        self._challenges = Challenges(machine, identity, statement.SIGN_IN)
 
     # signing in
 
@@ -190,28 +193,36 @@ class PersonKeys:
     # signing again
 
     async def step_up(
-        self, principal: Principal, operation: Operation, request: Any, proof: str | None, now: datetime
+        self,
+        principal: Principal,
+        operation: Operation,
+        request: Any,
+        proof: str | None,
+        now: datetime,
+        *,
+        tenant: str | None,
     ) -> str | None:
         """For a person with a key: the name of the signature that allows this very call, good once. None for everybody
-        else. Raises StepUpRequired, with the text to be signed."""
+        else. Raises StepUpRequired, with the text to be signed. `tenant`: whose the call is about, whoever makes it."""
         if principal.role in (Role.APPLICATION, Role.SYSTEM, Role.PUBLIC):
             return None
         keys = await asyncio.to_thread(self._store.active, principal.id)
         if not keys:
             return None
-        bound = (CONFIRM_HEAD, principal.id, operation.id, digest(msgspec.json.encode(request)).hex())
-        fresh = "\n".join((*bound, new_id("sig"), now.strftime(_TIME)))
+        lines = (principal.id, tenant or "-", operation.id, digest(msgspec.json.encode(request)).hex())
+        bound = await self._identity.statement(statement.CONFIRM, *lines)
+        fresh = "\n".join((bound, new_id("sig"), now.strftime(_TIME)))
         if not proof:
             raise StepUpRequired(operation.id, fresh, _ASKED)
         refusal = StepUpRequired(operation.id, fresh, _WRONG)
         try:
             first, second = proof.split(".")
             message, signature = base64url.decode(first), base64url.decode(second)
-            *lines, name, at = message.decode().split("\n")
+            *signed, name, at = message.decode().split("\n")
             age = now - datetime.strptime(at, _TIME)
         except ValueError:
             raise refusal from None
-        if tuple(lines) != bound or not -STEP_UP_LIFETIME / 10 < age <= STEP_UP_LIFETIME or len(name) > 40:
+        if "\n".join(signed) != bound or not -STEP_UP_LIFETIME / 10 < age <= STEP_UP_LIFETIME or len(name) > 40:
             raise refusal
         for key in keys:
             certificate = parse_certificate(key.certificate)

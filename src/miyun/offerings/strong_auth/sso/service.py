@@ -11,6 +11,7 @@ from miyun.core.certificates import read_certificate
 from miyun.core.challenge import ChallengeInvalid, Challenges
 from miyun.core.clock import Clock
 from miyun.core.errors import MiyunError
+from miyun.core.identity import Identity
 from miyun.core.operation import Call, Reply
 from miyun.core.ports import ApplicationDirectory, KeyDirectory
 from miyun.hsm.port import Machine
@@ -29,6 +30,7 @@ from miyun.offerings.strong_auth.sso.notices import Fetch, Notices
 from miyun.offerings.strong_auth.sso.oidc import Asked, OpenIdProvider, SentBack
 from miyun.offerings.strong_auth.sso.registration import Registration
 from miyun.offerings.strong_auth.sso.store import SsoStore
+from miyun.wire import statement
 from miyun.wire.x509 import parse_certificate
 
 Entitle = Callable[[str, str, datetime], Awaitable[Entitled]]  # tenant, application: is the service bought and in term?
@@ -45,6 +47,7 @@ class SingleSignOn:
         reports: Reports,
         keys: KeyDirectory,
         machine: Machine,
+        identity: Identity,
         applications: ApplicationDirectory,
         entitle: Entitle,
         fetch: Fetch,
@@ -61,7 +64,7 @@ class SingleSignOn:
         self._entitle = entitle
         self._clock = clock
         self._url = url.rstrip("/")
-        self._challenges = Challenges(machine, "MIYUN-LOGIN-2")
+        self._challenges = Challenges(machine, identity, statement.SIGN_ON)
         self.keys = SigningKeys(store=store, keys=keys, clock=clock)
         self.clients = Registration(
             store=store, keys=self.keys, applications=applications, issuers=self, mutual=bool(mutual_url)
