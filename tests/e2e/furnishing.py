@@ -50,6 +50,10 @@ def furnish(platform: RunningPlatform) -> Furnished:
         own.trust_ca("")
         lists = security.call("certificate.trust.list.list")["items"]
         key = own.key("")
+        asked = {"binding": app.bindings["timestamp"], "operations": ["timestamp.rfc3161", "timestamp.status"]}
+        for _ in range(2):
+            credential = system.call("tenant.credential.create", **asked)["username"]
+        system.call("tenant.credential.revoke", username=credential)
         own.account_id("strong_auth.account.resume")
         own.session_id("")
         own.sign_on_client("")
@@ -86,6 +90,7 @@ def furnish(platform: RunningPlatform) -> Furnished:
         tenant,
         {
             "application:str": app.id,
+            "binding:str": app.bindings["timestamp"],
             "key:str": key,
             "person:str": person,
             "serial:str": serial,

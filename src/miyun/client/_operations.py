@@ -73,17 +73,17 @@ class _AccountPerson(_Group):
         """Enable a person again. 恢复人员。"""
         return self._client.call('account.person.enable', person=person)
 
-    def export(self, *, text: str | None = None, state: Any = None, role: Any = None, sort: str | None = None, format: str | None = None) -> Any:
+    def export(self, *, people: Sequence[Any] | None = None, text: str | None = None, state: Any = None, role: Any = None, sort: str | None = None, format: str | None = None) -> Any:
         """Export the list of people. 导出人员列表。"""
-        return self._client.call('account.person.export', text=text, state=state, role=role, sort=sort, format=format)
+        return self._client.call('account.person.export', people=people, text=text, state=state, role=role, sort=sort, format=format)
 
     def get(self, *, person: str) -> Any:
         """Look at a person. 查看人员。"""
         return self._client.call('account.person.get', person=person)
 
-    def list(self, *, text: str | None = None, state: Any = None, role: Any = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None) -> Any:
+    def list(self, *, people: Sequence[Any] | None = None, text: str | None = None, state: Any = None, role: Any = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None) -> Any:
         """List people. 人员列表。"""
-        return self._client.call('account.person.list', text=text, state=state, role=role, sort=sort, limit=limit, cursor=cursor)
+        return self._client.call('account.person.list', people=people, text=text, state=state, role=role, sort=sort, limit=limit, cursor=cursor)
 
     def reset_password(self, *, person: str) -> Any:
         """Ask for a new first password. 申请重置口令。"""
@@ -1403,9 +1403,13 @@ class _TenantAccessKey(_Group):
         """Issue an access key. 签发访问密钥。"""
         return self._client.call('tenant.access_key.create', application=application, expires_at=expires_at, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def list(self, *, application: str, charge_to: str | None = None) -> Any:
+    def export(self, *, application: str | None = None, state: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of access keys. 导出访问密钥列表。"""
+        return self._client.call('tenant.access_key.export', application=application, state=state, sort=sort, format=format, charge_to=charge_to)
+
+    def list(self, *, application: str | None = None, state: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List access keys. 访问密钥列表。"""
-        return self._client.call('tenant.access_key.list', application=application, charge_to=charge_to)
+        return self._client.call('tenant.access_key.list', application=application, state=state, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def revoke(self, *, access_key: str, charge_to: str | None = None) -> Any:
         """Revoke an access key. 吊销访问密钥。"""
@@ -1425,13 +1429,17 @@ class _TenantApplication(_Group):
         """Enable an application again. 恢复应用。"""
         return self._client.call('tenant.application.enable', application=application, charge_to=charge_to)
 
+    def export(self, *, text: str | None = None, state: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of applications. 导出应用列表。"""
+        return self._client.call('tenant.application.export', text=text, state=state, sort=sort, format=format, charge_to=charge_to)
+
     def get(self, *, application: str, charge_to: str | None = None) -> Any:
         """Look at an application. 查看应用。"""
         return self._client.call('tenant.application.get', application=application, charge_to=charge_to)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def list(self, *, text: str | None = None, state: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List applications. 应用列表。"""
-        return self._client.call('tenant.application.list', limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('tenant.application.list', text=text, state=state, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
 
 class _TenantBinding(_Group):
@@ -1443,9 +1451,13 @@ class _TenantBinding(_Group):
         """End a binding. 解除接入。"""
         return self._client.call('tenant.binding.delete', binding=binding, charge_to=charge_to)
 
-    def list(self, *, application: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, application: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of bindings. 导出接入列表。"""
+        return self._client.call('tenant.binding.export', application=application, sort=sort, format=format, charge_to=charge_to)
+
+    def list(self, *, application: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List bindings. 接入列表。"""
-        return self._client.call('tenant.binding.list', application=application, limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('tenant.binding.list', application=application, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
 
 class _TenantConnection(_Group):
@@ -1459,9 +1471,13 @@ class _TenantCredential(_Group):
         """Issue a single-purpose credential. 签发单用途凭证。"""
         return self._client.call('tenant.credential.create', binding=binding, operations=operations, expires_at=expires_at, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def list(self, *, binding: str, charge_to: str | None = None) -> Any:
+    def export(self, *, binding: str | None = None, application: str | None = None, state: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of single-purpose credentials. 导出单用途凭证列表。"""
+        return self._client.call('tenant.credential.export', binding=binding, application=application, state=state, sort=sort, format=format, charge_to=charge_to)
+
+    def list(self, *, binding: str | None = None, application: str | None = None, state: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List single-purpose credentials. 单用途凭证列表。"""
-        return self._client.call('tenant.credential.list', binding=binding, charge_to=charge_to)
+        return self._client.call('tenant.credential.list', binding=binding, application=application, state=state, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def revoke(self, *, username: str, charge_to: str | None = None) -> Any:
         """Revoke a single-purpose credential. 吊销单用途凭证。"""
@@ -1473,9 +1489,13 @@ class _TenantGrant(_Group):
         """Authorise supplier staff for a time. 限时授权乙方人员。"""
         return self._client.call('tenant.grant.create', staff=staff, purpose=purpose, ends_at=ends_at, starts_at=starts_at, charge_to=charge_to, idempotency_key=idempotency_key)
 
-    def list(self, *, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
+    def export(self, *, state: str | None = None, sort: str | None = None, format: str | None = None, charge_to: str | None = None) -> Any:
+        """Export the list of authorisations. 导出授权列表。"""
+        return self._client.call('tenant.grant.export', state=state, sort=sort, format=format, charge_to=charge_to)
+
+    def list(self, *, state: str | None = None, sort: str | None = None, limit: int | None = None, cursor: str | None = None, charge_to: str | None = None) -> Any:
         """List authorisations. 授权列表。"""
-        return self._client.call('tenant.grant.list', limit=limit, cursor=cursor, charge_to=charge_to)
+        return self._client.call('tenant.grant.list', state=state, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
     def revoke(self, *, grant: str, charge_to: str | None = None) -> Any:
         """Revoke an authorisation. 撤销授权。"""
@@ -1763,9 +1783,9 @@ OPERATIONS: Mapping[str, Operation] = {
     'account.person.create': Operation('account.person.create', 'POST', '/account/people', (), (), 'json', 'json', 'application/json', True),
     'account.person.disable': Operation('account.person.disable', 'POST', '/account/people/{person}/disable', ('person',), (), 'json', 'json', 'application/json', False),
     'account.person.enable': Operation('account.person.enable', 'POST', '/account/people/{person}/enable', ('person',), (), 'json', 'json', 'application/json', False),
-    'account.person.export': Operation('account.person.export', 'GET', '/account/people/export', (), ('text', 'state', 'role', 'sort', 'format'), 'json', 'stream', 'application/json', False),
+    'account.person.export': Operation('account.person.export', 'GET', '/account/people/export', (), ('people', 'text', 'state', 'role', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'account.person.get': Operation('account.person.get', 'GET', '/account/people/{person}', ('person',), (), 'json', 'json', 'application/json', False),
-    'account.person.list': Operation('account.person.list', 'GET', '/account/people', (), ('text', 'state', 'role', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'account.person.list': Operation('account.person.list', 'GET', '/account/people', (), ('people', 'text', 'state', 'role', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'account.person.reset_password': Operation('account.person.reset_password', 'POST', '/account/people/{person}/reset', ('person',), (), 'json', 'json', 'application/json', False),
     'account.session.end_all': Operation('account.session.end_all', 'POST', '/account/sessions/end', (), (), 'json', 'json', 'application/json', False),
     'account.session.list': Operation('account.session.list', 'GET', '/account/sessions', (), (), 'json', 'json', 'application/json', False),
@@ -2005,22 +2025,27 @@ OPERATIONS: Mapping[str, Operation] = {
     'strong_auth.sign_on.complete': Operation('strong_auth.sign_on.complete', 'POST', '/strong_auth/sign_on/complete', (), (), 'json', 'json', 'application/json', False),
     'strong_auth.sign_on.end': Operation('strong_auth.sign_on.end', 'POST', '/strong_auth/sign_on/end', (), (), 'json', 'json', 'application/json', False),
     'tenant.access_key.create': Operation('tenant.access_key.create', 'POST', '/tenant/access-keys', (), (), 'json', 'json', 'application/json', True),
-    'tenant.access_key.list': Operation('tenant.access_key.list', 'GET', '/tenant/applications/{application}/access-keys', ('application',), (), 'json', 'json', 'application/json', False),
+    'tenant.access_key.export': Operation('tenant.access_key.export', 'GET', '/tenant/access-keys/export', (), ('application', 'state', 'sort', 'format'), 'json', 'stream', 'application/json', False),
+    'tenant.access_key.list': Operation('tenant.access_key.list', 'GET', '/tenant/access-keys', (), ('application', 'state', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'tenant.access_key.revoke': Operation('tenant.access_key.revoke', 'POST', '/tenant/access-keys/{access_key}/revoke', ('access_key',), (), 'json', 'json', 'application/json', False),
     'tenant.application.create': Operation('tenant.application.create', 'POST', '/tenant/applications', (), (), 'json', 'json', 'application/json', True),
     'tenant.application.disable': Operation('tenant.application.disable', 'POST', '/tenant/applications/{application}/disable', ('application',), (), 'json', 'json', 'application/json', False),
     'tenant.application.enable': Operation('tenant.application.enable', 'POST', '/tenant/applications/{application}/enable', ('application',), (), 'json', 'json', 'application/json', False),
+    'tenant.application.export': Operation('tenant.application.export', 'GET', '/tenant/applications/export', (), ('text', 'state', 'sort', 'format'), 'json', 'stream', 'application/json', False),
     'tenant.application.get': Operation('tenant.application.get', 'GET', '/tenant/applications/{application}', ('application',), (), 'json', 'json', 'application/json', False),
-    'tenant.application.list': Operation('tenant.application.list', 'GET', '/tenant/applications', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'tenant.application.list': Operation('tenant.application.list', 'GET', '/tenant/applications', (), ('text', 'state', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'tenant.binding.create': Operation('tenant.binding.create', 'POST', '/tenant/bindings', (), (), 'json', 'json', 'application/json', True),
     'tenant.binding.delete': Operation('tenant.binding.delete', 'DELETE', '/tenant/bindings/{binding}', ('binding',), (), 'json', 'json', 'application/json', False),
-    'tenant.binding.list': Operation('tenant.binding.list', 'GET', '/tenant/bindings', (), ('application', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'tenant.binding.export': Operation('tenant.binding.export', 'GET', '/tenant/bindings/export', (), ('application', 'sort', 'format'), 'json', 'stream', 'application/json', False),
+    'tenant.binding.list': Operation('tenant.binding.list', 'GET', '/tenant/bindings', (), ('application', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'tenant.connection.check': Operation('tenant.connection.check', 'POST', '/tenant/connection', (), (), 'json', 'json', 'application/json', False),
     'tenant.credential.create': Operation('tenant.credential.create', 'POST', '/tenant/credentials', (), (), 'json', 'json', 'application/json', True),
-    'tenant.credential.list': Operation('tenant.credential.list', 'GET', '/tenant/bindings/{binding}/credentials', ('binding',), (), 'json', 'json', 'application/json', False),
+    'tenant.credential.export': Operation('tenant.credential.export', 'GET', '/tenant/credentials/export', (), ('binding', 'application', 'state', 'sort', 'format'), 'json', 'stream', 'application/json', False),
+    'tenant.credential.list': Operation('tenant.credential.list', 'GET', '/tenant/credentials', (), ('binding', 'application', 'state', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'tenant.credential.revoke': Operation('tenant.credential.revoke', 'POST', '/tenant/credentials/{username}/revoke', ('username',), (), 'json', 'json', 'application/json', False),
     'tenant.grant.create': Operation('tenant.grant.create', 'POST', '/tenant/grants', (), (), 'json', 'json', 'application/json', True),
-    'tenant.grant.list': Operation('tenant.grant.list', 'GET', '/tenant/grants', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
+    'tenant.grant.export': Operation('tenant.grant.export', 'GET', '/tenant/grants/export', (), ('state', 'sort', 'format'), 'json', 'stream', 'application/json', False),
+    'tenant.grant.list': Operation('tenant.grant.list', 'GET', '/tenant/grants', (), ('state', 'sort', 'limit', 'cursor'), 'json', 'json', 'application/json', False),
     'tenant.grant.revoke': Operation('tenant.grant.revoke', 'POST', '/tenant/grants/{grant}/revoke', ('grant',), (), 'json', 'json', 'application/json', False),
     'tenant.list': Operation('tenant.list', 'GET', '/tenants', (), ('limit', 'cursor'), 'json', 'json', 'application/json', False),
     'timestamp.clock.confirm': Operation('timestamp.clock.confirm', 'POST', '/timestamp/clock/confirm', (), (), 'json', 'json', 'application/json', False),

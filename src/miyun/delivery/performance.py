@@ -176,7 +176,7 @@ class Gatherer:
 
     def _onboarded(self, contract: Contract) -> list[dict[str, Any]]:
         rows = []
-        for application in self._applications.list_applications(contract.tenant, after="", limit=500):
+        for application in self._applications.list_applications(contract.tenant, limit=500):
             bound = self._applications.bindings_of(application.id)
             names = [
                 self._registry.offerings[b.offering].name.zh for b in bound if b.offering in self._registry.offerings

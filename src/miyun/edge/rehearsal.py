@@ -169,7 +169,7 @@ async def _use(platform: Platform, settings: Settings, authority: Path, activate
 async def _onboard(platform: Platform, activated: Activated) -> tuple[str, Any, list[Any]]:
     """(the application, what holds its access key, the steps that it has still to take)."""
     tenant, counted = activated.tenant, activated.instances.get("onboarding")
-    known = [a for a in platform.applications.list_applications(tenant, after="", limit=500) if a.name == APPLICATION]
+    known = [a for a in platform.applications.list_applications(tenant, limit=500) if a.name == APPLICATION]
     if not known:
         _say("应用接入 onboarding an application")
         started = await _run(platform, "onboarding.start", tenant, counted, name=APPLICATION)

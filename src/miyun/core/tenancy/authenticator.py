@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from miyun.core.access import (
     SignedRequest,
 )
 from miyun.core.digest import mac
-from miyun.core.errors import CredentialExpired, Unauthenticated
+from miyun.core.errors import CredentialExpired, MiyunError, Unauthenticated
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Operation, Principal, Role
 from miyun.core.tenancy.applications.directory import (
@@ -44,6 +45,7 @@ from miyun.core.tenancy.model import (
     CACHE_SESSIONS,
     CLOCK_SKEW,
     IDLE,
+    USE_NOTED,
     AccessKey,
     Application,
     BasicAccess,
@@ -63,6 +65,9 @@ _TENANT: Final = re.compile(r"ten_[0-9a-z]{26}")
 _USERNAME: Final = re.compile(r"bc_[0-9a-z]{26}")
 _ANONYMOUS: Final = Principal(id="anonymous", role=Role.PUBLIC, name="")
 TOPIC_GRANT: Final = "core.access_grant"  # key: the person of the supplier's staff
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_USED_AT_MOST: Final = 65_536
+log = logging.getLogger("miyun.access")
 _SEEN_AGAIN: Final = timedelta(seconds=CACHE_SESSIONS)  # by the platform's clock, which may be held still
 
 
@@ -106,6 +111,7 @@ class TenancyAuthenticator:
         self._secret_keys = secret_keys
         self._signers: RowCache[tuple[str, str], _Signer] = RowCache(size=8192, seconds=CACHE_KEYS)
         self._basics: RowCache[str, _Basic] = RowCache(size=8192, seconds=CACHE_KEYS)
+        self._used: dict[str, datetime] = {}  # of credentials: when their use was noted last
         self._seats: RowCache[str, _Seat] = RowCache(size=8192, seconds=CACHE_SESSIONS)
         self.judges: dict[str, Judge] = {}  # of rooms whose protocols bring their own proof of who calls
         ledger.on_invalidate(self._forget)
@@ -153,6 +159,7 @@ class TenancyAuthenticator:
             raise Unauthenticated
         if not signer.active or signer.key.revoked_at is not None or expired(signer.key.expires_at, now):
             raise CredentialExpired
+        await self._note_use(signer.key.id, now)
         # the nonce has to be remembered for as long as its date would still be accepted
         return Authenticated(
             signer.principal,
@@ -186,6 +193,7 @@ class TenancyAuthenticator:
             raise CredentialExpired
         if operation.id not in access.operations and operation.scope != "public":
             raise Unauthenticated
+        await self._note_use(access.id, now)
         return Authenticated(found.principal)
 
     async def _load_basic(self, name: str) -> _Basic | None:
@@ -194,6 +202,18 @@ class TenancyAuthenticator:
             return None
         access, application = found
         return _Basic(access, _application_principal(access.id, application), application.state == "active")
+
+    async def _note_use(self, credential: str, now: datetime) -> None:
+        """So that who gives a credential out sees whether it is still needed. No call fails for the want of it."""
+        if now - self._used.get(credential, _NEVER) < USE_NOTED:
+            return
+        if len(self._used) >= _USED_AT_MOST:
+            self._used.clear()
+        self._used[credential] = now
+        try:
+            await asyncio.to_thread(self._applications.note_use, credential, now)
+        except MiyunError as error:
+            log.warning("the last use of %s was not noted: %s", credential, error.code)
 
     # session
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from miyun.core.listing import Cursor, Format, SortText
 from miyun.core.operation import Role, Struct
-from miyun.core.tenancy.model import PersonState
+from miyun.core.tenancy.model import CredentialState, PersonState
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+People = Annotated[list[Identifier], Meta(max_length=500)]
 Limit = Annotated[int, Meta(ge=1, le=500)]
+ApplicationState = Literal["active", "disabled"]
 
 
 class Page(Struct):
@@ -119,8 +121,10 @@ class PersonCreated(Struct):
 
 
 class ListPeople(Struct):
-    """`sort`: login (as default), name or created_at. `text` is looked for in login and name."""
+    """`sort`: login (as default), name or created_at. `text` is looked for in login and name. `people`: none but these,
+    by their identifiers."""
 
+    people: People = field(default_factory=list)
     text: Annotated[str, Meta(max_length=128)] = ""
     state: PersonState | None = None
     role: Role | None = None
@@ -130,6 +134,7 @@ class ListPeople(Struct):
 
 
 class ExportPeople(Struct):
+    people: People = field(default_factory=list)
     text: Annotated[str, Meta(max_length=128)] = ""
     state: PersonState | None = None
     role: Role | None = None
@@ -178,6 +183,22 @@ class GrantView(Struct):
     created_at: datetime
     revoked_at: datetime | None
     in_force: bool
+    upcoming: bool
+
+
+class ListGrants(Struct):
+    """`sort`: created_at (newest first as default), starts_at or ends_at. `state`: open is in force or to come."""
+
+    state: Literal["open", "over"] | None = None
+    sort: SortText = ""
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class ExportGrants(Struct):
+    state: Literal["open", "over"] | None = None
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class GrantList(Struct):
@@ -203,6 +224,23 @@ class ApplicationView(Struct):
     created_at: datetime
 
 
+class ListApplications(Struct):
+    """`sort`: created_at (as default) or name. `text` is looked for in the name."""
+
+    text: Annotated[str, Meta(max_length=128)] = ""
+    state: ApplicationState | None = None
+    sort: SortText = ""
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class ExportApplications(Struct):
+    text: Annotated[str, Meta(max_length=128)] = ""
+    state: ApplicationState | None = None
+    sort: SortText = ""
+    format: Format = "csv"
+
+
 class ApplicationList(Struct):
     items: list[ApplicationView]
     next_cursor: str | None
@@ -217,12 +255,33 @@ class CreateAccessKey(Struct):
     expires_at: datetime | None = None
 
 
+class ListAccessKeys(Struct):
+    """Of one application, or of all. `sort`: created_at (newest first as default) or application."""
+
+    application: Identifier | None = None
+    state: CredentialState | None = None
+    sort: SortText = ""
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class ExportAccessKeys(Struct):
+    application: Identifier | None = None
+    state: CredentialState | None = None
+    sort: SortText = ""
+    format: Format = "csv"
+
+
 class AccessKeyView(Struct):
+    """`used_at` is the last use, to a quarter of an hour."""
+
     access_key: str
     application: str
+    state: CredentialState
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    used_at: datetime | None
 
 
 class AccessKeyCreated(Struct):
@@ -236,6 +295,7 @@ class AccessKeyCreated(Struct):
 
 class AccessKeyList(Struct):
     items: list[AccessKeyView]
+    next_cursor: str | None
 
 
 class AccessKeyName(Struct):
@@ -256,9 +316,18 @@ class BindingView(Struct):
 
 
 class ListBindings(Struct):
-    application: str | None = None
+    """Of one application, or of all. `sort`: created_at (newest first as default), application or offering."""
+
+    application: Identifier | None = None
+    sort: SortText = ""
     limit: Limit = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
+
+
+class ExportBindings(Struct):
+    application: Identifier | None = None
+    sort: SortText = ""
+    format: Format = "csv"
 
 
 class BindingList(Struct):
@@ -279,14 +348,37 @@ class CreateCredential(Struct):
     expires_at: datetime | None = None
 
 
+class ListCredentials(Struct):
+    """Of one binding, of one application, or of all. `sort`: created_at (newest first as default) or application."""
+
+    binding: Identifier | None = None
+    application: Identifier | None = None
+    state: CredentialState | None = None
+    sort: SortText = ""
+    limit: Limit = 50
+    cursor: Cursor | None = None
+
+
+class ExportCredentials(Struct):
+    binding: Identifier | None = None
+    application: Identifier | None = None
+    state: CredentialState | None = None
+    sort: SortText = ""
+    format: Format = "csv"
+
+
 class CredentialView(Struct):
+    """`used_at` is the last use, to a quarter of an hour."""
+
     username: str
     binding: str
     application: str
     operations: list[str]
+    state: CredentialState
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    used_at: datetime | None
 
 
 class CredentialCreated(Struct):
@@ -301,6 +393,7 @@ class CredentialCreated(Struct):
 
 class CredentialList(Struct):
     items: list[CredentialView]
+    next_cursor: str | None
 
 
 class CredentialName(Struct):

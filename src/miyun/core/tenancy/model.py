@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from miyun.core.i18n import Text
 from miyun.core.operation import Role
@@ -20,6 +20,7 @@ GRANT_MAX: Final = timedelta(hours=72)
 CLOCK_SKEW: Final = timedelta(minutes=5)
 CACHE_SESSIONS: Final = 60.0  # seconds
 CACHE_KEYS: Final = 300.0  # seconds
+USE_NOTED: Final = timedelta(minutes=15)  # how exactly the last use of a credential is told
 
 PLATFORM_ROLES: Final = frozenset(
     (Role.PLATFORM_SYSTEM, Role.PLATFORM_SECURITY, Role.PLATFORM_AUDIT, Role.SUPPLIER_STAFF)
@@ -161,6 +162,7 @@ class AccessKey:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    used_at: datetime | None = None  # to a quarter of an hour
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +179,13 @@ class BasicAccess:
     created_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    used_at: datetime | None = None  # to a quarter of an hour
+
+
+CredentialState = Literal["active", "expired", "revoked"]
+
+
+def credential_state(one: AccessKey | BasicAccess, now: datetime) -> CredentialState:
+    if one.revoked_at is not None:
+        return "revoked"
+    return "expired" if one.expires_at is not None and one.expires_at <= now else "active"

@@ -73,6 +73,7 @@ class People:
         found = await asyncio.to_thread(
             self._store.list_people,
             call.principal.tenant,
+            people_in=request.people,
             text=request.text,
             state=request.state,
             role=request.role,

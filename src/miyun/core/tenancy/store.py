@@ -97,6 +97,9 @@ login_failures = Table(
 )
 
 PEOPLE: Final = Sorting({"login": str, "name": str, "created_at": datetime}, default="login", key=str)
+GRANTS: Final = Sorting(
+    {"created_at": datetime, "starts_at": datetime, "ends_at": datetime}, default="-created_at", key=str
+)
 _SEARCHED: Final = (people.c.login, people.c.name)
 
 
@@ -162,6 +165,7 @@ class TenancyStore:
         self,
         tenant: str | None,
         *,
+        people_in: Sequence[str] = (),
         text: str = "",
         state: PersonState | None = None,
         role: Role | None = None,
@@ -171,6 +175,8 @@ class TenancyStore:
     ) -> list[Person]:
         """`limit` + 1 at most."""
         query = select(people).where(_of(tenant))
+        if people_in:
+            query = query.where(people.c.id.in_(people_in))
         if text:
             query = query.where(or_(*(column.icontains(text, autoescape=True) for column in _SEARCHED)))
         if state is not None:
@@ -307,8 +313,16 @@ class TenancyStore:
                 )
             )
 
-    def list_grants(self, tenant: str, *, after: str, limit: int) -> list[Grant]:
-        query = select(grants).where(grants.c.tenant == tenant, grants.c.id > after).order_by(grants.c.id).limit(limit)
+    def list_grants(
+        self, tenant: str, *, state: str | None, now: datetime, sort: Sort, place: Place | None, limit: int
+    ) -> list[Grant]:
+        """`limit` + 1 at most."""
+        over = or_(grants.c.revoked_at.is_not(None), grants.c.ends_at <= now)
+        query = select(grants).where(grants.c.tenant == tenant)
+        if state is not None:
+            query = query.where(over if state == "over" else ~over)
+        columns = {name: grants.c[name] for name in GRANTS.fields}
+        query = page_of(query, sort, place, columns=columns, key=grants.c.id, limit=limit)
         with self._db.read() as c:
             return [Grant(**row._mapping) for row in c.execute(query)]
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
+from miyun.core.listing import exporting
 from miyun.core.operation import Call, Empty, Role
 from miyun.core.tenancy import messages as m
+from miyun.core.tenancy.applications import exports
 from miyun.core.tenancy.applications.directory import Applications
+from miyun.core.tenancy.applications.store import ACCESS_KEYS, APPLICATIONS, BINDINGS, CREDENTIALS
 from miyun.core.tenancy.authenticator import TOPIC_GRANT
-from miyun.core.tenancy.model import GRANT_MAX, AccessKey, Application, BasicAccess, Binding, Grant, PersonState, Tenant
+from miyun.core.tenancy.model import (
+    GRANT_MAX,
+    AccessKey,
+    Application,
+    BasicAccess,
+    Binding,
+    Grant,
+    PersonState,
+    Tenant,
+    credential_state,
+)
 from miyun.core.tenancy.people import page
-from miyun.core.tenancy.store import TenancyStore
+from miyun.core.tenancy.store import GRANTS, TenancyStore
 
 
 class TenantService:
@@ -66,12 +80,23 @@ class TenantService:
         call.detail["purpose"] = grant.purpose
         return await self._grant(call, grant)
 
-    async def list_grants(self, call: Call, request: m.Page) -> m.GrantList:
+    async def list_grants(self, call: Call, request: m.ListGrants) -> m.GrantList:
+        sort = GRANTS.sort(request.sort)
         found = await asyncio.to_thread(
-            self._store.list_grants, call.require_tenant(), after=request.cursor or "", limit=request.limit + 1
+            self._store.list_grants,
+            call.require_tenant(),
+            state=request.state,
+            now=call.now,
+            sort=sort,
+            place=GRANTS.place(sort, request.cursor),
+            limit=request.limit,
         )
-        items, cursor = page(found, request.limit)
-        return m.GrantList(items=[await self._grant(call, grant) for grant in items], next_cursor=cursor)
+        shown = GRANTS.page(sort, found, request.limit)
+        return m.GrantList(
+            items=[await self._grant(call, grant) for grant in shown.items], next_cursor=shown.next_cursor
+        )
+
+    export_grants = exporting(list_grants, m.ListGrants, exports.GRANTS, name="grants")
 
     async def revoke_grant(self, call: Call, request: m.GrantName) -> m.GrantView:
         grant = await asyncio.to_thread(self._store.revoke_grant, call.require_tenant(), request.grant, call.now)
@@ -93,6 +118,7 @@ class TenantService:
             created_at=grant.created_at,
             revoked_at=grant.revoked_at,
             in_force=grant.holds(call.now),
+            upcoming=grant.revoked_at is None and call.now < grant.starts_at,
         )
 
     # applications
@@ -105,15 +131,23 @@ class TenantService:
     async def get_application(self, call: Call, request: m.ApplicationName) -> m.ApplicationView:
         return _application(await self.applications.get(call.require_tenant(), request.application))
 
-    async def list_applications(self, call: Call, request: m.Page) -> m.ApplicationList:
+    async def list_applications(self, call: Call, request: m.ListApplications) -> m.ApplicationList:
+        sort = APPLICATIONS.sort(request.sort)
         found = await asyncio.to_thread(
             self.applications.store.list_applications,
             call.require_tenant(),
-            after=request.cursor or "",
-            limit=request.limit + 1,
+            text=request.text,
+            state=request.state,
+            sort=sort,
+            place=APPLICATIONS.place(sort, request.cursor),
+            limit=request.limit,
         )
-        items, cursor = page(found, request.limit)
-        return m.ApplicationList(items=[_application(application) for application in items], next_cursor=cursor)
+        shown = APPLICATIONS.page(sort, found, request.limit)
+        return m.ApplicationList(
+            items=[_application(application) for application in shown.items], next_cursor=shown.next_cursor
+        )
+
+    export_applications = exporting(list_applications, m.ListApplications, exports.APPLICATIONS, name="applications")
 
     async def disable_application(self, call: Call, request: m.ApplicationName) -> m.ApplicationView:
         return await self._set_state(call, request.application, "disabled")
@@ -133,15 +167,19 @@ class TenantService:
         return _binding(binding)
 
     async def list_bindings(self, call: Call, request: m.ListBindings) -> m.BindingList:
+        sort = BINDINGS.sort(request.sort)
         found = await asyncio.to_thread(
             self.applications.store.list_bindings,
             call.require_tenant(),
             application=request.application,
-            after=request.cursor or "",
-            limit=request.limit + 1,
+            sort=sort,
+            place=BINDINGS.place(sort, request.cursor),
+            limit=request.limit,
         )
-        items, cursor = page(found, request.limit)
-        return m.BindingList(items=[_binding(binding) for binding in items], next_cursor=cursor)
+        shown = BINDINGS.page(sort, found, request.limit)
+        return m.BindingList(items=[_binding(binding) for binding in shown.items], next_cursor=shown.next_cursor)
+
+    export_bindings = exporting(list_bindings, m.ListBindings, exports.BINDINGS, name="bindings")
 
     async def delete_binding(self, call: Call, request: m.BindingName) -> m.Done:
         binding = await self.applications.unbind(call.require_tenant(), request.binding, call.now)
@@ -159,17 +197,29 @@ class TenantService:
             access_key=key.id, secret_key=secret, application=key.application, expires_at=key.expires_at
         )
 
-    async def list_access_keys(self, call: Call, request: m.ApplicationName) -> m.AccessKeyList:
-        tenant = call.require_tenant()
-        await self.applications.get(tenant, request.application)
-        found = await asyncio.to_thread(self.applications.store.list_access_keys, tenant, request.application)
-        return m.AccessKeyList(items=[_access_key(key) for key in found])
+    async def list_access_keys(self, call: Call, request: m.ListAccessKeys) -> m.AccessKeyList:
+        tenant, sort = call.require_tenant(), ACCESS_KEYS.sort(request.sort)
+        if request.application is not None:
+            await self.applications.get(tenant, request.application)
+        found = await asyncio.to_thread(
+            self.applications.store.list_access_keys,
+            tenant,
+            application=request.application,
+            state=request.state,
+            now=call.now,
+            sort=sort,
+            place=ACCESS_KEYS.place(sort, request.cursor),
+            limit=request.limit,
+        )
+        shown = ACCESS_KEYS.page(sort, found, request.limit)
+        return m.AccessKeyList(items=[_access_key(key, call.now) for key in shown.items], next_cursor=shown.next_cursor)
+
+    export_access_keys = exporting(list_access_keys, m.ListAccessKeys, exports.ACCESS_KEYS, name="access-keys")
 
     async def revoke_access_key(self, call: Call, request: m.AccessKeyName) -> m.AccessKeyView:
         call.resource["access_key"] = request.access_key
-        return _access_key(
-            await self.applications.revoke_access_key(call.require_tenant(), request.access_key, call.now)
-        )
+        revoked = await self.applications.revoke_access_key(call.require_tenant(), request.access_key, call.now)
+        return _access_key(revoked, call.now)
 
     # single-purpose credentials
 
@@ -187,16 +237,36 @@ class TenantService:
             expires_at=credential.expires_at,
         )
 
-    async def list_credentials(self, call: Call, request: m.BindingName) -> m.CredentialList:
-        tenant = call.require_tenant()
-        if await asyncio.to_thread(self.applications.store.binding, tenant, request.binding) is None:
+    async def list_credentials(self, call: Call, request: m.ListCredentials) -> m.CredentialList:
+        tenant, sort = call.require_tenant(), CREDENTIALS.sort(request.sort)
+        if request.application is not None:
+            await self.applications.get(tenant, request.application)
+        if request.binding is not None and (
+            await asyncio.to_thread(self.applications.store.binding, tenant, request.binding) is None
+        ):
             raise NotFound("binding", request.binding)
-        found = await asyncio.to_thread(self.applications.store.list_credentials, tenant, request.binding)
-        return m.CredentialList(items=[_credential(credential) for credential in found])
+        found = await asyncio.to_thread(
+            self.applications.store.list_credentials,
+            tenant,
+            binding=request.binding,
+            application=request.application,
+            state=request.state,
+            now=call.now,
+            sort=sort,
+            place=CREDENTIALS.place(sort, request.cursor),
+            limit=request.limit,
+        )
+        shown = CREDENTIALS.page(sort, found, request.limit)
+        return m.CredentialList(
+            items=[_credential(credential, call.now) for credential in shown.items], next_cursor=shown.next_cursor
+        )
+
+    export_credentials = exporting(list_credentials, m.ListCredentials, exports.CREDENTIALS, name="credentials")
 
     async def revoke_credential(self, call: Call, request: m.CredentialName) -> m.CredentialView:
         call.resource["credential"] = request.username
-        return _credential(await self.applications.revoke_credential(call.require_tenant(), request.username, call.now))
+        revoked = await self.applications.revoke_credential(call.require_tenant(), request.username, call.now)
+        return _credential(revoked, call.now)
 
 
 def _tenant(tenant: Tenant) -> m.TenantView:
@@ -221,23 +291,27 @@ def _binding(binding: Binding) -> m.BindingView:
     )
 
 
-def _access_key(key: AccessKey) -> m.AccessKeyView:
+def _access_key(key: AccessKey, now: datetime) -> m.AccessKeyView:
     return m.AccessKeyView(
         access_key=key.id,
         application=key.application,
+        state=credential_state(key, now),
         created_at=key.created_at,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
+        used_at=key.used_at,
     )
 
 
-def _credential(credential: BasicAccess) -> m.CredentialView:
+def _credential(credential: BasicAccess, now: datetime) -> m.CredentialView:
     return m.CredentialView(
         username=credential.id,
         binding=credential.binding,
         application=credential.application,
         operations=sorted(credential.operations),
+        state=credential_state(credential, now),
         created_at=credential.created_at,
         expires_at=credential.expires_at,
         revoked_at=credential.revoked_at,
+        used_at=credential.used_at,
     )

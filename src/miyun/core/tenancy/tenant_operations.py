@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from miyun.core.i18n import Text
-from miyun.core.operation import Duty, Empty, Operation, Role
+from miyun.core.operation import Download, Duty, Empty, Operation, Role
 from miyun.core.tenancy import messages as m
 from miyun.core.tenancy.model import PLATFORM_ROLES, TENANT_ROLES
 from miyun.core.tenancy.tenant import TenantService
 
 # The rehearsal performs a contract as the platform itself.
 BUILDERS: Final = frozenset((Role.TENANT_SYSTEM, Role.TENANT_DEVELOPER, Role.SYSTEM))
+GRANT_VIEWERS: Final = frozenset((Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT))
 VIEWERS: Final = TENANT_ROLES | {Role.SUPPLIER_STAFF, Role.SYSTEM}
 
 TENANT_OPERATIONS: Final = (
@@ -65,12 +66,25 @@ TENANT_OPERATIONS: Final = (
         summary=Text("授权列表", "List authorisations"),
         method="GET",
         path="/tenant/grants",
-        request=m.Page,
+        request=m.ListGrants,
         response=m.GrantList,
         handler=TenantService.list_grants,
-        roles=frozenset((Role.TENANT_SYSTEM, Role.TENANT_SECURITY, Role.TENANT_AUDIT)),
+        roles=GRANT_VIEWERS,
         duty=Duty.READ,
-        example={"limit": 50},
+        example={"state": "open", "limit": 50},
+    ),
+    Operation(
+        id="tenant.grant.export",
+        summary=Text("导出授权列表", "Export the list of authorisations"),
+        method="GET",
+        path="/tenant/grants/export",
+        request=m.ExportGrants,
+        response=Download,
+        handler=TenantService.export_grants,
+        roles=GRANT_VIEWERS,
+        duty=Duty.READ,
+        reply="stream",
+        example={"format": "csv"},
     ),
     Operation(
         id="tenant.grant.revoke",
@@ -103,12 +117,25 @@ TENANT_OPERATIONS: Final = (
         summary=Text("应用列表", "List applications"),
         method="GET",
         path="/tenant/applications",
-        request=m.Page,
+        request=m.ListApplications,
         response=m.ApplicationList,
         handler=TenantService.list_applications,
         roles=VIEWERS,
         duty=Duty.READ,
         example={"limit": 50},
+    ),
+    Operation(
+        id="tenant.application.export",
+        summary=Text("导出应用列表", "Export the list of applications"),
+        method="GET",
+        path="/tenant/applications/export",
+        request=m.ExportApplications,
+        response=Download,
+        handler=TenantService.export_applications,
+        roles=VIEWERS,
+        duty=Duty.READ,
+        reply="stream",
+        example={"format": "csv"},
     ),
     Operation(
         id="tenant.application.get",
@@ -176,6 +203,19 @@ TENANT_OPERATIONS: Final = (
         example={"limit": 50},
     ),
     Operation(
+        id="tenant.binding.export",
+        summary=Text("导出接入列表", "Export the list of bindings"),
+        method="GET",
+        path="/tenant/bindings/export",
+        request=m.ExportBindings,
+        response=Download,
+        handler=TenantService.export_bindings,
+        roles=VIEWERS,
+        duty=Duty.READ,
+        reply="stream",
+        example={"format": "csv"},
+    ),
+    Operation(
         id="tenant.binding.delete",
         summary=Text("解除接入", "End a binding"),
         method="DELETE",
@@ -207,14 +247,28 @@ TENANT_OPERATIONS: Final = (
         id="tenant.access_key.list",
         summary=Text("访问密钥列表", "List access keys"),
         method="GET",
-        path="/tenant/applications/{application}/access-keys",
-        request=m.ApplicationName,
+        path="/tenant/access-keys",
+        request=m.ListAccessKeys,
         response=m.AccessKeyList,
         handler=TenantService.list_access_keys,
         roles=VIEWERS,
         duty=Duty.READ,
         tenant_fields=("application",),
         example={"application": "app_example"},
+    ),
+    Operation(
+        id="tenant.access_key.export",
+        summary=Text("导出访问密钥列表", "Export the list of access keys"),
+        method="GET",
+        path="/tenant/access-keys/export",
+        request=m.ExportAccessKeys,
+        response=Download,
+        handler=TenantService.export_access_keys,
+        roles=VIEWERS,
+        duty=Duty.READ,
+        reply="stream",
+        tenant_fields=("application",),
+        example={"format": "csv"},
     ),
     Operation(
         id="tenant.access_key.revoke",
@@ -248,14 +302,28 @@ TENANT_OPERATIONS: Final = (
         id="tenant.credential.list",
         summary=Text("单用途凭证列表", "List single-purpose credentials"),
         method="GET",
-        path="/tenant/bindings/{binding}/credentials",
-        request=m.BindingName,
+        path="/tenant/credentials",
+        request=m.ListCredentials,
         response=m.CredentialList,
         handler=TenantService.list_credentials,
         roles=VIEWERS,
         duty=Duty.READ,
-        tenant_fields=("binding",),
+        tenant_fields=("binding", "application"),
         example={"binding": "bnd_example"},
+    ),
+    Operation(
+        id="tenant.credential.export",
+        summary=Text("导出单用途凭证列表", "Export the list of single-purpose credentials"),
+        method="GET",
+        path="/tenant/credentials/export",
+        request=m.ExportCredentials,
+        response=Download,
+        handler=TenantService.export_credentials,
+        roles=VIEWERS,
+        duty=Duty.READ,
+        reply="stream",
+        tenant_fields=("binding", "application"),
+        example={"format": "csv"},
     ),
     Operation(
         id="tenant.credential.revoke",

@@ -39,6 +39,7 @@ GROUPS = (
         (
             Link("/console/catalogue", "服务目录", "Catalogue"),
             Link("/console/onboarding", "应用接入", "Onboarding", "tenant.application.list"),
+            Link("/console/access", "访问凭证", "Access credentials", "tenant.access_key.list"),
             Link("/console/keys", "密钥", "Keys", "kms.key.list"),
             Link("/console/signers", "签名者", "Signers", "signature.signer.list"),
             Link("/console/verify", "验证签名", "Verify a signature", "signature.cms.verify"),
@@ -80,6 +81,7 @@ GROUPS = (
             Link("/console/ledger", "账本", "Ledger", "audit.records"),
             Link("/console/platform-ledger", "平台账本", "Platform ledger", "audit.all_records"),
             Link("/console/people", "人员", "People", "account.person.list"),
+            Link("/console/grants", "乙方人员授权", "Supplier's staff", "tenant.grant.list"),
             Link("/console/person-keys", "登录密钥", "Sign-in keys", "account.key.list"),
         ),
     ),

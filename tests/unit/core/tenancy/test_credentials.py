@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.unit.core.neighbours import STAMP, Bought, Platform, error_of, signed
 
 from miyun.core.access import BasicCredential, SignedRequest
+from miyun.core.errors import StorageFull
 
 pytestmark = pytest.mark.anyio
 
@@ -232,12 +233,17 @@ async def test_a_tenant_cannot_touch_anothers_applications(
         ("tenant.binding.delete", {"binding": binding}),
         ("tenant.credential.create", {"binding": binding, "operations": ["stamps.stamp"]}),
         ("tenant.credential.list", {"binding": binding}),
+        ("tenant.credential.list", {"application": application}),
         ("tenant.credential.revoke", {"username": basic.username}),
     ):
         error = await error_of(house.run(operation, other.people["system"], **request))
         assert error.code == "NotFound", operation
     assert await who(house, signed(*key, house.clock.now())) and await house.run("stamps.stamp", basic)
-    assert (await house.run("tenant.binding.list", other.people["system"], application=application)).items == []
+    by = other.people["system"]
+    assert (await house.run("tenant.binding.list", by, application=application)).items == []
+    assert [item.application for item in (await house.run("tenant.application.list", by)).items] == [mine]
+    for listing in ("tenant.binding.list", "tenant.access_key.list", "tenant.credential.list"):
+        assert (await house.run(listing, by)).items == [], listing
 
 
 async def test_a_name_is_taken_once_a_tenant(house: Platform, one: Bought, application: str) -> None:
@@ -263,3 +269,84 @@ async def test_nothing_new_is_bound_to_a_contract_that_is_over(house: Platform, 
     await house.cloud.contracts.terminate(one.contract, paper="解除通知 2026-03-02", by="usr_x")
     request = {"application": application, "instance": one.instances["sealing"]}
     assert (await error_of(house.run("tenant.binding.create", one.people["system"], **request))).code == "NotEntitled"
+
+
+async def test_lists_page_through_everything_once(house: Platform, one: Bought, application: str, binding: str) -> None:
+    by = one.people["system"]
+    names = {"tenant.access_key": "access_key", "tenant.credential": "username", "tenant.application": "application"}
+    made: dict[str, list[str]] = {room: [] for room in names} | {"tenant.application": [application]}
+    for number in range(5):
+        house.clock.advance(seconds=1)
+        for room, request in (
+            ("tenant.access_key", {"application": application}),
+            ("tenant.credential", {"binding": binding, "operations": ["stamps.stamp"]}),
+            ("tenant.application", {"name": f"系统 {number}"}),
+        ):
+            made[room].append(getattr(await house.run(f"{room}.create", by, **request), names[room]))
+    for room, name in names.items():
+        for sort in ("created_at", "-created_at"):
+            seen: list[str] = []
+            cursor = None
+            while True:
+                page = await house.run(f"{room}.list", by, sort=sort, limit=2, cursor=cursor)
+                seen += [getattr(item, name) for item in page.items]
+                cursor = page.next_cursor
+                if cursor is None:
+                    break
+            assert seen == (made[room] if sort == "created_at" else made[room][::-1]), (room, sort)
+
+
+async def test_lists_tell_the_states_apart(house: Platform, one: Bought, application: str, binding: str) -> None:
+    by, soon = one.people["system"], house.clock.now() + timedelta(minutes=20)
+    for room, name, request in (
+        ("tenant.access_key", "access_key", {"application": application}),
+        ("tenant.credential", "username", {"binding": binding, "operations": ["stamps.stamp"]}),
+    ):
+        made = {}
+        for state, more in (("active", {}), ("expired", {"expires_at": soon}), ("revoked", {"expires_at": soon})):
+            made[state] = getattr(await house.run(f"{room}.create", by, **request, **more), name)
+        await house.run(f"{room}.revoke", by, **{name: made["revoked"]})
+        listed = await house.run(f"{room}.list", by)
+        assert {getattr(item, name): item.state for item in listed.items} == {
+            made["active"]: "active",
+            made["expired"]: "active",  # still
+            made["revoked"]: "revoked",
+        }
+        house.clock.advance(minutes=20)  # the very moment in which it expires
+        for state in made:
+            found = (await house.run(f"{room}.list", by, state=state)).items
+            assert [(getattr(item, name), item.state) for item in found] == [(made[state], state)]
+        soon = house.clock.now() + timedelta(minutes=20)
+
+
+async def test_the_last_use_of_a_credential_is_known(
+    house: Platform, one: Bought, key: tuple[str, str], basic: BasicCredential
+) -> None:
+    async def used() -> list[object]:
+        keys = await house.run("tenant.access_key.list", one.people["system"])
+        credentials = await house.run("tenant.credential.list", one.people["system"])
+        return [keys.items[0].used_at, credentials.items[0].used_at]
+
+    assert await used() == [None, None]
+    assert (await error_of(who(house, signed(key[0], "0" * 64, house.clock.now())))).code == "Unauthenticated"
+    assert await used() == [None, None], "a wrong signature is no use"
+    first = house.clock.now()
+    await who(house, signed(*key, first))
+    await who(house, basic)
+    house.clock.advance(minutes=14)
+    await who(house, signed(*key, house.clock.now()))
+    assert await used() == [first, first], "to a quarter of an hour"
+    house.clock.advance(minutes=1)
+    await who(house, signed(*key, house.clock.now()))
+    await who(house, basic)
+    assert await used() == [house.clock.now()] * 2
+
+
+async def test_no_call_fails_because_its_use_is_not_noted(
+    house: Platform, key: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(credential: str, now: object) -> None:
+        raise StorageFull
+
+    monkeypatch.setattr(house.cloud.tenants.applications.store, "note_use", full)
+    assert await who(house, signed(*key, house.clock.now()))

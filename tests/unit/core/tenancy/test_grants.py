@@ -136,3 +136,25 @@ async def test_tenant_people_do_not_enter_other_tenants(house: Platform, one: Bo
     other = await house.tenant(2)
     error = await error_of(house.run("tenant.application.list", entering(one.people["system"], other.tenant)))
     assert error.code == "GrantRequired"
+
+
+async def test_the_list_tells_what_is_over_from_what_is_not(
+    house: Platform, one: Bought, staff: SessionCredential
+) -> None:
+    by, now = one.people["security"], house.clock.now()
+    ended = (await grant(house, one, hours=0.25)).grant
+    withdrawn = (await grant(house, one)).grant
+    await house.run("tenant.grant.revoke", by, grant=withdrawn)
+    house.clock.advance(minutes=15)
+    held = (await grant(house, one)).grant
+    to_come = await grant(
+        house, one, starts_at=house.clock.now() + timedelta(hours=1), ends_at=now + timedelta(hours=5)
+    )
+    assert to_come.upcoming and not to_come.in_force
+    for state, expected in (("open", {held, to_come.grant}), ("over", {ended, withdrawn}), (None, None)):
+        listed = (await house.run("tenant.grant.list", by, state=state, sort="ends_at")).items
+        assert expected is None or {item.grant for item in listed} == expected
+        assert [item.ends_at for item in listed] == sorted(item.ends_at for item in listed)
+    assert len(listed) == 4
+    other = await house.tenant(2)
+    assert (await house.run("tenant.grant.list", other.people["security"])).items == []

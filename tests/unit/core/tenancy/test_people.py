@@ -279,3 +279,12 @@ def test_what_one_person_may_be_is_what_does_not_conflict() -> None:
         if conflict(some) is None
     }
     assert len(combinations(PLATFORM_ROLES)) == len(PLATFORM_ROLES)
+
+
+async def test_people_are_found_by_their_identifiers_within_the_tenant(house: Platform) -> None:
+    one, other = await house.tenant(1), await house.tenant(2)
+    mine = (await house.run("account.person.list", one.people["system"])).items
+    theirs = (await house.run("account.person.list", other.people["system"])).items
+    asked = [mine[0].person, mine[1].person, theirs[0].person, "usr_nobody"]
+    found = (await house.run("account.person.list", one.people["system"], people=asked)).items
+    assert {item.person for item in found} == {mine[0].person, mine[1].person}

@@ -14,7 +14,7 @@ from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
-from miyun.core.operation import Duty, Role
+from miyun.core.operation import Duty, Operation, Role
 from miyun.core.ports import BindingInfo
 from miyun.core.registry import Registry
 from miyun.core.tenancy.applications.store import ApplicationStore
@@ -163,14 +163,7 @@ class Applications:
 
     def _check_purpose(self, offering: str, name: str) -> None:
         operation = self._registry.operations.get(name)
-        usable = (
-            operation is not None
-            and operation.scope == "tenant"
-            and operation.duty in (Duty.USE, Duty.READ)
-            and Role.APPLICATION in operation.roles
-            and self._registry.allows(offering, operation)
-        )
-        if not usable:
+        if operation is None or not is_purpose(self._registry, offering, operation):
             raise InvalidArgument(
                 "operations",
                 Text(
@@ -178,6 +171,16 @@ class Applications:
                     f"'{name}' is not an application's operation that this binding may use.",
                 ),
             )
+
+
+def is_purpose(registry: Registry, offering: str, operation: Operation) -> bool:
+    """Whether a single-purpose credential of a binding to `offering` may be for `operation`."""
+    return (
+        operation.scope == "tenant"
+        and operation.duty in (Duty.USE, Duty.READ)
+        and Role.APPLICATION in operation.roles
+        and registry.allows(offering, operation)
+    )
 
 
 def verifier(username: str, password: str) -> bytes:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Row, String, Table, Text, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from miyun.core.contracts.store import entitlements, instances
+from miyun.core.listing import Place, Sort, Sorting
 from miyun.core.storage import Database, UtcDateTime, metadata
+from miyun.core.storage.keyset import page_of
 from miyun.core.tenancy.model import AccessKey, Application, BasicAccess, Binding
 from miyun.core.tenancy.store import tenants
 
@@ -44,6 +61,7 @@ access_keys = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=True),
     Column("revoked_at", UtcDateTime, nullable=True),
+    Column("used_at", UtcDateTime, nullable=True),
 )
 credentials = Table(
     "core_basic_credential",
@@ -56,7 +74,13 @@ credentials = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=True),
     Column("revoked_at", UtcDateTime, nullable=True),
+    Column("used_at", UtcDateTime, nullable=True),
 )
+
+APPLICATIONS: Final = Sorting({"created_at": datetime, "name": str}, default="created_at", key=str)
+BINDINGS: Final = Sorting({"created_at": datetime, "application": str, "offering": str}, default="-created_at", key=str)
+ACCESS_KEYS: Final = Sorting({"created_at": datetime, "application": str}, default="-created_at", key=str)
+CREDENTIALS: Final = Sorting({"created_at": datetime, "application": str}, default="-created_at", key=str)
 
 _binding_columns = (
     bindings.c.id,
@@ -101,13 +125,24 @@ class ApplicationStore:
             row = c.execute(query).one_or_none()
         return Application(**row._mapping) if row else None
 
-    def list_applications(self, tenant: str, *, after: str, limit: int) -> list[Application]:
-        query = (
-            select(applications)
-            .where(applications.c.tenant == tenant, applications.c.id > after)
-            .order_by(applications.c.id)
-            .limit(limit)
-        )
+    def list_applications(
+        self,
+        tenant: str,
+        *,
+        text: str = "",
+        state: str | None = None,
+        sort: Sort = APPLICATIONS.default,
+        place: Place | None = None,
+        limit: int,
+    ) -> list[Application]:
+        """`limit` + 1 at most, as all lists here."""
+        query = select(applications).where(applications.c.tenant == tenant)
+        if text:
+            query = query.where(applications.c.name.icontains(text, autoescape=True))
+        if state is not None:
+            query = query.where(applications.c.state == state)
+        columns = {name: applications.c[name] for name in APPLICATIONS.fields}
+        query = page_of(query, sort, place, columns=columns, key=applications.c.id, limit=limit)
         with self._db.read() as c:
             return [Application(**row._mapping) for row in c.execute(query)]
 
@@ -147,15 +182,21 @@ class ApplicationStore:
         return Binding(**row._mapping) if row else None
 
     def list_bindings(
-        self, tenant: str, *, application: str | None = None, after: str = "", limit: int = 1_000_000
+        self, tenant: str, *, application: str | None, sort: Sort, place: Place | None, limit: int
     ) -> list[Binding]:
         """Live ones only."""
         query = select(*_binding_columns).select_from(_bindings)
-        query = query.where(bindings.c.tenant == tenant, bindings.c.deleted_at.is_(None), bindings.c.id > after)
+        query = query.where(bindings.c.tenant == tenant, bindings.c.deleted_at.is_(None))
         if application is not None:
             query = query.where(bindings.c.application == application)
+        columns: dict[str, ColumnElement[Any]] = {
+            "created_at": bindings.c.created_at,
+            "application": bindings.c.application,
+            "offering": instances.c.offering,
+        }
+        query = page_of(query, sort, place, columns=columns, key=bindings.c.id, limit=limit)
         with self._db.read() as c:
-            return [Binding(**row._mapping) for row in c.execute(query.order_by(bindings.c.id).limit(limit))]
+            return [Binding(**row._mapping) for row in c.execute(query)]
 
     def bindings_of(self, application: str) -> list[Binding]:
         query = select(*_binding_columns).select_from(_bindings)
@@ -209,14 +250,31 @@ class ApplicationStore:
                 )
             )
 
-    def list_access_keys(self, tenant: str, application: str) -> list[AccessKey]:
-        query = (
-            select(access_keys)
-            .where(access_keys.c.tenant == tenant, access_keys.c.application == application)
-            .order_by(access_keys.c.id)
-        )
+    def list_access_keys(
+        self,
+        tenant: str,
+        *,
+        application: str | None,
+        state: str | None,
+        now: datetime,
+        sort: Sort,
+        place: Place | None,
+        limit: int,
+    ) -> list[AccessKey]:
+        query = select(access_keys).where(access_keys.c.tenant == tenant, *_in_state(access_keys, state, now))
+        if application is not None:
+            query = query.where(access_keys.c.application == application)
+        columns = {name: access_keys.c[name] for name in ACCESS_KEYS.fields}
+        query = page_of(query, sort, place, columns=columns, key=access_keys.c.id, limit=limit)
         with self._db.read() as c:
             return [AccessKey(**row._mapping) for row in c.execute(query)]
+
+    def note_use(self, credential: str, now: datetime) -> None:
+        """Of an access key or a single-purpose credential, by who has just verified it."""
+        table = credentials if credential.startswith("bc_") else access_keys
+        with self._db.write() as c:
+            earlier = or_(table.c.used_at.is_(None), table.c.used_at < now)
+            c.execute(update(table).where(table.c.id == credential, earlier).values(used_at=now))
 
     def revoke_access_key(self, tenant: str, key: str, now: datetime) -> AccessKey | None:
         mine = (access_keys.c.tenant == tenant, access_keys.c.id == key)
@@ -251,11 +309,31 @@ class ApplicationStore:
                 )
             )
 
-    def list_credentials(self, tenant: str, binding: str) -> list[BasicAccess]:
+    def list_credentials(
+        self,
+        tenant: str,
+        *,
+        binding: str | None,
+        application: str | None,
+        state: str | None,
+        now: datetime,
+        sort: Sort,
+        place: Place | None,
+        limit: int,
+    ) -> list[BasicAccess]:
         query = select(*_credential_columns).select_from(_credentials)
-        query = query.where(credentials.c.tenant == tenant, credentials.c.binding == binding)
+        query = query.where(credentials.c.tenant == tenant, *_in_state(credentials, state, now))
+        if binding is not None:
+            query = query.where(credentials.c.binding == binding)
+        if application is not None:
+            query = query.where(bindings.c.application == application)
+        columns: dict[str, ColumnElement[Any]] = {
+            "created_at": credentials.c.created_at,
+            "application": bindings.c.application,
+        }
+        query = page_of(query, sort, place, columns=columns, key=credentials.c.id, limit=limit)
         with self._db.read() as c:
-            return [_credential(row) for row in c.execute(query.order_by(credentials.c.id))]
+            return [_credential(row) for row in c.execute(query)]
 
     def revoke_credential(self, tenant: str, credential: str, now: datetime) -> BasicAccess | None:
         mine = (credentials.c.tenant == tenant, credentials.c.id == credential)
@@ -275,6 +353,19 @@ class ApplicationStore:
         return _credential(row), Application(**owner._mapping)
 
 
+def _in_state(table: Table, state: str | None, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """As `model.credential_state` tells states."""
+    revoked, over = table.c.revoked_at.is_not(None), table.c.expires_at <= now
+    match state:
+        case "revoked":
+            return (revoked,)
+        case "expired":
+            return (~revoked, over)
+        case "active":
+            return (~revoked, or_(table.c.expires_at.is_(None), ~over))
+    return ()
+
+
 def _credential(row: Row[Any]) -> BasicAccess:
     return BasicAccess(
         id=row.id,
@@ -287,4 +378,5 @@ def _credential(row: Row[Any]) -> BasicAccess:
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
+        used_at=row.used_at,
     )

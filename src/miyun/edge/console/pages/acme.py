@@ -10,7 +10,7 @@ from miyun.edge.console.pages.listing import Act, Answer, Row, applications_of, 
 from miyun.edge.console.pages.server_certificates import state_word
 
 _HERE: Final = "/console/acme"
-_STATES: Final = {
+STATES: Final = {
     "pending": ("待验证", "names to be proven", "warn"),
     "ready": ("可签发", "ready", "warn"),
     "processing": ("签发中", "being issued", "warn"),
@@ -20,7 +20,7 @@ _STATES: Final = {
     "revoked": ("已吊销", "revoked", "risk"),
     "expired": ("已过期", "expired", "plain"),
 }
-_PROFILES: Final = {
+PROFILES: Final = {
     "tls-server": ("服务器证书", "server certificate"),
     "sm2-dual": ("国密双证书", "a pair of SM2 certificates"),
 }
@@ -93,7 +93,7 @@ async def accounts(page: Page) -> Answer:
     named = await applications_of(page)
     rows = []
     for item in listed.items:
-        word, tag = state_word(page, _STATES, item.status)
+        word, tag = state_word(page, STATES, item.status)
         question = t("停用后该客户端不能再申请，证书仍有效。", "Its client orders no more; its certificates stay.")
         may = item.status == "valid" and page.may("ssl_certificate.account.end")
         acts = (Act(t("停用", "End"), f"{_HERE}/accounts/{item.account}", question),) if may else ()
@@ -128,11 +128,11 @@ async def orders(page: Page) -> Answer:
     listed = await page.run("ssl_certificate.account.orders", **asked(page, "ssl_certificate.account.orders"))
     rows = []
     for item in listed.items:
-        word, tag = state_word(page, _STATES, item.status)
+        word, tag = state_word(page, STATES, item.status)
         cells = (
             " ".join(item.names),
             word,
-            t(*_PROFILES.get(item.profile, (item.profile, item.profile))),
+            t(*PROFILES.get(item.profile, (item.profile, item.profile))),
             item.serial or "—",
             item.error or "—",
             shown(item.created_at),
@@ -165,7 +165,7 @@ async def authorizations(page: Page) -> Answer:
     listed = await page.run(operation, **asked(page, operation))
     rows = []
     for item in listed.items:
-        word, tag = state_word(page, _STATES, item.status)
+        word, tag = state_word(page, STATES, item.status)
         rows.append(Row((f"*.{item.name}" if item.wildcard else item.name, word, shown(item.expires_at)), "", tag, 1))
     return _table(
         page,

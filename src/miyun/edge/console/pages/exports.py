@@ -12,6 +12,11 @@ from miyun.edge.console.pages.listing import asked
 
 EXPORTS: Final = {
     "people": "account.person.export",
+    "applications": "tenant.application.export",
+    "bindings": "tenant.binding.export",
+    "access-keys": "tenant.access_key.export",
+    "credentials": "tenant.credential.export",
+    "grants": "tenant.grant.export",
     "endpoints": "ssl_certificate.endpoint.export",
     "expiring": "certificate.expiring.export",
     "filings": "certificate.application.export",

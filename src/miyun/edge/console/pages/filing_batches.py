@@ -9,11 +9,11 @@ from typing import Any, Final
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.filings import named_people, sent, states_of, template_name, templates_of
-from miyun.edge.console.pages.listing import Answer, Choice, Row, asked, shown, table
+from miyun.edge.console.pages.filings import sent, states_of, template_name, templates_of
+from miyun.edge.console.pages.listing import Answer, Choice, Row, asked, people_of, shown, table
 
 _HERE: Final = "/console/filing-batches"
-_STATES: Final = {
+STATES: Final = {
     "pending": ("待审核", "waiting for review", "warn"),
     "issuing": ("签发中", "being issued", "warn"),
     "done": ("已办结", "done", "ok"),
@@ -28,19 +28,19 @@ _REJECT: Final = "reject-"
 async def batches(page: Page) -> Answer:
     t = page.text
     listed = await page.run("certificate.application.batch.list", **asked(page, "certificate.application.batch.list"))
-    templates, names = await templates_of(page), await named_people(page)
+    templates, names = await templates_of(page), await people_of(page, (item.applicant for item in listed.items))
     rows = [
         Row(
             (
                 shown(item.applied_at),
                 template_name(page, templates, item.template),
                 item.rows,
-                t(*_STATES[item.state][:2]),
+                t(*STATES[item.state][:2]),
                 names.get(item.applicant, item.applicant),
                 item.note,
             ),
             f"{_HERE}/{item.batch}",
-            _STATES[item.state][2],
+            STATES[item.state][2],
             3,
         )
         for item in listed.items
@@ -141,7 +141,7 @@ async def _batch(page: Page, batch: str, refused: Sequence[Any]) -> Answer:
         cursor = listed.next_cursor
         if cursor is None:
             break
-    names, states = await named_people(page), states_of(page)
+    names, states = await people_of(page, (item.applicant, item.reviewer)), states_of(page)
     assert page.me is not None
     mine = item.applicant == page.me.id
     facts = [
@@ -156,7 +156,7 @@ async def _batch(page: Page, batch: str, refused: Sequence[Any]) -> Answer:
         (t("审核时间", "Reviewed"), item.reviewed_at),
         (t("审核意见", "Reviewer's words"), item.review_note),
     ]
-    zh, en, tag = _STATES[item.state]
+    zh, en, tag = STATES[item.state]
     waiting = item.counts.get("pending", 0)
     may_review = page.may("certificate.application.batch.review")
     return page.render(

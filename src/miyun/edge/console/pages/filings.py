@@ -8,11 +8,11 @@ from litestar.response import Response
 
 from miyun.core.errors import NotFound
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages.listing import Answer, Choice, Row, applications_of, asked, shown, table
+from miyun.edge.console.pages.listing import Answer, Choice, Row, applications_of, asked, people_of, shown, table
 
 _HERE: Final = "/console/filings"
 _RECOVERIES: Final = "/console/recoveries"
-_STATES: Final = {
+STATES: Final = {
     "pending": ("待审核", "waiting for review", "warn"),
     "approved": ("已通过，签发中", "approved, being issued", "warn"),
     "forwarded": ("已送外部机构", "with the outside CA", "warn"),
@@ -25,8 +25,8 @@ _STATES: Final = {
 }
 _APPLICATION_STATES: Final = ("pending", "approved", "forwarded", "issued", "rejected", "withdrawn", "expired")
 _RECOVERY_STATES: Final = ("requested", "approved", "delivered", "rejected", "expired")
-_APPROVED_RECOVERY: Final = ("已批准，待领取", "approved and not collected yet", "ok")
-_KINDS: Final = {"new": ("新申请", "new"), "renewal": ("更新", "renewal"), "rekey": ("换密钥", "new key")}
+APPROVED_RECOVERY: Final = ("已批准，待领取", "approved and not collected yet", "ok")
+KINDS: Final = {"new": ("新申请", "new"), "renewal": ("更新", "renewal"), "rekey": ("换密钥", "new key")}
 _PAIRS: Final = {
     "none": ("单证书", "one certificate"),
     "escrow": ("双证书（密钥管理中心生成加密密钥）", "a pair; the key-management centre makes the encryption key"),
@@ -71,13 +71,13 @@ async def filings(page: Page) -> Answer:
         Row(
             (
                 item.subject,
-                t(*_KINDS[item.kind]),
+                t(*KINDS[item.kind]),
                 template_name(page, templates, item.template),
-                t(*_STATES[item.state][:2]),
+                t(*STATES[item.state][:2]),
                 shown(item.applied_at),
             ),
             f"{_HERE}/{item.application}",
-            _STATES[item.state][2],
+            STATES[item.state][2],
             3,
         )
         for item in listed.items
@@ -88,7 +88,7 @@ async def filings(page: Page) -> Answer:
         template="filings.html",
         search=t("主体", "Subject"),
         filters=(
-            Choice("state", t("状态", "State"), [(name, t(*_STATES[name][:2])) for name in _APPLICATION_STATES]),
+            Choice("state", t("状态", "State"), [(name, t(*STATES[name][:2])) for name in _APPLICATION_STATES]),
             Choice("template", t("模板", "Template"), [(i.template, t(i.name_zh, i.name_en)) for i in templates]),
         ),
         sorts=(
@@ -141,11 +141,11 @@ async def filing(page: Page, filing: str) -> Answer:
     item = await page.run("certificate.application.get", application=filing)
     t = page.text
     known = {name: getattr(item, name) for name in _FACTS}
-    named = await named_people(page) | await applications_of(page)
+    named = await people_of(page, (item.applicant, item.reviewer)) | await applications_of(page)
     named |= {ca.outside: ca.name for ca in await _outside(page)}
     known |= {name: named.get(known[name], known[name]) for name in ("applicant", "reviewer", "outside")}
     facts = [
-        (t("类型", "Kind"), t(*_KINDS[item.kind])),
+        (t("类型", "Kind"), t(*KINDS[item.kind])),
         (t("模板", "Template"), template_name(page, await templates_of(page), item.template)),
         (t("证书", "Certificates"), t(*_PAIRS[item.pair])),
         (t("请求格式", "Form of the request"), "CFCA" if item.cfca else "PKCS#10 (GM/T 0092)"),
@@ -158,7 +158,7 @@ async def filing(page: Page, filing: str) -> Answer:
         files = [*_FILES, *(_PAIR_FILES if item.encryption_certificate else ())]
         if item.pair == "escrow":
             files.append(("enveloped_key", "加密密钥信封（GB/T 35276）", "Enveloped encryption key (GB/T 35276)"))
-    zh, en, tag = _STATES[item.state]
+    zh, en, tag = STATES[item.state]
     assert page.me is not None
     mine = item.applicant == page.me.id
     return page.render(
@@ -241,7 +241,7 @@ async def recoveries(page: Page) -> Answer:
     me = page.me.id
     items = []
     for item in listed.items:
-        zh, en, tag = _APPROVED_RECOVERY if item.state == "approved" else _STATES[item.state]
+        zh, en, tag = APPROVED_RECOVERY if item.state == "approved" else STATES[item.state]
         part = me in (item.requester, item.system_consent, item.security_consent)
         waits = item.state == "requested" and not part
         items.append(
@@ -271,7 +271,7 @@ async def recoveries(page: Page) -> Answer:
         empty=t("尚无恢复申请", "No recoveries yet"),
         cursor=listed.next_cursor,
         search=t("主体", "Subject"),
-        filters=(Choice("state", t("状态", "State"), [(name, t(*_STATES[name][:2])) for name in _RECOVERY_STATES]),),
+        filters=(Choice("state", t("状态", "State"), [(name, t(*STATES[name][:2])) for name in _RECOVERY_STATES]),),
         sorts=(("-requested_at", "申请时间，新的在前", "newest first"), ("subject", "主体", "subject")),
         export="recoveries",
         recoveries=items,
@@ -307,15 +307,9 @@ async def recovery_verb(page: Page, recovery: str, verb: str) -> Answer:
     return page.go(_RECOVERIES)
 
 
-async def named_people(page: Page) -> dict[str, str]:
-    """Names by person, where the reader may know them."""
-    people = await page.offered("account.person.list")
-    return {person.person: person.name for person in people.items} if people is not None else {}
-
-
 def states_of(page: Page) -> dict[str, tuple[str, str]]:
     """What applications' states are called, with the look of each."""
-    return {name: (page.text(zh, en), tag) for name, (zh, en, tag) in _STATES.items()}
+    return {name: (page.text(zh, en), tag) for name, (zh, en, tag) in STATES.items()}
 
 
 async def _expiring(page: Page) -> list[Any]:

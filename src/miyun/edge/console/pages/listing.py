@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 from litestar.response import Redirect, Response
 
+from miyun.core.clock import SHANGHAI
+from miyun.core.errors import InvalidArgument
+from miyun.core.i18n import Text
 from miyun.edge.console.page import Page, local_time
 
 Answer = Response[bytes] | Redirect
@@ -28,7 +32,7 @@ _TAGS: Final = {
     "suspended": "warn",
 }
 
-_WORDS: Final = {
+WORDS: Final = {
     "ok": ("成功", "ok"),
     "refused": ("拒绝", "refused"),
     "failed": ("失败", "failed"),
@@ -138,6 +142,27 @@ async def applications_of(page: Page) -> dict[str, str]:
     return {item.application: item.name for item in listed.items} if listed is not None else {}
 
 
+async def people_of(page: Page, people: Iterable[str | None]) -> dict[str, str]:
+    """The names of these people, where the reader may know them."""
+    asked_for = sorted({person for person in people if person and person.startswith("usr_")})
+    listed = await page.offered("account.person.list", people=asked_for, limit=500) if asked_for else None
+    return {item.person: item.name for item in listed.items} if listed is not None else {}
+
+
+def moment_of(page: Page, field: str) -> datetime | None:
+    """What was typed into a field for a date or a date and time: Beijing time, the end of a day that is named alone."""
+    typed = page.form.get(field, "").strip()
+    if not typed:
+        return None
+    try:
+        at = datetime.fromisoformat(typed).replace(tzinfo=SHANGHAI)
+    except ValueError:
+        raise InvalidArgument(
+            field, Text("应为日期，或日期与时间", "a date, or a date and time, is expected")
+        ) from None
+    return at + timedelta(days=1) if len(typed) == len("2026-01-01") else at
+
+
 def cursor_of(page: Page) -> dict[str, str]:
     cursor = page.query.get("cursor")
     return {"cursor": cursor} if cursor else {}
@@ -149,7 +174,7 @@ def next_page(path: str, cursor: str | None) -> str:
 
 def word(page: Page, value: Any) -> str:
     """A state or usage in the reader's language; what has no word is shown as it is."""
-    known = _WORDS.get(str(value))
+    known = WORDS.get(str(value))
     return page.text(*known) if known else str(value)
 
 

@@ -30,8 +30,8 @@ _REGISTERED: Final = (
     "tls_client_auth_field",
     "tls_client_auth_value",
 )
-_METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS"}
-_OUTCOMES: Final = {
+METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS"}
+OUTCOMES: Final = {
     "ok": ("成功", "ok"),
     "LoginFailed": ("签名不符", "wrong signature"),
     "CertificateRefused": ("证书被拒", "certificate refused"),
@@ -39,7 +39,7 @@ _OUTCOMES: Final = {
     "AccountNotActive": ("账号停用", "account suspended"),
     "ChallengeInvalid": ("挑战无效", "challenge not valid"),
 }
-_KNOWN: Final = {
+KNOWN: Final = {
     "good": ("有效", "good"),
     "stale": ("信息过期，在容许期内", "stale, tolerated"),
     "unchecked": ("未检查", "unchecked"),
@@ -94,7 +94,7 @@ async def _clients(page: Page, made: Any) -> Answer:
         cells = (
             item.name,
             names.get(item.application, item.application),
-            _METHODS.get(item.protocol, item.protocol),
+            METHODS.get(item.protocol, item.protocol),
             item.client,
             " ".join(item.redirects),
             _authentication(page, item),
@@ -133,7 +133,7 @@ async def _clients(page: Page, made: Any) -> Answer:
 
 
 def _way(page: Page, method: str) -> str:
-    return page.text("双向 TLS", "mutual TLS") if method == "mutual_tls" else _METHODS.get(method, method)
+    return page.text("双向 TLS", "mutual TLS") if method == "mutual_tls" else METHODS.get(method, method)
 
 
 def _authentication(page: Page, item: Any) -> str:
@@ -277,8 +277,8 @@ async def report(page: Page) -> Answer:
                 _way(page, item.method),
                 item.subject or "—",
                 item.serial,
-                t(*_OUTCOMES.get(item.outcome, (item.outcome, item.outcome))),
-                t(*_KNOWN.get(item.revocation, ("—", "—"))),
+                t(*OUTCOMES.get(item.outcome, (item.outcome, item.outcome))),
+                t(*KNOWN.get(item.revocation, ("—", "—"))),
                 t("签名", "signed") if item.signed else t("单点登录", "single sign-on"),
                 item.peer or "—",
             ),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
+from contextlib import suppress
 from typing import Any, Final
 
 from miyun.core.errors import KeyMissing, MiyunError
 from miyun.core.operation import Role
 from miyun.core.tenancy.model import PLATFORM_ROLES, TENANT_ROLES
 from miyun.edge.console.page import Page, policy
-from miyun.edge.console.pages.listing import Answer, cursor_of, next_page
+from miyun.edge.console.pages.listing import Answer, cursor_of, next_page, people_of
 from miyun.edge.http.arrival import SESSION_COOKIE
 
 BROWSER_COOKIE: Final = "__Host-miyun-browser"  # binds a challenge to the browser that was shown it
@@ -77,8 +78,9 @@ async def _keys(page: Page, error: MiyunError | None) -> Answer:
     browser = browser_of(page)
     asked = await page.run("account.key.challenge", browser=browser)
     listed = await page.run("account.key.list", **cursor_of(page))
-    people = await _if_allowed(page, "account.person.list", limit=500)
-    names = {person.person: person.name for person in people.items} if people else {}
+    names: dict[str, str] = {}
+    with suppress(KeyMissing):  # who has to register a key first does it here
+        names = await people_of(page, (key.person for key in listed.items))
     roles: list[Role] = sorted(PLATFORM_ROLES if page.me.tenant is None else TENANT_ROLES)
     response = page.render(
         "people_keys.html",

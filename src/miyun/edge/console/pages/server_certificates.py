@@ -10,7 +10,7 @@ from miyun.edge.console.pages.listing import Answer, Choice, Row, asked, shown, 
 
 _ENDPOINTS: Final = "/console/endpoints"
 _ORDERS: Final = "/console/ssl-orders"
-_OUTCOMES: Final = {
+OUTCOMES: Final = {
     "unchecked": ("尚未检查", "not looked at yet", "plain"),
     "ok": ("正常", "in order", "ok"),
     "expiring": ("即将到期", "ends soon", "warn"),
@@ -22,7 +22,7 @@ _OUTCOMES: Final = {
     "refused": ("地址不允许", "address not allowed", "warn"),
     "unsupported": ("暂不能检查", "cannot be checked yet", "plain"),
 }
-_STATES: Final = {
+STATES: Final = {
     "ordered": ("已下单", "ordered", "warn"),
     "submitted": ("已提交", "submitted", "warn"),
     "issued": ("已签发", "issued", "ok"),
@@ -47,7 +47,7 @@ async def endpoints(page: Page) -> Answer:
     listed = await page.run("ssl_certificate.endpoint.list", **asked(page, "ssl_certificate.endpoint.list"))
     rows = []
     for item in listed.items:
-        word, tag = state_word(page, _OUTCOMES, item.outcome)
+        word, tag = state_word(page, OUTCOMES, item.outcome)
         left = "—" if item.days_left is None else t(f"{item.days_left} 天", f"{item.days_left} days")
         cells = (f"{item.host}:{item.port}", word, shown(item.not_after), left, item.version or "—", item.note or "—")
         rows.append(Row(cells, f"{_ENDPOINTS}/{item.endpoint}", tag, 1))
@@ -55,9 +55,7 @@ async def endpoints(page: Page) -> Answer:
         page,
         t("证书端点监测", "Watched endpoints"),
         template="endpoints.html",
-        filters=(
-            Choice("outcome", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in _OUTCOMES.items()]),
-        ),
+        filters=(Choice("outcome", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in OUTCOMES.items()]),),
         sorts=(("-id", "登记时间，新的在前", "newest first"), ("host", "域名或地址", "name or address")),
         export="endpoints",
         columns=(
@@ -91,7 +89,7 @@ async def endpoint_add(page: Page) -> Answer:
 async def endpoint(page: Page, endpoint: str) -> Answer:
     found = await page.run("ssl_certificate.endpoint.get", endpoint=endpoint)
     item, t = found.summary, page.text
-    word, tag = state_word(page, _OUTCOMES, item.outcome)
+    word, tag = state_word(page, OUTCOMES, item.outcome)
     facts = [
         (t("诊断信息（原文）", "Diagnosis"), item.reason),
         (t("证书主体", "Subject"), item.subject),
@@ -105,7 +103,7 @@ async def endpoint(page: Page, endpoint: str) -> Answer:
     ]
     history = [
         (
-            *state_word(page, _OUTCOMES, check.outcome),
+            *state_word(page, OUTCOMES, check.outcome),
             shown(check.at),
             shown(check.not_after),
             check.serial or "—",
@@ -147,7 +145,7 @@ async def orders(page: Page) -> Answer:
     cas = await page.run("ssl_certificate.ca.list")
     rows = []
     for item in listed.items:
-        word, tag = state_word(page, _STATES, item.state)
+        word, tag = state_word(page, STATES, item.state)
         if item.rehearsal:
             word = t(f"{word}（演练）", f"{word} (rehearsal)")
         cells = (
@@ -163,7 +161,7 @@ async def orders(page: Page) -> Answer:
         page,
         t("外部证书订单", "Orders at outside CAs"),
         template="ssl_orders.html",
-        filters=(Choice("state", t("状态", "State"), [(name, t(*_STATES[name][:2])) for name in _ORDER_STATES]),),
+        filters=(Choice("state", t("状态", "State"), [(name, t(*STATES[name][:2])) for name in _ORDER_STATES]),),
         sorts=(("-id", "下单时间，新的在前", "newest first"), ("ca", "CA", "CA"), ("state", "状态", "state")),
         export="orders",
         columns=(
@@ -208,7 +206,7 @@ async def order_account(page: Page) -> Answer:
 async def order(page: Page, order: str) -> Answer:
     found = await page.run("ssl_certificate.order.get", order=order)
     item, t = found.summary, page.text
-    word, tag = state_word(page, _STATES, item.state)
+    word, tag = state_word(page, STATES, item.state)
     facts = [
         ("CA", item.ca),
         (t("方式", "Way"), "ACME" if item.way == "acme" else t("人工提交", "by hand")),

@@ -7,7 +7,19 @@ from typing import Any, Final
 
 from miyun.core.errors import NotFound, PermissionDenied
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, names_of, shown, table, tag_of, word
+from miyun.edge.console.pages.listing import (
+    Act,
+    Answer,
+    Choice,
+    Row,
+    asked,
+    cursor_of,
+    names_of,
+    shown,
+    table,
+    tag_of,
+    word,
+)
 
 _CATEGORIES: Final = (
     ("crypto", "密码服务", "Cryptographic services"),
@@ -56,11 +68,60 @@ async def service(page: Page, service: str) -> Answer:
 
 
 async def onboarding(page: Page) -> Answer:
-    applications = await page.run("tenant.application.list")
+    t = page.text
+    listed = await page.run("tenant.application.list", **asked(page, "tenant.application.list"))
     instances = await page.run("contract.instance.list")
     offerings = page.registry.offerings
     slugs = sorted({i.offering for i in instances.items if offerings[i.offering].sample is not None})
-    return page.render("onboarding.html", applications=applications.items, services=[offerings[slug] for slug in slugs])
+    rows = []
+    for item in listed.items:
+        at, acts = f"/console/applications/{item.application}", []
+        if item.state == "active" and page.may("tenant.application.disable"):
+            question = t(
+                "其访问密钥与凭证立即被拒绝，恢复后可继续使用。确定停用吗？",
+                "Its access keys and credentials are refused at once, until it is enabled again. Disable it?",
+            )
+            acts.append(Act(t("停用", "Disable"), f"{at}/disable", question))
+        elif item.state != "active" and page.may("tenant.application.enable"):
+            acts.append(Act(t("恢复", "Enable"), f"{at}/enable"))
+        state = t("启用", "active") if item.state == "active" else t("停用", "disabled")
+        cells = (item.name, item.application, state, shown(item.created_at))
+        tag = "ok" if item.state == "active" else "warn"
+        rows.append(Row(cells, f"/console/onboarding/{item.application}", tag, 2, acts))
+    return table(
+        page,
+        t("应用接入", "Application onboarding"),
+        template="onboarding.html",
+        caption=t(
+            "已登记的应用；名称通往其步骤、检查与凭证", "Applications; the name leads to steps, checks and credentials"
+        ),
+        columns=(t("名称", "Name"), t("标识", "Identifier"), t("状态", "State"), t("登记时间", "Registered")),
+        rows=rows,
+        empty=t("尚未接入应用", "No application yet"),
+        cursor=listed.next_cursor,
+        search=t("应用名称", "Name of the application"),
+        filters=(
+            Choice(
+                "state",
+                t("状态", "State"),
+                (("active", t("启用", "active")), ("disabled", t("停用", "disabled"))),
+            ),
+        ),
+        sorts=(
+            ("created_at", "登记时间，旧的在前", "oldest first"),
+            ("-created_at", "登记时间，新的在前", "newest first"),
+            ("name", "名称", "name"),
+        ),
+        export="applications",
+        services=[offerings[slug] for slug in slugs],
+    )
+
+
+async def application_verb(page: Page, application: str, verb: str) -> Answer:
+    if verb not in ("disable", "enable"):
+        raise NotFound("page", verb)
+    await page.run(f"tenant.application.{verb}", application=application)
+    return page.go("/console/onboarding")
 
 
 async def onboarding_start(page: Page) -> Answer:

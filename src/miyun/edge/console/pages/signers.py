@@ -10,7 +10,7 @@ from miyun.edge.console.pages.issuing import attributes
 from miyun.edge.console.pages.listing import Answer, Row, applications_of, asked, shown, table
 
 _HERE: Final = "/console/signers"
-_STATES: Final = {
+STATES: Final = {
     "enabled": ("启用", "enabled", "ok"),
     "disabled": ("停用", "disabled", "warn"),
     "retired": ("已退役", "retired", "plain"),
@@ -40,7 +40,7 @@ async def signers(page: Page) -> Answer:
     listed = await page.run("signature.signer.list", **asked(page, "signature.signer.list"))
     rows = []
     for item in listed.items:
-        zh, en, tag = _STATES[item.state]
+        zh, en, tag = STATES[item.state]
         cells = (item.name, item.algorithm, t(zh, en), item.subject, shown(item.not_after), shown(item.created_at))
         rows.append(Row(cells, f"{_HERE}/{item.signer}", tag, 2))
     return table(
@@ -91,7 +91,7 @@ async def signer_create(page: Page) -> Answer:
 
 async def signer(page: Page, signer: str) -> Answer:
     item, t = await page.run("signature.signer.get", signer=signer), page.text
-    zh, en, tag = _STATES[item.state]
+    zh, en, tag = STATES[item.state]
     facts = [
         (t("算法", "Algorithm"), item.algorithm),
         (t("证书主体", "Subject"), item.subject),

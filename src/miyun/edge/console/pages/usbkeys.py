@@ -10,11 +10,11 @@ from typing import Final
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Choice, Row, applications_of, asked, shown, table, word
+from miyun.edge.console.pages.listing import Answer, Choice, Row, applications_of, asked, people_of, shown, table, word
 
 _HERE: Final = "/console/usbkeys"
 _APPROVALS: Final = "/console/usbkey-approvals"
-_STATES: Final = {
+STATES: Final = {
     "stock": ("在库", "in stock", "plain"),
     "initialised": ("已初始化", "initialised", "plain"),
     "personalised": ("已写证书", "personalised", "ok"),
@@ -38,14 +38,14 @@ _EVENTS: Final = {
     "scrap": ("报废", "scrapped"),
     "unlock": ("解锁 PIN", "PIN unlocked"),
 }
-_REQUESTS: Final = {
+REQUESTS: Final = {
     "pending": ("待批准", "waiting for approval", "warn"),
     "approved": ("已批准，待领取", "approved and not collected yet", "ok"),
     "done": ("已办结", "done", "plain"),
     "rejected": ("已驳回", "rejected", "risk"),
     "expired": ("已过期", "expired", "plain"),
 }
-_KINDS: Final = {"unlock": ("解锁 PIN", "unlock the PIN"), "scrap": ("报废", "scrap")}
+KINDS: Final = {"unlock": ("解锁 PIN", "unlock the PIN"), "scrap": ("报废", "scrap")}
 _SORTS: Final = (
     ("-registered_at", "入库时间，新的在前", "Registered, newest first"),
     ("serial", "序列号", "Serial number"),
@@ -71,13 +71,13 @@ async def usbkeys(page: Page) -> Answer:
             (
                 item.serial,
                 shown(item.label),
-                t(*_STATES[item.state][:2]),
+                t(*STATES[item.state][:2]),
                 shown(item.holder),
                 shown(item.subject),
                 shown(item.expires_at),
             ),
             f"{_HERE}/{item.usbkey}",
-            _STATES[item.state][2],
+            STATES[item.state][2],
             2,
         )
         for item in listed.items
@@ -102,7 +102,7 @@ async def usbkeys(page: Page) -> Answer:
         cursor=listed.next_cursor,
         search=t("序列号、标签、持有人或主体", "Serial, label, holder or subject"),
         filters=(
-            Choice("state", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in _STATES.items()]),
+            Choice("state", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in STATES.items()]),
             Choice("expiring_days", t("到期", "Expiry"), [("30", t("30 天内到期", "within 30 days"))]),
         ),
         sorts=_SORTS,
@@ -134,8 +134,12 @@ async def usbkey(page: Page, usbkey: str) -> Answer:
     t = page.text
     detail = await page.run("usbkey.key.get", usbkey=usbkey)
     affected = await page.run("usbkey.key.affected", usbkey=usbkey)
-    item, names, applications = detail.key, await _names(page), await applications_of(page)
-    zh, en, tag = _STATES[item.state]
+    item, names, applications = (
+        detail.key,
+        await people_of(page, (one.person for one in detail.events)),
+        await applications_of(page),
+    )
+    zh, en, tag = STATES[item.state]
     facts = [
         (t("标签", "Label"), item.label),
         (t("厂商与型号", "Maker and model"), f"{item.maker} {item.model}".strip()),
@@ -256,18 +260,18 @@ async def compatibility(page: Page) -> Answer:
 
 async def _approvals(page: Page, *, response: str = "", admin_pin: str = "") -> Answer:
     listed = await page.run("usbkey.approval.list", **asked(page, "usbkey.approval.list"))
-    names = await _names(page)
+    names = await people_of(page, (who for item in listed.items for who in (item.asked_by, item.decided_by)))
     assert page.me is not None
     me, t = page.me.id, page.text
     decides = page.may("usbkey.approval.approve")
     items = []
     for item in listed.items:
-        zh, en, tag = _REQUESTS[item.state]
+        zh, en, tag = REQUESTS[item.state]
         mine = item.asked_by == me
         items.append(
             {
                 "item": item,
-                "kind": t(*_KINDS[item.kind]),
+                "kind": t(*KINDS[item.kind]),
                 "state": t(zh, en),
                 "tag": tag,
                 "asked_by": names.get(item.asked_by, item.asked_by),
@@ -296,7 +300,7 @@ async def _approvals(page: Page, *, response: str = "", admin_pin: str = "") -> 
             "Nothing. Unlocking and scrapping are asked for on the page of a key, and somebody else decides.",
         ),
         cursor=listed.next_cursor,
-        filters=(Choice("state", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in _REQUESTS.items()]),),
+        filters=(Choice("state", t("状态", "State"), [(name, t(zh, en)) for name, (zh, en, _) in REQUESTS.items()]),),
         sorts=(
             ("-asked_at", "提出时间，新的在前", "newest first"),
             ("expires_at", "期限，近的在前", "soonest to expire"),
@@ -306,11 +310,6 @@ async def _approvals(page: Page, *, response: str = "", admin_pin: str = "") -> 
         response=response,
         admin_pin=admin_pin,
     )
-
-
-async def _names(page: Page) -> dict[str, str]:
-    people = await page.offered("account.person.list")
-    return {person.person: person.name for person in people.items} if people is not None else {}
 
 
 def _octets(text: str) -> bytes:

@@ -24,7 +24,7 @@ _COVERS: Final = {
     "revision": ("其时的版本", "the revision of its time"),
     "none": ("不完整", "not the file"),
 }
-_STATES: Final = {"waiting": ("待盖时间戳", "waiting", "warn"), "sealed": ("已固定", "sealed", "ok")}
+STATES: Final = {"waiting": ("待盖时间戳", "waiting", "warn"), "sealed": ("已固定", "sealed", "ok")}
 
 
 async def verification(page: Page) -> Answer:
@@ -133,7 +133,7 @@ async def evidence(page: Page) -> Answer:
     t = page.text
     rows = []
     for item in listed.items:
-        zh, en, tag = _STATES[item.state]
+        zh, en, tag = STATES[item.state]
         cells = (item.name, item.kind.upper(), item.signers, t(zh, en), shown(item.kept_at), shown(item.sealed_at))
         rows.append(Row(cells, f"{_EVIDENCE}/{item.evidence}", tag, 3))
     return table(
@@ -182,7 +182,7 @@ async def keep(page: Page) -> Answer:
 async def evidence_one(page: Page, evidence: str) -> Answer:
     detail = await page.run("signature.evidence.get", evidence=evidence)
     item, t = detail.evidence, page.text
-    zh, en, _ = _STATES[item.state]
+    zh, en, _ = STATES[item.state]
     facts = [
         (t("标识", "Identifier"), item.evidence),
         (t("状态", "State"), t(zh, en)),
