@@ -193,8 +193,8 @@ def _csv_lines(rows: Sequence[Row], columns: Sequence[Column[Row]], locale: Loca
     return _table(head, ([column.value(row) for column in columns] for row in rows))
 
 
-def csv_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A whole CSV: a register among acceptance evidence, for example."""
+def csv_table(head: Sequence[str] | None, rows: Iterable[Sequence[object]]) -> bytes:
+    """A whole CSV: a register among acceptance evidence, for example. Without `head`, more lines of one."""
     return _table(head, rows)
 
 

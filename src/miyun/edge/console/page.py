@@ -266,6 +266,11 @@ class Page:
     def role_name(self, role: Role) -> str:
         return ROLE_NAMES[role].to(self.locale) if role in ROLE_NAMES else str(role)
 
+    def summary(self, operation_id: str) -> str:
+        """What an operation is called; one that is no more, by its id."""
+        operation = self.registry.operations.get(operation_id)
+        return operation.summary.to(self.locale) if operation else operation_id
+
     def text(self, zh: str, en: str) -> str:
         return zh if self.locale == "zh" else en
 

@@ -103,7 +103,7 @@ _PAGES: Final[tuple[tuple[HttpMethod, str, Handler, bool], ...]] = (
     (HttpMethod.POST, "/console/keys/{key:str}/applications", services.key_application, False),
     (HttpMethod.POST, "/console/keys/{key:str}/{verb:str}", services.key_verb, False),
     (HttpMethod.GET, "/console/certificates", certificates.certificates, False),
-    (HttpMethod.GET, "/console/certificates/export", certificates.export, False),
+    (HttpMethod.GET, "/console/certificates/export", exports.certificates_export, False),
     (HttpMethod.GET, "/console/certificates/{serial:str}", certificates.certificate, False),
     (HttpMethod.GET, "/console/certificates/{serial:str}/file/{form:str}", certificates.certificate_file, False),
     (HttpMethod.POST, "/console/certificates/{serial:str}/{verb:str}", certificates.certificate_verb, False),

@@ -207,15 +207,13 @@ async def _credentials(page: Page, made: Any = None) -> Answer:
         "使用该凭证的程序立即被拒绝，且不能恢复。确定吊销吗？",
         "Programs that use it are refused at once, for good. Revoke it?",
     )
-    revokes, operations = page.may("tenant.credential.revoke"), page.registry.operations
+    revokes = page.may("tenant.credential.revoke")
     rows = [
         Row(
             (
                 item.username,
                 names.get(item.application, item.application),
-                Markup("<br>").join(
-                    operations[name].summary.to(page.locale) if name in operations else name for name in item.operations
-                ),
+                Markup("<br>").join(map(page.summary, item.operations)),
                 t(*STATES[item.state][:2]),
                 shown(item.created_at),
                 _until(page, item),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from litestar.response import Response, Stream
+from litestar.response import Response
 
 from miyun.core.errors import NotFound
 from miyun.edge.console.page import HEADERS, Page
 from miyun.edge.console.pages.listing import Answer, Row, shown, tag_of, word
 
 _HERE: Final = "/console/certificates"
-_STATES: Final = {
+STATES: Final = {
     "issued": ("有效", "valid"),
     "expired": ("已过期", "expired"),
     "suspended": ("已冻结", "suspended"),
@@ -33,6 +33,7 @@ REASONS: Final = (
     ("cessation_of_operation", "停止使用", "no longer used"),
     ("privilege_withdrawn", "权限撤销", "privilege withdrawn"),
 )
+REASON_WORDS: Final = {name: (zh, en) for name, zh, en in REASONS} | {"certificate_hold": ("冻结", "suspended")}
 _FACTS: Final = {
     "subject": ("主体", "Subject"),
     "names": ("备用名称", "Alternative names"),
@@ -50,7 +51,7 @@ _FACTS: Final = {
 }
 
 
-def _asked(page: Page) -> dict[str, str]:
+def asked_of(page: Page) -> dict[str, str]:
     """What the reader filters and sorts by. A day begins at midnight in Shanghai."""
     asked = {name: value for name in _FILTERS if (value := page.query.get(name, "").strip())}
     return {name: f"{v}T00:00:00+08:00" if name.startswith("expires_") else v for name, v in asked.items()}
@@ -65,7 +66,7 @@ def _here(page: Page, **changes: str) -> str:
 async def certificates(page: Page) -> Answer:
     t = page.text
     cursor = page.query.get("cursor")
-    listed = await page.run("certificate.list", **_asked(page), **({"cursor": cursor} if cursor else {}))
+    listed = await page.run("certificate.list", **asked_of(page), **({"cursor": cursor} if cursor else {}))
     templates = await page.offered("certificate.template.list")
     kinds = {item.template: t(item.name_zh, item.name_en) for item in templates.items} if templates else {}
     rows = [
@@ -107,11 +108,11 @@ async def certificates(page: Page) -> Answer:
         sorted_by={"subject": 0, "issued": 5, "expires": 6}.get(sort.removeprefix("-")),
         rows=rows,
         empty=t("没有符合条件的证书", "No certificate matches")
-        if _asked(page)
+        if asked_of(page)
         else t("尚无证书；可在“证书申请”中申请", "No certificates yet: apply under 'Certificate applications'"),
         next=_here(page, cursor=listed.next_cursor) if listed.next_cursor else "",
         given={name: page.query.get(name, "") for name in _FILTERS},
-        states=[(name, t(*words)) for name, words in _STATES.items()],
+        states=[(name, t(*words)) for name, words in STATES.items()],
         templates=list(kinds.items()),
         export=_here(page).replace(_HERE, f"{_HERE}/export", 1),
     )
@@ -120,21 +121,20 @@ async def certificates(page: Page) -> Answer:
 async def certificate(page: Page, serial: str) -> Answer:
     found = await page.run("certificate.get", serial=serial)
     view, t = found.certificate, page.text
-    reasons = {name: (zh, en) for name, zh, en in REASONS} | {"certificate_hold": ("冻结", "suspended")}
     values: dict[str, Any] = {name: getattr(view, name) for name in _FACTS}
     values["usage"] = word(page, values["usage"])
     templates = await page.offered("certificate.template.list")
     kinds = {item.template: t(item.name_zh, item.name_en) for item in templates.items} if templates else {}
     values["template"] = kinds.get(view.template, view.template)
     if values["reason"]:
-        values["reason"] = t(*reasons[values["reason"]])
+        values["reason"] = t(*REASON_WORDS[values["reason"]])
     verbs = {"issued": ("suspend",), "suspended": ("resume",)}.get(view.state, ())
     words = {"suspend": t("冻结", "Suspend"), "resume": t("恢复", "Resume")}
     return page.render(
         "certificate.html",
         view=view,
         facts=[(t(*_FACTS[name]), shown(value)) for name, value in values.items() if value not in (None, "", [])],
-        state=t(*_STATES[view.state]),
+        state=t(*STATES[view.state]),
         tag=tag_of(view.state),
         files=[(name, t(zh, en)) for name, zh, en in _FILES],
         renews=view.state == "issued" and view.usage == "sign" and page.may("certificate.application.rekey"),
@@ -169,12 +169,6 @@ async def certificate_verb(page: Page, serial: str, verb: str) -> Answer:
         case _:
             raise NotFound("page", verb)
     return page.go(f"{_HERE}/{serial}")
-
-
-async def export(page: Page) -> Any:
-    """As it is read from the register, however long."""
-    made = await page.run("certificate.export", format="csv", **_asked(page))
-    return Stream(made.chunks, media_type=made.content_type, headers=HEADERS | dict(made.headers))
 
 
 async def authorities(page: Page) -> Answer:
