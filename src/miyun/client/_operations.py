@@ -887,9 +887,9 @@ class _SignatureEvidence(_Group):
 
 
 class _SignaturePdf(_Group):
-    def sign(self, *, signer: str, pdf: bytes | str, format: str | None = None, timestamp: bool | None = None, reason: str | None = None, location: str | None = None, visible: Any = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
+    def sign(self, *, signer: str, pdf: bytes | str, format: str | None = None, timestamp: bool | None = None, long_term: bool | None = None, reason: str | None = None, location: str | None = None, visible: Any = None, charge_to: str | None = None, idempotency_key: str | None = None) -> Any:
         """Sign a PDF file. 签署 PDF 文件。"""
-        return self._client.call('signature.pdf.sign', signer=signer, pdf=pdf, format=format, timestamp=timestamp, reason=reason, location=location, visible=visible, charge_to=charge_to, idempotency_key=idempotency_key)
+        return self._client.call('signature.pdf.sign', signer=signer, pdf=pdf, format=format, timestamp=timestamp, long_term=long_term, reason=reason, location=location, visible=visible, charge_to=charge_to, idempotency_key=idempotency_key)
 
     def verify(self, *, pdf: bytes | str, level: str | None = None, lists: Sequence[Any] | None = None, stale_hours: int | None = None, at: Any = None, charge_to: str | None = None) -> Any:
         """Verify the signatures of a PDF file and say why not. 验证 PDF 文件中的签名并说明原因。"""

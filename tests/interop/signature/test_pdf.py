@@ -13,6 +13,7 @@ import pytest
 from asn1crypto import x509 as asn1_x509
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko_certvalidator import ValidationContext
 from tests.rooms import rooms_in
 from tests.unit.offerings.signature.test_pdf import Desk, altered, document
@@ -67,3 +68,24 @@ def test_pyhanko_agrees(desk: Desk, algorithm: str) -> None:
     status = validate_pdf_signature(embedded, context)
     assert status.bottom_line, status.pretty_print_details()
     assert status.timestamp_validity is not None and status.timestamp_validity.valid
+
+
+@pytest.mark.parametrize("algorithm", ["EC-P256", "RSA-3072"])
+def test_pyhanko_needs_nobody_to_ask(desk: Desk, algorithm: str) -> None:
+    """PAdES B-LT: with the root alone, and revocation information asked of every certificate."""
+    desk.signer(algorithm)
+    roots = [asn1_x509.Certificate.load(der) for der in asyncio.run(desk.rooms.issuer.trust_anchors())]
+    asked = {
+        "trust_roots": roots,
+        "moment": desk.rooms.clock.now(),
+        "allow_fetching": False,
+        "revocation_mode": "hard-fail",
+    }
+    reader = PdfFileReader(io.BytesIO(desk.sign(document(), long_term=True)))
+    [embedded] = reader.embedded_signatures
+    context = DocumentSecurityStore.read_dss(reader).as_validation_context(asked)
+    status = validate_pdf_signature(embedded, context)
+    assert status.bottom_line, status.pretty_print_details()
+    assert status.timestamp_validity is not None and status.timestamp_validity.trusted
+    alone = validate_pdf_signature(embedded, ValidationContext(**asked, crls=[], ocsps=[]))
+    assert not alone.bottom_line, "it is the file's material that does it"

@@ -145,6 +145,8 @@ REASONS: Final = {
     "pdf_coverage": Text("签名未覆盖整个文件", "the signature does not cover the file"),
     "pdf_modified": Text("签名之后文件被改动", "the file was changed after it was signed"),
     "pdf_box": Text("可见签名的位置无效", "the place of a visible signature is not a box"),
+    "pdf_time": Text("长期验证资料须与时间戳同用", "what verifies it for long goes with a time-stamp"),
+    "pdf_material": Text("缺少证书链的吊销信息", "revocation information of its certificates is missing"),
     "xml_unreadable": Text("XML 文档无法读取", "the XML document cannot be read"),
     "xml_dtd": Text("不接受带 DTD 或实体的 XML", "XML with a DTD or entities is not taken"),
     "xml_signed": Text("文档中已有签名", "the document has a signature already"),

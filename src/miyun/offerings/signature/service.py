@@ -58,7 +58,14 @@ class SignatureService:
         self._judge = Judge(trust)
         self._signers = Signers(store=store, keys=keys, issuer=issuer, ledger=ledger)
         self._signing = Signing(keys=keys, stamper=stamper)
-        self.pdf = PdfService(signers=self._signers, signing=self._signing, judge=self._judge, confinement=confinement)
+        material = Material(trust)
+        self.pdf = PdfService(
+            signers=self._signers,
+            signing=self._signing,
+            judge=self._judge,
+            material=material,
+            confinement=confinement,
+        )
         self.xml = XmlService(signers=self._signers, signing=self._signing, judge=self._judge, confinement=confinement)
         self.archive = ArchiveService(
             store=store.archive,
@@ -67,7 +74,7 @@ class SignatureService:
                 Kind.PDF: self.pdf.examine,
                 Kind.XML: self.xml.examine,
             },
-            material=Material(trust),
+            material=material,
             sealing=Sealing(store=store.archive, stamper=stamper, clock=clock, ledger=ledger),
         )
 

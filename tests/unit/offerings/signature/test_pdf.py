@@ -90,6 +90,19 @@ def test_the_time_stamp_outlives_the_certificate(desk: Desk) -> None:
     assert codes(desk.verify(plain)) == ["revoked"]
 
 
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_verifies_it_goes_with_the_file(desk: Desk, algorithm: str) -> None:
+    desk.signer(algorithm)
+    signed = desk.sign(document(), long_term=True)
+    assert b"/DSS" in signed and b"/OCSPs" in signed and b"/CRLs" in signed
+    [shown] = desk.verify(signed).signatures
+    assert shown.valid and shown.covers == "revision" and shown.reasons == []
+    assert len(desk.verify(desk.sign(signed)).signatures) == 2
+    with pytest.raises(InvalidArgument) as refused:
+        desk.sign(document(), long_term=True, timestamp=False)
+    assert refused.value.field == "long_term"
+
+
 def test_a_second_signature_adds_a_revision(desk: Desk) -> None:
     desk.signer()
     desk.signer("RSA-3072", "second")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,22 +47,38 @@ def summary(judged: JudgedMessage) -> Examined:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What verifies paths without asking anybody: DER, each once. `missing`: subjects of which nobody tells."""
+
+    certificates: tuple[bytes, ...] = field(repr=False)
+    lists: tuple[bytes, ...] = field(repr=False)
+    answers: tuple[bytes, ...] = field(repr=False)
+    missing: tuple[str, ...]
+
+    def message(self) -> bytes:
+        """As one degenerate CMS message."""
+        return assemble_material(self.certificates, self.lists, self.answers)
+
+
 class Material:
-    """Certificates and revocation information of paths, as one degenerate CMS message."""
+    """Certificates and revocation information of paths."""
 
     def __init__(self, trust: TrustDirectory) -> None:
         self._trust = trust
 
-    async def of(self, paths: tuple[tuple[Certificate, ...], ...], policy: Policy) -> bytes:
+    async def of(self, paths: Sequence[tuple[Certificate, ...]], policy: Policy) -> Gathered:
         certificates: dict[bytes, None] = {}
         lists: dict[bytes, None] = {}
         answers: dict[bytes, None] = {}
+        missing: dict[str, None] = {}
         for path in paths:
             certificates |= dict.fromkeys(item.der for item in path)
             found = await self._trust.material(policy.tenant, [item.der for item in path], lists=policy.lists)
             lists |= dict.fromkeys(found.lists)
             answers |= dict.fromkeys(found.answers)
-        return assemble_material(certificates, lists, answers)
+            missing |= dict.fromkeys(found.missing)
+        return Gathered(tuple(certificates), tuple(lists), tuple(answers), tuple(missing))
 
 
 Examiners = Mapping[Kind, Examiner]

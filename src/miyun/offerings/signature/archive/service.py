@@ -63,7 +63,8 @@ class ArchiveService:
         documents: Documents = ((kind.file, request.signed),)
         if request.content is not None:
             documents += (("content", request.content),)
-        documents += ((MATERIAL, await self._material.of(examined.paths, policy)),)
+        gathered = await self._material.of(examined.paths, policy)
+        documents += ((MATERIAL, gathered.message()),)
         item = Kept(
             id=new_id("evd"),
             tenant=call.require_tenant(),

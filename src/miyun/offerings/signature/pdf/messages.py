@@ -27,12 +27,14 @@ class Visible(Struct, frozen=True):
 
 class SignPdf(Struct, frozen=True):
     """`format` pades (ETSI.CAdES.detached, the default but for SM2) or pkcs7 (adbe.pkcs7.detached). `timestamp` adds a
-    proof of the signing time."""
+    proof of the signing time; `long_term` what verifies signature and time-stamp (certificates, revocation lists, OCSP
+    answers), so that a reader needs nobody to ask (PAdES B-LT)."""
 
     signer: SignerRef
     pdf: bytes
     format: Literal["", "pades", "pkcs7"] = ""
     timestamp: bool = True
+    long_term: bool = False
     reason: Line = ""
     location: Line = ""
     visible: Visible | None = None

@@ -38,12 +38,15 @@ class Placed:
         return self.octets[: self.start] + self.octets[self.end :]
 
     def filled(self, message: bytes) -> bytes:
-        """With the message in its gap. Raises ValueError when it does not fit."""
-        room = self.end - self.start - 2
-        text = message.hex().encode()
-        if len(text) > room:
+        """With the message in its gap."""
+        return self.octets[: self.start + 1] + self.padded(message).hex().encode() + self.octets[self.end - 1 :]
+
+    def padded(self, message: bytes) -> bytes:
+        """What stands in the gap. Raises ValueError when it does not fit."""
+        room = (self.end - self.start - 2) // 2
+        if len(message) > room:
             raise ValueError("the message is larger than the room that was left for it")
-        return self.octets[: self.start + 1] + text.ljust(room, b"0") + self.octets[self.end - 1 :]
+        return message.ljust(room, b"\0")
 
 
 @dataclass(frozen=True, slots=True)

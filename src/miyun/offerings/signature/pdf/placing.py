@@ -6,12 +6,14 @@ import io
 from collections.abc import Sequence
 from datetime import datetime
 
+from asn1crypto import crl, ocsp, x509
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.sign.fields import SigFieldSpec, SigSeedSubFilter, enumerate_sig_fields
 from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigAppearanceSetup, SigIOSetup, SigObjSetup
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
+from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.stamp import TextStampStyle
 
 from miyun.core.confinement import Refused
@@ -67,6 +69,23 @@ def place(
             raise
         raise Refused("pdf_unreadable", str(error)[:200]) from None
     return Placed(output.getvalue(), prepared.reserved_region_start, prepared.reserved_region_end, field)
+
+
+def add_material(
+    pdf: bytes, message: bytes, certificates: list[bytes], lists: list[bytes], answers: list[bytes]
+) -> bytes:
+    """A revision with a document security store (ETSI EN 319 142-1 5.4) for the signature whose contents are `message`.
+    Certificates, revocation lists and OCSP answers are DER."""
+    out = io.BytesIO(pdf)
+    DocumentSecurityStore.add_dss(
+        out,
+        message,
+        certs=[x509.Certificate.load(item) for item in certificates],
+        crls=[crl.CertificateList.load(item) for item in lists],
+        ocsps=[ocsp.OCSPResponse.load(item) for item in answers],
+        strict=False,
+    )
+    return out.getvalue()
 
 
 def _free_name(taken: Sequence[str]) -> str:

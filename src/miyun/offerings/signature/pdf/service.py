@@ -8,7 +8,7 @@ from datetime import datetime
 from miyun.core.confinement import Confinement, Refused
 from miyun.core.errors import InvalidArgument
 from miyun.core.operation import Call
-from miyun.offerings.signature.archive.examining import Examined
+from miyun.offerings.signature.archive.examining import Examined, Material
 from miyun.offerings.signature.judging import Judge, JudgedSigner, Policy, Proof, policy_of
 from miyun.offerings.signature.model import REASONS, Signer
 from miyun.offerings.signature.pdf import messages as m
@@ -18,16 +18,21 @@ from miyun.offerings.signature.signing import Signing, finish, prepare
 from miyun.offerings.signature.verification import Finding
 from miyun.offerings.signature.views import reasons, signer_view, timestamp_view
 from miyun.wire.cms import Dialect
+from miyun.wire.x509 import parse_certificate
 
+_ADD_MATERIAL = "miyun.offerings.signature.pdf.placing:add_material"
 _PLACE = "miyun.offerings.signature.pdf.placing:place"
 _SIGNATURES = "miyun.offerings.signature.pdf.reading:signatures"
 
 
 class PdfService:
-    def __init__(self, *, signers: Signers, signing: Signing, judge: Judge, confinement: Confinement) -> None:
+    def __init__(
+        self, *, signers: Signers, signing: Signing, judge: Judge, material: Material, confinement: Confinement
+    ) -> None:
         self._signers = signers
         self._signing = signing
         self._judge = judge
+        self._material = material
         self._confinement = confinement
 
     async def sign(self, call: Call, request: m.SignPdf) -> m.SignedPdf:
@@ -37,6 +42,8 @@ class PdfService:
         form: PdfFormat = request.format or ("pkcs7" if signer.algorithm == "SM2" else "pades")
         if form == "pades" and signer.algorithm == "SM2":
             raise InvalidArgument("format", REASONS["pades_sm2"])
+        if request.long_term and not request.timestamp:
+            raise InvalidArgument("long_term", REASONS["pdf_time"])
         at = call.now.replace(microsecond=0)
         try:
             signed = await self._sign(signer, form, request, call.application, at)
@@ -83,10 +90,35 @@ class PdfService:
         )
         [signature] = await self._signing.over(signer, [message.attributes], application)
         token = await self._signing.token(suite, signature) if request.timestamp else None
+        signed = finish(certificate, suite, message, signature, token)
         try:
-            return placed.filled(finish(certificate, suite, message, signature, token)), placed.name
+            pdf = placed.filled(signed)
         except ValueError as error:
             raise Refused("pdf_unreadable", str(error)) from None
+        if request.long_term and token is not None:
+            pdf = await self._with_material(pdf, placed.padded(signed), signer, signature, token, at)
+        return pdf, placed.name
+
+    async def _with_material(
+        self, pdf: bytes, message: bytes, signer: Signer, signature: bytes, token: bytes, at: datetime
+    ) -> bytes:
+        """A further revision with what verifies the signature and its time-stamp."""
+        policy = Policy(tenant=signer.tenant, now=at)
+        proof = await self._judge.proof(token, signature, policy)
+        own = tuple(map(parse_certificate, (signer.der, *signer.chain)))
+        gathered = await self._material.of([own, proof.path], policy)
+        if proof.findings or gathered.missing:
+            raise InvalidArgument("long_term", REASONS["pdf_material"])
+        return await self._confinement.read(
+            signer.tenant,
+            _ADD_MATERIAL,
+            pdf,
+            message,
+            gathered.certificates,
+            gathered.lists,
+            gathered.answers,
+            answer=bytes,
+        )
 
     async def verify(self, call: Call, request: m.VerifyPdf) -> m.VerifiedPdf:
         policy = policy_of(call, request)
