@@ -1,7 +1,8 @@
 """The agent's addresses, for this machine only: `POST /sof/{function}` for allowed pages, and its own page of consent.
 
-A request is answered when its Host is the agent's own (no page can point its name at 127.0.0.1), and its Origin one
-that the user allowed. The page of consent is the agent's own origin: nobody can frame it or post its form for it.
+A request is answered when it comes from a program of the same user (others may be signed in to the machine), its Host
+is the agent's own (no page can point its name at 127.0.0.1), and its Origin one that the user allowed. The page of
+consent is the agent's own origin: nobody can frame it or post its form for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import jinja2
 import msgspec
 
 from miyun.core.i18n import Locale, Text, locale_of
+from miyun.edge.agent import peer
 from miyun.edge.agent.consent import Consents, now
 from miyun.edge.agent.functions import Asking, ConsentNeeded, Functions, SofError
 from miyun.wire.sof import Sor
@@ -57,8 +59,16 @@ _templates = jinja2.Environment(
 class Agent:
     """An ASGI application. The token's library is called by one thread, as not every maker's bears more."""
 
-    def __init__(self, functions: Functions, consents: Consents, *, port: int = PORT) -> None:
+    def __init__(
+        self,
+        functions: Functions,
+        consents: Consents,
+        *,
+        port: int = PORT,
+        is_own: Callable[[Scope], bool] = peer.is_own,
+    ) -> None:
         self._functions = functions
+        self._is_own = is_own
         self._consents = consents
         self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keys")
@@ -80,6 +90,9 @@ class Agent:
 
     async def _route(self, scope: Scope, headers: Mapping[str, str], body: bytes | None) -> Answer:
         method, path = scope["method"], scope["path"]
+        if not self._is_own(scope):
+            log.warning("refused a program that is not known to be this user's")
+            return 403, {"content-type": "text/plain"}, b"not this user's program\n"
         if headers.get("host") not in self._hosts:
             return 421, {"content-type": "text/plain"}, b"not this host\n"
         if body is None:
@@ -169,7 +182,10 @@ async def _body(receive: Receive) -> bytes | None:
 
 
 def _first(query: str, name: str) -> str:
-    return parse_qs(query, max_num_fields=10).get(name, [""])[0]
+    try:
+        return parse_qs(query, max_num_fields=10).get(name, [""])[0]
+    except ValueError:  # more than the agent's own page ever sends
+        return ""
 
 
 def _refusal(code: int, text: Text, **more: Any) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
@@ -76,18 +79,18 @@ class Consents:
     def allow(self, origin: str) -> str:
         """Raises ValueError for what is no origin."""
         origin = checked_origin(origin)
-        kept = self._read()
-        if origin not in kept.origins:
-            self._write(_Kept((*kept.origins, origin), kept.consents))
+        with self._changing() as kept:
+            if origin not in kept.origins:
+                self._write(_Kept((*kept.origins, origin), kept.consents))
         return origin
 
     def forbid(self, origin: str) -> bool:
         """Takes its consents with it. False when it was not allowed."""
-        kept = self._read()
-        if origin not in kept.origins:
-            return False
-        consents = tuple(given for given in kept.consents if given.origin != origin)
-        self._write(_Kept(tuple(other for other in kept.origins if other != origin), consents))
+        with self._changing() as kept:
+            if origin not in kept.origins:
+                return False
+            consents = tuple(given for given in kept.consents if given.origin != origin)
+            self._write(_Kept(tuple(other for other in kept.origins if other != origin), consents))
         return True
 
     # --- consents ----------------------------------------------------------------------------------------------------
@@ -129,15 +132,28 @@ class Consents:
         if duration is None:
             self._refused[asked.origin, asked.certificate] = at
         else:
-            kept = self._read()
-            others = tuple(
-                given
-                for given in kept.consents
-                if at < given.until and (given.origin, given.certificate) != (asked.origin, asked.certificate)
-            )
-            given = Consent(asked.origin, asked.certificate, at + duration)
-            self._write(_Kept(kept.origins, (*others, given)))
+            self._keep(Consent(asked.origin, asked.certificate, at + duration), at)
         return asked
+
+    def _keep(self, given: Consent, at: datetime) -> None:
+        """Nothing of a site that was forbidden meanwhile."""
+        with self._changing() as kept:
+            if given.origin not in kept.origins:
+                return
+            which = (given.origin, given.certificate)
+            others = (old for old in kept.consents if at < old.until and (old.origin, old.certificate) != which)
+            self._write(_Kept(kept.origins, (*others, given)))
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Kept]:
+        """What the file holds, while no other process changes it: `miyun agent forbid` runs beside the agent."""
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield self._read()
+        finally:
+            os.close(descriptor)
 
     def _read(self) -> _Kept:
         try:
@@ -146,7 +162,6 @@ class Consents:
             return _Kept()
 
     def _write(self, kept: _Kept) -> None:
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self._file.with_suffix(".new")
         with open(temporary, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             file.write(msgspec.json.format(msgspec.json.encode(kept)))

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import re
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def world(token: TokenProcess, tmp_path: Path) -> Iterator[World]:
     consents = Consents(file)
     consents.allow(SITE)
     keys = Keys(Library())
-    yield World(Agent(Functions(keys, consents), consents), consents, file)
+    yield World(Agent(Functions(keys, consents), consents, is_own=lambda scope: True), consents, file)
     keys.close()
 
 
@@ -195,6 +196,11 @@ def test_a_name_that_points_at_this_machine_is_refused(world: World) -> None:
     assert answer.status_code == 421
 
 
+def test_a_question_of_many_fields_is_an_unknown_one(world: World) -> None:
+    page = world.request("GET", "/consent?" + "a&" * 20, origin=None)
+    assert page.status_code == 200 and "request" not in dict(re.findall(r'name="(\w+)" value="([^"]*)"', page.text))
+
+
 def test_a_form_cannot_call(world: World) -> None:
     answer = world.request("POST", "/sof/SOF_GetUserList", content=b"[]", headers={"content-type": "text/plain"})
     assert answer.status_code == 415
@@ -247,6 +253,33 @@ def test_consents_are_the_users_own_file(world: World) -> None:
     assert world.consents.forbid(SITE)
     assert not world.consents.origins() and not world.consents._read().consents
     assert world.call("SOF_GetUserList")["code"] == Sor.ORIGIN_NOT_ALLOWED
+
+
+def test_a_site_that_was_forbidden_while_its_question_was_open_gets_nothing(world: World) -> None:
+    address = world.call("SOF_ExportUserCert", "box")["consent"]
+    hidden = dict(
+        re.findall(r'name="(request|token)" value="([^"]+)"', world.request("GET", address, origin=None).text)
+    )
+    Consents(world.file).forbid(SITE)  # as `miyun agent forbid` does, in another process
+    world.request("POST", "/consent", origin="http://127.0.0.1:8610", data={**hidden, "answer": "month"})
+    world.consents.allow(SITE)
+    assert world.call("SOF_ExportUserCert", "box")["code"] == Sor.CONSENT_NEEDED
+
+
+def test_changes_of_several_processes_do_not_undo_each_other(world: World) -> None:
+    origins = [f"https://site-{number}.example" for number in range(40)]
+
+    def allow(some: list[str]) -> None:
+        own = Consents(world.file)
+        for origin in some:
+            own.allow(origin)
+
+    threads = [threading.Thread(target=allow, args=(origins[start::4],)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(world.consents.origins()) == {SITE, *origins}
 
 
 @pytest.mark.parametrize(
