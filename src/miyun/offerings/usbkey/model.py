@@ -12,6 +12,7 @@ from miyun.core.i18n import Text
 APPLICATION: Final = "MIYUN"  # on the key, as GM/T 0016 means applications
 NO_END: Final = datetime(9999, 12, 31, tzinfo=UTC)  # of a key without certificates: a sorted column is never empty
 REMINDER: Final = timedelta(days=30)
+CHECKED_FOR: Final = timedelta(days=30)  # after a key was lost or taken back: that its certificates were revoked
 REQUEST_LIFETIME: Final = timedelta(days=7)
 COLLECT_WITHIN: Final = timedelta(hours=1)
 
@@ -39,10 +40,11 @@ TRANSITIONS: Final[dict[Action, tuple[frozenset[State], State]]] = {
     Action.INITIALISE: (frozenset({State.STOCK, State.RETURNED, State.INITIALISED}), State.INITIALISED),
     Action.PERSONALISE: (frozenset({State.INITIALISED, State.PERSONALISED}), State.PERSONALISED),
     Action.HAND_OUT: (frozenset({State.PERSONALISED}), State.ISSUED),
-    Action.LOSE: (frozenset({State.PERSONALISED, State.ISSUED}), State.LOST),
-    Action.TAKE_BACK: (frozenset({State.PERSONALISED, State.ISSUED, State.LOST}), State.RETURNED),
+    Action.LOSE: (frozenset({State.PERSONALISED, State.ISSUED, State.LOST}), State.LOST),
+    Action.TAKE_BACK: (frozenset({State.PERSONALISED, State.ISSUED, State.LOST, State.RETURNED}), State.RETURNED),
     Action.SCRAP: (frozenset({State.STOCK, State.INITIALISED, State.RETURNED, State.LOST}), State.SCRAPPED),
 }
+WITHDRAWN: Final = {State.LOST: "key_compromise", State.RETURNED: "cessation_of_operation"}  # why it was revoked
 RENEWABLE: Final = frozenset({State.PERSONALISED, State.ISSUED})
 CERTIFIED: Final = TRANSITIONS[Action.PERSONALISE][0] | RENEWABLE  # certificates may be written in these
 UNLOCKABLE: Final = frozenset({State.INITIALISED, State.PERSONALISED, State.ISSUED})

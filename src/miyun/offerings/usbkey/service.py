@@ -18,9 +18,11 @@ from miyun.offerings.usbkey.certification import Certification
 from miyun.offerings.usbkey.errors import UsbKeyStateConflict
 from miyun.offerings.usbkey.model import (
     APPLICATION,
+    CHECKED_FOR,
     NO_END,
     REMINDER,
     TRANSITIONS,
+    WITHDRAWN,
     Action,
     Event,
     Finding,
@@ -86,6 +88,8 @@ class UsbKeyService:
             secrets = await self._sealing.open(key)
         else:
             self._check(key, Action.INITIALISE)
+            if key.state in WITHDRAWN:  # they are forgotten now
+                await self.certification.revoke(key, WITHDRAWN[key.state], call.now)
             secrets, sealed = await self._sealing.make(key.tenant, key.id)
             await self._move(call, key, Action.INITIALISE, sealed=sealed, holder="", **_NO_CERTIFICATES)
         call.private = True
@@ -108,17 +112,17 @@ class UsbKeyService:
         return _view(await self._move(call, key, Action.HAND_OUT, note, holder=request.holder))
 
     async def lose(self, call: Call, request: m.NotedRequest) -> m.KeyView:
-        """Its certificates are revoked: whoever found it can do nothing with it."""
+        """Its certificates are revoked: whoever found it can do nothing with it. Can be repeated until that is done."""
         key = await self.own(call, request.usbkey)
         moved = await self._move(call, key, Action.LOSE, request.note)
-        await self._end_certificates(call, moved, "key_compromise")
+        await self._end_certificates(call, moved)
         return _view(moved)
 
     async def take_back(self, call: Call, request: m.NotedRequest) -> m.KeyView:
         """Its certificates are revoked: the key that comes back is for somebody else."""
         key = await self.own(call, request.usbkey)
         moved = await self._move(call, key, Action.TAKE_BACK, request.note)
-        await self._end_certificates(call, moved, "cessation_of_operation")
+        await self._end_certificates(call, moved)
         return _view(moved)
 
     async def batch(self, call: Call, request: m.BatchRequest) -> m.BatchAnswer:
@@ -223,6 +227,12 @@ class UsbKeyService:
             await self._ledger.append(entry)
             await asyncio.to_thread(self._store.reminded, key, now)
 
+    async def withdraw(self) -> None:
+        """What a crash left: a key that is lost or taken back, and its certificates not revoked."""
+        now = self._clock.now()
+        for key in await asyncio.to_thread(self._store.withdrawn, now - CHECKED_FOR):
+            await self.certification.revoke(key, WITHDRAWN[key.state], now)
+
     # --- within ------------------------------------------------------------------------------------------------------
 
     async def _move(self, call: Call, key: Key, action: Action, note: str = "", **values: Any) -> Key:
@@ -240,8 +250,9 @@ class UsbKeyService:
     def _event(self, call: Call, key: Key, what: str, note: str = "") -> Event:
         return Event(new_id("uke"), key.tenant, key.id, call.now, str(what), call.principal.id, note[:500])
 
-    async def _end_certificates(self, call: Call, key: Key, reason: str) -> None:
+    async def _end_certificates(self, call: Call, key: Key) -> None:
         """Those that it has, and those that it was to have."""
+        reason = WITHDRAWN[key.state]
         await self.certification.revoke(key, reason, call.now)
         await self.certification.abandon(call, key, reason)
 

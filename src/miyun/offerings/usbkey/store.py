@@ -28,6 +28,7 @@ from miyun.core.storage.keyset import page_of
 from miyun.offerings.usbkey.model import (
     REQUEST_TRANSITIONS,
     TRANSITIONS,
+    WITHDRAWN,
     Action,
     Event,
     Finding,
@@ -238,6 +239,14 @@ class UsbKeyStore:
         )
         with self._database.read() as connection:
             return [_key(row) for row in connection.execute(query.limit(limit))]
+
+    def withdrawn(self, since: datetime) -> list[Key]:
+        """Lost or taken back since a moment, of all tenants, with certificates that they had."""
+        query = select(_KEY).where(
+            _KEY.c.state.in_(WITHDRAWN), _KEY.c.changed_at >= since, _KEY.c.signing_serial.is_not(None)
+        )
+        with self._database.read() as connection:
+            return [_key(row) for row in connection.execute(query.order_by(_KEY.c.changed_at, _KEY.c.id))]
 
     def reminded(self, key: Key, at: datetime) -> None:
         with self._database.write() as connection:

@@ -273,6 +273,34 @@ def test_what_could_not_be_revoked_is_when_it_is_fetched_again(
     assert asyncio.run(desk.rooms.issuer.is_revoked(int(before["certificate"], 16)))
 
 
+@pytest.mark.parametrize("verb", ["lose", "take_back"])
+@pytest.mark.parametrize("by", ["again", "job", "initialise"])
+def test_a_key_that_is_gone_leaves_no_good_certificate_behind_a_crash(
+    desk: Desk, token: TokenProcess, monkeypatch: pytest.MonkeyPatch, verb: str, by: str
+) -> None:
+    usbkey = desk.registered("T1")
+    view = set_up(desk, wanted(usbkey))
+    serials = [int(view[name], 16) for name in ("certificate", "encryption_certificate")]
+
+    async def fails(*_: object) -> None:
+        raise Unavailable(part="ledger")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk.rooms.issuer, "revoke", fails)
+        with pytest.raises(Unavailable):
+            desk.ask(f"usbkey.key.{verb}", usbkey=usbkey)
+    assert not any(asyncio.run(desk.rooms.issuer.is_revoked(serial)) for serial in serials)
+    if by == "again":
+        desk.ask(f"usbkey.key.{verb}", usbkey=usbkey)
+    elif by == "job":
+        asyncio.run(desk.service.withdraw())
+    elif verb == "take_back":
+        desk.ask("usbkey.key.initialise", usbkey=usbkey)  # which forgets them
+    else:
+        desk.ask("usbkey.key.take_back", usbkey=usbkey)
+    assert all(asyncio.run(desk.rooms.issuer.is_revoked(serial)) for serial in serials)
+
+
 def test_certificates_are_renewed_in_the_holders_hands(desk: Desk, token: TokenProcess) -> None:
     usbkey = desk.registered("T1")
     before = set_up(desk, wanted(usbkey, days=40))
