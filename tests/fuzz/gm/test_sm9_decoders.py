@@ -10,7 +10,7 @@ from miyun.gm import sm9, sm9_encoding
 from miyun.gm.errors import DecryptionFailed, InvalidInput, InvalidKey, InvalidSignature
 from miyun.gm.providers import provider
 
-ROUNDS = settings(max_examples=200, deadline=None)
+ROUNDS = settings(max_examples=200)
 SECRET = (3).to_bytes(32, "big")
 POINT = sm9.master_public("encrypt", SECRET)
 MASTER = sm9.master_public("sign", SECRET)

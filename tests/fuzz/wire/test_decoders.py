@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import time
-from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,8 +23,15 @@ CASES = int(os.environ.get("FUZZ_CASES", "300"))
 SEED = int(os.environ.get("MIYUN_SEED") or random.SystemRandom().randrange(1 << 32))
 TARGETS = [*wire_targets.TARGETS, *other_targets.TARGETS]
 pytestmark = pytest.mark.timeout(3600)
-ROUNDS = settings(max_examples=100, deadline=timedelta(seconds=1), suppress_health_check=list(HealthCheck))
+ROUNDS = settings(max_examples=100, suppress_health_check=list(HealthCheck))
 every = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+
+
+def attempt(target: Target, data: bytes, seconds: float) -> None:
+    """Of this process's time: a loaded machine is none of the decoder's doing."""
+    began = time.process_time()
+    target.attempt(data)
+    assert time.process_time() - began < seconds
 
 
 @every
@@ -50,8 +56,8 @@ def test_changed_messages(target: Target) -> None:
 @ROUNDS
 @given(data=st.binary(max_size=300))
 def test_random(target: Target, data: bytes) -> None:
-    target.attempt(data)
-    target.attempt(b"\x30" + der.length(len(data)) + data)
+    attempt(target, data, 1)
+    attempt(target, b"\x30" + der.length(len(data)) + data, 1)
 
 
 @every
@@ -99,6 +105,4 @@ def test_identifier(body):
     ids=["nested", "nested strings", "promised length", "many empty sets", "huge arc", "many begins"],
 )
 def test_bombs_are_answered_soon(target: Target, bomb: bytes) -> None:
-    began = time.process_time()
-    target.attempt(bomb)
-    assert time.process_time() - began < 10  # what is quadratic takes hours
+    attempt(target, bomb, 10)  # what is quadratic takes hours

@@ -118,6 +118,6 @@ def _reachable(state: State) -> set[State]:
 
 
 Registration.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=15, suppress_health_check=list(HealthCheck)
 )
 TestRegistration = Registration.TestCase

@@ -30,7 +30,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_lists_name_exactly_what_is_revoked(steps: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         rooms = rooms_in(Path(folder))

@@ -52,7 +52,7 @@ def read(path: Path, passphrase: str = PASSPHRASE) -> dict[str, bytes]:
     return {name: bytes(content) for name, content in found.items()}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(contents)
 def test_what_goes_in_comes_out(members: dict[str, bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -62,7 +62,7 @@ def test_what_goes_in_comes_out(members: dict[str, bytes]) -> None:
         assert not list(Path(folder).glob("*.part"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_change_is_noticed(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -95,4 +95,4 @@ class Administration(RuleBasedStateMachine):
 
 
 TestAdministration = Administration.TestCase
-TestAdministration.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+TestAdministration.settings = settings(max_examples=20, stateful_step_count=15)

@@ -78,7 +78,7 @@ class CacheUnderInvalidation(RuleBasedStateMachine):
 
 
 TestCacheUnderInvalidation = CacheUnderInvalidation.TestCase
-TestCacheUnderInvalidation.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestCacheUnderInvalidation.settings = settings(max_examples=60, stateful_step_count=25)
 
 
 def test_an_entry_lives_its_time_and_no_longer() -> None:

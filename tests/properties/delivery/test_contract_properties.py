@@ -34,7 +34,7 @@ PIECES = st.sampled_from(
 
 
 @given(SUMS)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_capitals_round_trip(amount: Decimal) -> None:
     words = to_capitals(amount)
     read = parse_capitals(words)
@@ -43,20 +43,20 @@ def test_capitals_round_trip(amount: Decimal) -> None:
 
 
 @given(SUMS.filter(lambda amount: amount >= 1 and (amount % 1 == 0 or amount % 1 >= Decimal("0.1"))))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_an_independent_reader_reads_the_same_sum(amount: Decimal) -> None:
     words = to_capitals(amount).removesuffix("整")
     assert abs(Decimal(str(cn2an.cn2an(words, "smart"))) - amount) < Decimal("0.01")
 
 
 @given(SUMS.filter(lambda amount: amount > 0))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_capitals_of_an_independent_writer_are_read(amount: Decimal) -> None:
     assert parse_capitals(cn2an.an2cn(str(amount), "rmb")).amount == amount
 
 
 @given(SUMS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_sum_is_found_in_a_sentence(amount: Decimal) -> None:
     sentence = f"合同总价为人民币{amount:,.2f}元（大写：{to_capitals(amount)}），详见附件。"
     assert [money(f.amount) for f in find_figures(sentence)] == [money(amount)]
@@ -76,7 +76,7 @@ def test_dates_are_found_in_three_writings(day) -> None:  # type: ignore[no-unty
 
 
 @given(st.lists(st.one_of(PIECES, st.text(max_size=8)), max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_text_makes_the_reader_fall_over(pieces: list[str]) -> None:
     try:
         paper = read_bytes("".join(pieces).encode("utf-8", "ignore"), "random.txt")
@@ -89,14 +89,14 @@ def test_no_text_makes_the_reader_fall_over(pieces: list[str]) -> None:
 
 
 @given(st.binary(max_size=400), st.sampled_from([b"", b"%PDF-1.7\n", b"PK\x03\x04", b"\xff\xfe"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_bytes_raise_anything_but_unreadable(data: bytes, head: bytes) -> None:
     with contextlib.suppress(UnreadableDocument):
         check_document(read_bytes(head + data, "random"))
 
 
 @given(st.text(alphabet="零壹贰叁肆伍陆柒捌玖拾佰仟万亿元角分整十百", max_size=16))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_capitals_never_raise_and_say_why(words: str) -> None:
     read = parse_capitals(words)
     assert (read.amount is None) == bool(read.reason)

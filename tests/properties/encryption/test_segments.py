@@ -45,7 +45,7 @@ sizes = st.integers(1, 40)
 cuts = st.lists(st.integers(0, 400), max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=300), cuts, cuts, sizes)
 def test_any_data_in_any_pieces_comes_back(data: bytes, one: list[int], two: list[int], segment: int) -> None:
     async def scene() -> None:
@@ -56,7 +56,7 @@ def test_any_data_in_any_pieces_comes_back(data: bytes, one: list[int], two: lis
     asyncio.run(scene())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=120), sizes, st.data())
 def test_a_changed_cut_or_lengthened_body_is_noticed(data: bytes, segment: int, draw: st.DataObject) -> None:
     whole = streaming.encrypt_whole(header(segment), Segments(KEY, PREFIX), data)
@@ -75,7 +75,7 @@ def test_a_changed_cut_or_lengthened_body_is_noticed(data: bytes, segment: int, 
         streaming.decrypt_whole(header(segment), Segments(KEY, PREFIX), broken[start:])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.from_regex(r"key_[0-9a-z]{1,40}", fullmatch=True),
     st.integers(1, 2**31 - 1),
@@ -95,7 +95,7 @@ def test_headers_are_read_back(
             parse_header(encoded[:end])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda rest: b"MYSEG\x01" + rest)))
 def test_any_octets_are_a_header_or_are_refused(data: bytes) -> None:
     try:

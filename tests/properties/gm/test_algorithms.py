@@ -9,8 +9,8 @@ from miyun.gm.errors import GmError, InvalidInput
 from miyun.gm.providers import Provider, providers, using
 from miyun.gm.providers.openssl import OpenSslProvider
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-some = settings(max_examples=100, deadline=None)
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+some = settings(max_examples=100)
 scalars = st.integers(1, curve.N - 2).map(lambda value: value.to_bytes(32, "big"))
 keys16 = st.binary(min_size=16, max_size=16)
 

@@ -10,8 +10,8 @@ from miyun.gm.providers import Provider, providers
 from miyun.gm.providers import composed_sm9 as plain
 from miyun.gm.providers.openssl import OpenSslProvider
 
-few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-some = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+some = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 edges = [1, 2, 3, 31, 32, 33, 2**64 - 1, 2**64, 2**128, plain.T, 6 * plain.T**2, plain.N - 2, plain.N - 1, plain.N // 2]
 scalars = st.one_of(st.integers(1, plain.N - 1), st.sampled_from(edges)).map(lambda value: value.to_bytes(32, "big"))
 users = st.binary(min_size=1, max_size=40)

@@ -75,7 +75,7 @@ def ask(vsm: Vsm, opcode: Opcode, body: bytes) -> bytes:
         return answer
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(HARMLESS), bodies)
 def test_no_body_brings_the_machine_down(vsm: Vsm, opcode: Opcode, body: bytes) -> None:
     ask(vsm, opcode, body)

@@ -22,14 +22,14 @@ def splittings(draw: st.DrawFn) -> tuple[bytes, list[Share], list[Share]]:
     return secret, made, draw(st.permutations(made))[:threshold]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(splittings())
 def test_enough_shares_give_the_secret_back(splitting: tuple[bytes, list[Share], list[Share]]) -> None:
     secret, _, chosen = splitting
     assert shares.combine([shares.parse(share.text()) for share in chosen]) == secret
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(splittings())
 def test_too_few_or_repeated_shares_are_refused(splitting: tuple[bytes, list[Share], list[Share]]) -> None:
     _, _, chosen = splitting
@@ -39,7 +39,7 @@ def test_too_few_or_repeated_shares_are_refused(splitting: tuple[bytes, list[Sha
         shares.combine([*chosen[:-1], chosen[0]])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(secrets, secrets)
 def test_shares_of_two_splittings_do_not_mix(one: bytes, other: bytes) -> None:
     with pytest.raises(ValueError):
@@ -53,12 +53,14 @@ def test_one_share_less_leaves_every_secret_possible() -> None:
     assert len(possible) == 256
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_typing_error_is_noticed(data: st.DataObject) -> None:
     text = shares.split(bytes(range(32)), 2, 3)[0].text()
     position = data.draw(st.integers(0, len(text) - 1))
-    wrong = data.draw(st.sampled_from("0123456789abcdef-XYZ").filter(lambda c: c != text[position]))
+    wrong = data.draw(st.sampled_from("0123456789abcdef-XYZ"))
+    if wrong == text[position]:  # the text is another one every time: what is drawn must not depend on it
+        wrong = "X"
     with pytest.raises(ValueError):
         shares.parse(text[:position] + wrong + text[position + 1 :])
 

@@ -17,7 +17,7 @@ bindings = st.builds(KeyBinding, words, words, st.integers(0, 30), words)
 algorithms = st.sampled_from(list(KeyAlgorithm))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(algorithms, bindings, algorithms, bindings, st.binary(min_size=1, max_size=64))
 def test_only_its_own_binding_opens_it(
     algorithm: KeyAlgorithm, binding: KeyBinding, other_algorithm: KeyAlgorithm, other: KeyBinding, secret: bytes
@@ -32,14 +32,14 @@ def test_only_its_own_binding_opens_it(
         STORAGE.unwrap(moved)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=100))
 def test_octets_that_are_no_wrapped_key_are_refused(blob: bytes) -> None:
     with pytest.raises(MachineError):
         STORAGE.unwrap(WrappedKey(KeyAlgorithm.SM4, KeyBinding("t", "k", 1, "enabled"), blob))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_one_changed_bit_is_noticed(data: st.DataObject) -> None:
     binding = KeyBinding("t", "k", 1, "enabled")

@@ -146,4 +146,4 @@ def lives(vsm: Vsm) -> type[RuleBasedStateMachine]:
 
 def test_a_key_follows_its_table_of_states() -> None:
     with Vsm() as vsm:
-        run_state_machine_as_test(lives(vsm), settings=settings(max_examples=25, stateful_step_count=25, deadline=None))
+        run_state_machine_as_test(lives(vsm), settings=settings(max_examples=25, stateful_step_count=25))

@@ -138,5 +138,5 @@ class QuotaMachine(RuleBasedStateMachine):
         self.loop.close()
 
 
-QuotaMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+QuotaMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestQuota = QuotaMachine.TestCase

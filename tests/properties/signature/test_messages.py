@@ -34,7 +34,7 @@ def signed() -> tuple[Rooms, bytes, bytes]:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_changed_octet_of_what_is_signed_is_noticed(data: st.DataObject) -> None:
     rooms, message, _ = signed()
     [signer] = parse_signed_data(message).signers
@@ -51,7 +51,7 @@ def test_one_changed_octet_of_what_is_signed_is_noticed(data: st.DataObject) -> 
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_random_octets_are_refused_with_a_reason(octets: bytes) -> None:
     rooms, _, _ = signed()
     call = call_of("ten_a", rooms.clock)
@@ -60,7 +60,7 @@ def test_random_octets_are_refused_with_a_reason(octets: bytes) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_changed_raw_signature_is_invalid(data: st.DataObject) -> None:
     rooms, _, signature = signed()
     changed = bytearray(signature)

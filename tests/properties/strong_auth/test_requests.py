@@ -38,7 +38,7 @@ def asked(pairs: list[tuple[str, str]], client: Relying) -> str:
     return urlencode(known)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PAIRS, PROTOCOLS)
 def test_a_browser_is_shown_a_page_or_refused(pairs: list[tuple[str, str]], protocol: str) -> None:
     hall, client = world()
@@ -50,7 +50,7 @@ def test_a_browser_is_shown_a_page_or_refused(pairs: list[tuple[str, str]], prot
         assert page.challenge or page.redirect.startswith(CALLBACK)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PAIRS, st.text(max_size=40), st.sampled_from(["token", "revoke", "introspect", "userinfo"]))
 def test_a_client_gets_the_protocols_own_error(pairs: list[tuple[str, str]], authorization: str, name: str) -> None:
     hall, client = world()
@@ -62,7 +62,7 @@ def test_a_client_gets_the_protocols_own_error(pairs: list[tuple[str, str]], aut
     assert reply.status in (400, 401, 403) and b'"error"' in reply.body
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(PAIRS, PROTOCOLS)
 def test_signing_out_leads_nowhere_by_chance(pairs: list[tuple[str, str]], protocol: str) -> None:
     hall, client = world()

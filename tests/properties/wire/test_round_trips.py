@@ -60,7 +60,7 @@ def test_name(name):
     assert name.matches(Name.decode(name.encode()))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     serials,
     names,
@@ -78,7 +78,7 @@ def test_certificate(serial, issuer, subject, validity, usages):
     assert read.tbs_der == template.encode()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     names,
     st.dictionaries(serials, st.tuples(seconds, st.sampled_from(crl.Reason)), max_size=20),
@@ -93,7 +93,7 @@ def test_list(issuer, revoked, number):
     assert (read.crl_number, read.issuer) == (number, issuer)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(names, st.none() | plain)
 def test_request(subject, password):
     info = pkcs10.CertificationRequestInfo(subject, key().spki, (), password)

@@ -49,7 +49,7 @@ def settings(home: Path) -> settings_module.Settings:
 
 @asynccontextmanager
 async def mutual(
-    settings: settings_module.Settings, *, handshake: float = 10.0, answer: bytes = b"ok"
+    settings: settings_module.Settings, *, handshake: float = 60.0, answer: bytes = b"ok"
 ) -> AsyncIterator[tuple[int, Told, PossessionContext]]:
     """Before one worker that remembers what it is told of each connection."""
     told: Told = []
@@ -99,7 +99,7 @@ async def run(*command: str, stdin: bytes = b"") -> tuple[int, bytes]:
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await asyncio.wait_for(process.communicate(stdin), 30)
+    said, _ = await asyncio.wait_for(process.communicate(stdin), 60)
     return process.returncode or 0, said
 
 
@@ -176,7 +176,7 @@ def impostor(port: int, certificate: Path) -> bool:
     tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     tls.load_cert_chain(pair)
     try:
-        with socket.create_connection(("127.0.0.1", port), 10) as raw, tls.wrap_socket(raw) as connection:
+        with socket.create_connection(("127.0.0.1", port), 60) as raw, tls.wrap_socket(raw) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
             return bool(connection.recv(100))
     except ssl.SSLError:

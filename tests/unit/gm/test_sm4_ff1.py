@@ -55,7 +55,7 @@ def test_the_construction_gives_the_samples_of_nist(
     assert sm4_ff1.feistel(cipher, bytes.fromhex(tweak), after, len(alphabet), False) == before
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_what_was_encrypted_comes_back_and_providers_agree(data: st.DataObject) -> None:
     radix = data.draw(st.sampled_from([2, 3, 10, 26, 255, 256, 257, 1000, 65535, 65536]))

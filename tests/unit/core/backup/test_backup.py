@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -115,7 +115,7 @@ async def stamp(platform: Platform, key: tuple[str, str], nonce: str, idempotenc
 
 async def live(house: Platform) -> Known:
     now = datetime.now(UTC).date()
-    term = Term(now, now.replace(year=now.year + 1))
+    term = Term(now, now + timedelta(days=365))
     one = await house.tenant(1, term=term, effective=term)
     by = one.people["system"]
     application = (await house.run("tenant.application.create", by, name="办件系统")).application

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.outside_ca import OutsideAuthority, new_key
+from tests.platform import free_port
 from tests.standin import call_of
 from tests.unit.offerings.ssl_certificate.desk import OTHER_TENANT, TENANT, Desk
 
@@ -119,9 +120,7 @@ def test_a_ca_that_is_not_known_is_told(watch: Watch, tmp_path: Path) -> None:
 
 def test_what_does_not_answer_or_may_not_be_asked_is_told(watch: Watch) -> None:
     watch.desk.zone.hosts["inside.example.cn"] = ["10.0.0.1"]
-    closed = socket.create_server(("127.0.0.1", 0))
-    port = closed.getsockname()[1]
-    closed.close()
+    port = free_port()
     found = {
         host: watch.look(watch("add", m.AddEndpoint(host=host, port=port)).endpoint).summary.outcome
         for host in (NAME, "inside.example.cn", "nowhere.example.cn")
