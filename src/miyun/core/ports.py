@@ -111,8 +111,13 @@ class CertificateIssuer(Protocol):
         spki: bytes,
         names: Sequence[str] = (),
         days: int | None = None,
+        reference: str | None = None,
         at: datetime,
-    ) -> IssuedCertificate: ...
+    ) -> IssuedCertificate:
+        """`reference`: the caller's own name for what is asked for, of which there is never more than one. Raises
+        Conflict for one that has been issued: `of_reference` finds it."""
+        ...
+
     async def issue_pair(
         self,
         tenant: str | None,
@@ -122,9 +127,14 @@ class CertificateIssuer(Protocol):
         spki: bytes,
         names: Sequence[str] = (),
         days: int | None = None,
+        reference: str | None = None,
         at: datetime,
     ) -> IssuedPair:
         """Two certificates (双证书): one for `spki`, one for a key that the key-management centre makes and keeps."""
+        ...
+
+    async def of_reference(self, tenant: str, reference: str) -> IssuedCertificate | IssuedPair | None:
+        """What was issued under it, though whoever asked for it never heard of it."""
         ...
 
     async def revoke(self, serial: int, reason: str, at: datetime) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -32,10 +33,11 @@ class PlatformIssuer:
         spki: bytes,
         names: Sequence[str] = (),
         days: int | None = None,
+        reference: str | None = None,
         at: datetime,
     ) -> IssuedCertificate:
         """Raises InvalidArgument when the template does not allow it, AuthorityMissing before bootstrap."""
-        order = Order(tenant, template, subject_of(subject), spki, tuple(names), days)
+        order = Order(tenant, template, subject_of(subject), spki, tuple(names), days, application=reference)
         [issued] = await self._service.issuance.issue(order, at)
         await self._record("certificate.issue", at, issued.serial, tenant, {"template": template})
         return IssuedCertificate(issued.serial, issued.der, self._service.authorities.chain(issued.authority))
@@ -49,10 +51,11 @@ class PlatformIssuer:
         spki: bytes,
         names: Sequence[str] = (),
         days: int | None = None,
+        reference: str | None = None,
         at: datetime,
     ) -> IssuedPair:
         """As `issue`; SM2 only. The pair's encryption key is escrowed with the key-management centre."""
-        order = Order(tenant, template, subject_of(subject), spki, tuple(names), days)
+        order = Order(tenant, template, subject_of(subject), spki, tuple(names), days, application=reference)
         pair = await self._service.escrow.issue_pair(order, at)
         for issued in (pair.signing, pair.encryption):
             await self._record("certificate.issue", at, issued.serial, tenant, {"template": template, "pair": "yes"})
@@ -61,6 +64,20 @@ class PlatformIssuer:
             for item in (pair.signing, pair.encryption)
         )
         return IssuedPair(signing, encryption, pair.enveloped_key)
+
+    async def of_reference(self, tenant: str, reference: str) -> IssuedCertificate | IssuedPair | None:
+        found = await asyncio.to_thread(self._service.claimed, tenant, reference)
+        made = [
+            IssuedCertificate(item.serial, item.der or b"", self._service.authorities.chain(item.authority))
+            for item in found
+        ]
+        if len(made) < 2:
+            return made[0] if made else None
+        kept = await self._service.escrow.kept(tenant, found[1].key)
+        if kept is None:
+            raise NotFound("enveloped key", reference)
+        envelope = await self._service.escrow.envelope(kept, parse_certificate(made[0].der).spki_der)
+        return IssuedPair(made[0], made[1], envelope)
 
     async def revoke(self, serial: int, reason: str, at: datetime) -> None:
         """Idempotent. `reason` is a value of `RevocationReason`. Raises NotFound for a serial that is not ours."""

@@ -359,6 +359,10 @@ class CertificateService:
         """Of whatever tenant: for the platform's own questions."""
         return self._store.find_any(serial)
 
+    def claimed(self, tenant: str, reference: str) -> list[Certificate]:
+        """What was issued for an application, or under another room's reference; the signing certificate first."""
+        return self._store.claimed(tenant, [reference])
+
     def issued_between(self, tenant: str, start: datetime, end: datetime) -> list[Certificate]:
         return self._store.issued_between(tenant, start, end)
 

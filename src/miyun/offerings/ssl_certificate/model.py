@@ -150,6 +150,7 @@ class AcmeOrder:
     expires_at: datetime
     created_at: datetime
     replaces: str | None = None
+    began_at: datetime | None = None  # to be issued
     error: dict[str, Any] | None = None
     certificate: str | None = None  # decimal serial number
     encryption_certificate: str | None = None

@@ -11,6 +11,11 @@ async def validate(service: SslCertificateService) -> None:
     await service.acme.validation.run_due()
 
 
+async def finish(service: SslCertificateService) -> None:
+    """ACME orders whose issuing was broken off."""
+    await service.acme.issuing.finish_stuck(service.clock.now())
+
+
 async def watch(service: SslCertificateService) -> None:
     """Endpoints that are to be looked at again."""
     await service.endpoints.run_due()
@@ -30,6 +35,7 @@ async def order(service: SslCertificateService) -> None:
 TASKS = (
     Task("ssl_certificate.validate", 1, validate),
     Task("ssl_certificate.order", 2, order),
+    Task("ssl_certificate.finish", 30, finish),
     Task("ssl_certificate.watch", 5, watch),
     Task("ssl_certificate.sweep", 600, sweep),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,7 +18,7 @@ from tests.unit.offerings.ssl_certificate.desk import BASE, OTHER_TENANT, Answer
 
 from miyun.gm import intl
 from miyun.offerings.ssl_certificate.errors import AcmeRateLimited
-from miyun.offerings.ssl_certificate.model import KEEP_ORDERS, OrderStatus
+from miyun.offerings.ssl_certificate.model import KEEP_ORDERS
 from miyun.wire import base64url
 from miyun.wire.acme import CertificateId, dns_value, parse_certificate_id
 from miyun.wire.x509 import Certificate, load_certificates
@@ -344,6 +343,32 @@ class TestLimits:
         other.desk = holder.desk
         assert other.order("third.example.cn").status == 201
 
+    def test_what_was_ordered_before_others_were_finished(self, desk: Desk) -> None:
+        holder = Holder(desk.with_limits(duplicates=1))
+        holder.register(*desk.external_key())
+        orders = [holder.order(NAME) for _ in range(2)]
+        for order in orders:
+            holder.prove(order)
+        finished = [holder.post(order.json["finalize"], {"csr": csr(NAME)}) for order in orders]
+        assert finished[0].json["status"] == "valid" and finished[1].error == "rateLimited"
+        assert holder.post(orders[1].headers["location"]).json["status"] == "ready", "for when its time has come"
+
+    def test_a_replacement_counts_for_what_it_does_not_replace(self, desk: Desk) -> None:
+        """One certificate is replaced once, whatever was ordered in its place, and by its own names."""
+        holder = Holder(desk.with_limits(domain=1))
+        holder.register(*desk.external_key())
+        identifier = str(CertificateId.of(certificate_of(holder, holder.obtain(NAME))))
+        orders = [holder.order(NAME, replaces=identifier) for _ in range(2)]
+        for order in orders:
+            holder.prove(order)
+        finished = [holder.post(order.json["finalize"], {"csr": csr(NAME)}) for order in orders]
+        assert finished[0].json["status"] == "valid" and finished[1].error == "rateLimited"
+        names = (NAME, "www.example.org")
+        desk.clock.advance(days=8)
+        identifier = str(CertificateId.of(certificate_of(holder, holder.obtain(NAME))))
+        assert holder.obtain(*names, replaces=identifier).json["status"] == "valid"
+        assert holder.order("ftp.example.org").error == "rateLimited"
+
     def test_accounts_of_a_key(self, desk: Desk) -> None:
         key = desk.external_key()
         desk = desk.with_limits(accounts=1)
@@ -362,18 +387,6 @@ def test_old_orders_are_forgotten_and_certificates_stay(desk: Desk, holder: Hold
     assert holder.post(young.headers["location"]).status == 200
     assert desk.ask("GET", f"{BASE}/acme/renewal-info/{CertificateId.of(certificate)}").status == 200
     assert holder.post(f"{BASE}/acme/revoke-cert", revocation(certificate)).status == 200
-
-
-def test_an_order_whose_issuing_was_broken_off_does_not_wait_for_ever(desk: Desk, holder: Holder) -> None:
-    order = holder.order(NAME)
-    holder.prove(order)
-    identifier = order.headers["location"].rpartition("/")[2]
-    assert desk.service.acme.store.move_order(identifier, OrderStatus.READY, OrderStatus.PROCESSING)
-    asyncio.run(desk.service.acme.validation.sweep())
-    assert holder.post(order.headers["location"]).json["status"] == "processing"
-    desk.clock.at += timedelta(minutes=11)
-    asyncio.run(desk.service.acme.validation.sweep())
-    assert holder.post(order.headers["location"]).json["status"] == "invalid"
 
 
 class TestHttp:

@@ -114,6 +114,13 @@ class RegisterQueries:
         """Of whatever tenant: for the platform's own questions, never for a caller's."""
         return self._one(_T.serial == serial_text(serial))
 
+    def claimed(self, tenant: str, applications: Sequence[str]) -> list[Certificate]:
+        """What a tenant's applications have been issued, the signing certificates first."""
+        query = select(certificate_table).where(_T.tenant == tenant, _T.claim.in_(claims.claims_of(applications)))
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(_T.der.is_not(None)).order_by(_T.number)).all()
+        return sorted(map(certificate_of, rows), key=lambda certificate: certificate.usage is Usage.ENCRYPT)
+
     def find_published(self, *, serial: str | None = None, fingerprint: bytes | None = None) -> Certificate | None:
         """Of whatever tenant, when its template publishes it."""
         wanted = _T.serial == serial if serial is not None else _T.fingerprint == fingerprint

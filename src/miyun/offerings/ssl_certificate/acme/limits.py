@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -37,19 +37,23 @@ class RateLimits:
             reason = Text("未完成的订单过多", "too many open orders; finish or let them expire")
             raise AcmeRateLimited("rateLimited", reason, retry_after=3600)
 
-    def check_names(self, tenant: str, account: str, names: Sequence[str], *, renews: bool, now: datetime) -> None:
-        """Of a new order. What renews a certificate counts neither against its domain nor as a duplicate."""
+    def check_failures(self, account: str, names: Sequence[str], now: datetime) -> None:
         for name in names:
             subject = failure_subject(account, name)
             text = Text(f"“{name}”验证失败", f"failed validations of {name}")
             self._check(Counted.FAILURE, subject, self.limits.failures, now, text)
-        if renews:
-            return
-        what = Text("同一组名称的证书", "certificates of the same names")
-        self._check(Counted.DUPLICATE, duplicate_subject(tenant, names), self.limits.duplicates, now, what)
-        for domain in sorted({registered_domain(name) for name in names}):
-            subject, text = domain_subject(tenant, domain), Text(f"“{domain}”的证书", f"certificates of {domain}")
-            self._check(Counted.DOMAIN, subject, self.limits.domain, now, text)
+
+    def check_names(self, tenant: str, names: Sequence[str], renewed: Collection[str], now: datetime) -> None:
+        """Of an order, when it is placed and when it is finished: what was placed before others were finished counts
+        as well."""
+        for kind, subject in events_of(tenant, names, renewed):
+            if kind is Counted.DUPLICATE:
+                what = Text("同一组名称的证书", "certificates of the same names")
+                self._check(kind, subject, self.limits.duplicates, now, what)
+            else:
+                domain = subject.partition(":")[2]
+                text = Text(f"“{domain}”的证书", f"certificates of {domain}")
+                self._check(kind, subject, self.limits.domain, now, text)
 
     def _check(self, kind: Counted, subject: str, limit: int, now: datetime, what: Text) -> None:
         """Raises AcmeRateLimited with the time at which one more is allowed."""
@@ -61,6 +65,14 @@ class RateLimits:
         hours = window.total_seconds() / 3600
         reason = Text(f"{what.zh}过多：{hours:g} 小时内至多 {limit} 个", f"too many {what.en}: {limit} in {hours:g} h")
         raise AcmeRateLimited("rateLimited", reason, retry_after=wait)
+
+
+def events_of(tenant: str, names: Sequence[str], renewed: Collection[str]) -> list[tuple[Counted, str]]:
+    """What a certificate counts for. `renewed`: the names of the one that it replaces, which do not count again."""
+    fresh = [name for name in names if name not in renewed]
+    domains = sorted(set(map(registered_domain, fresh)))
+    found = [] if renewed else [(Counted.DUPLICATE, duplicate_subject(tenant, names))]
+    return found + [(Counted.DOMAIN, domain_subject(tenant, item)) for item in domains]
 
 
 def registered_domain(name: str) -> str:

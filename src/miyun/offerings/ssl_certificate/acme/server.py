@@ -33,6 +33,7 @@ class AcmeServer:
     nonces: Nonces
     accounts: Accounts
     orders: Orders
+    issuing: Issuing
     certificates: Certificates
     validation: Validation
     authentication: AcmeAuthentication
@@ -76,6 +77,7 @@ def acme_server(
     limits: Limits | None = None,
 ) -> AcmeServer:
     accounts, orders = AccountStore(database), OrderStore(database)
+    issuing = Issuing(store=orders, issuer=issuer)
     rates, nonces = RateLimits(orders, limits or Limits()), Nonces(machine)
     holders = Accounts(
         store=accounts, orders=orders, bindings=bindings, limits=rates, machine=machine, base_url=base_url
@@ -88,9 +90,10 @@ def acme_server(
             store=orders,
             accounts=holders,
             limits=rates,
-            issuing=Issuing(store=orders, issuer=issuer),
+            issuing=issuing,
             base_url=base_url,
         ),
+        issuing=issuing,
         certificates=Certificates(store=orders, accounts=holders, issuer=issuer),
         validation=Validation(
             store=orders,

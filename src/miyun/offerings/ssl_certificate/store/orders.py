@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -54,6 +55,7 @@ ORDER = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("replaces", String(128)),
+    Column("began_at", UtcDateTime),
     Column("error", JSON),
     Column("certificate", String(64)),
     Column("encryption_certificate", String(64)),
@@ -63,6 +65,13 @@ ORDER = Table(
     Index("ix_ssl_certificate_acme_order_tenant_id", "tenant", "id"),
     Index("ix_ssl_certificate_acme_order_tenant_expires_at", "tenant", "expires_at", "id"),
     Index("ix_ssl_certificate_acme_order_expires_at", "expires_at"),
+)
+_processing = ORDER.c.status == OrderStatus.PROCESSING.value
+Index(
+    "ix_ssl_certificate_acme_order_processing",
+    ORDER.c.began_at,
+    sqlite_where=_processing,
+    postgresql_where=_processing,
 )
 
 AUTHORIZATION = Table(
@@ -260,14 +269,29 @@ class OrderStore(Rows):
 
     # certificates
 
-    def complete_order(self, order: AcmeOrder, certificates: Sequence[AcmeCertificate]) -> None:
+    def complete_order(
+        self,
+        order: AcmeOrder,
+        certificates: Sequence[AcmeCertificate],
+        now: datetime,
+        *,
+        events: Sequence[tuple[Counted, str]],
+        otherwise: Sequence[tuple[Counted, str]],
+    ) -> bool:
+        """With the `events` that limits count, or `otherwise`, when another order replaced its certificate before.
+        False when it is not processing any more: nothing is kept then."""
         result = {n: getattr(order, n) for n in ("status", "certificate", "encryption_certificate", "enveloped_key")}
+        which = (ORDER.c.id == order.id, ORDER.c.status == OrderStatus.PROCESSING)
         with self._database.write() as connection:
+            if connection.execute(update(ORDER).where(*which).values(**result)).rowcount != 1:
+                return False
             connection.execute(CERTIFICATE.insert(), [row_of(item) for item in certificates])
+            first = True
             if order.replaces is not None:
-                statement = update(CERTIFICATE).where(CERTIFICATE.c.identifier == order.replaces)
-                connection.execute(statement.values(replaced_by=order.id))
-            connection.execute(update(ORDER).where(ORDER.c.id == order.id).values(**result))
+                old = (CERTIFICATE.c.identifier == order.replaces, CERTIFICATE.c.replaced_by.is_(None))
+                first = connection.execute(update(CERTIFICATE).where(*old).values(replaced_by=order.id)).rowcount == 1
+            _note(connection, events if first else otherwise, now)
+        return True
 
     def certificate(self, identifier: str) -> AcmeCertificate | None:
         """By the identifier of RFC 9773."""
@@ -296,10 +320,8 @@ class OrderStore(Rows):
     # what limits count
 
     def note(self, events: Sequence[tuple[Counted, str]], now: datetime) -> None:
-        if not events:
-            return
         with self._database.write() as connection:
-            connection.execute(EVENT.insert(), [{"kind": k, "subject": s[:384], "at": now} for k, s in events])
+            _note(connection, events, now)
 
     def events(self, kind: Counted, subject: str, since: datetime, most: int) -> list[datetime]:
         """The times of the newest `most`, newest first."""
@@ -328,10 +350,15 @@ class OrderStore(Rows):
             connection.execute(delete(EVENT).where(EVENT.c.id.in_(events)))
         return len(orders) + len(events)
 
-    def stuck_orders(self, before: datetime, limit: int) -> list[str]:
+    def stuck_orders(self, before: datetime, limit: int) -> list[AcmeOrder]:
         """Those whose issuing was begun and never ended: the process went away."""
-        query = select(ORDER.c.id).where(ORDER.c.status == OrderStatus.PROCESSING, ORDER.c.created_at < before)
-        return [row["id"] for row in self._all(query.limit(limit))]
+        query = select(ORDER).where(ORDER.c.status == OrderStatus.PROCESSING, ORDER.c.began_at < before)
+        return [_order(row) for row in self._all(query.order_by(ORDER.c.began_at).limit(limit))]
+
+
+def _note(connection: Connection, events: Sequence[tuple[Counted, str]], now: datetime) -> None:
+    if events:
+        connection.execute(EVENT.insert(), [{"kind": k, "subject": s[:384], "at": now} for k, s in events])
 
 
 def _order(row: dict[str, Any]) -> AcmeOrder:

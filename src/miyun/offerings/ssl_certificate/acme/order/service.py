@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from miyun.core.errors import InvalidArgument, MiyunError
+from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.operation import Call, Reply
@@ -19,9 +19,9 @@ from miyun.gm.errors import InvalidSignature
 from miyun.offerings.ssl_certificate import messages as m
 from miyun.offerings.ssl_certificate.acme.account.authentication import malformed
 from miyun.offerings.ssl_certificate.acme.account.service import Accounts
-from miyun.offerings.ssl_certificate.acme.limits import RateLimits, domain_subject, duplicate_subject, registered_domain
+from miyun.offerings.ssl_certificate.acme.limits import RateLimits
 from miyun.offerings.ssl_certificate.acme.order.documents import Documents
-from miyun.offerings.ssl_certificate.acme.order.issuing import Issuing
+from miyun.offerings.ssl_certificate.acme.order.issuing import Issuing, renewed_names
 from miyun.offerings.ssl_certificate.errors import AcmeConflict, AcmeNotFound, AcmeRefused, AcmeUnauthorized, Subproblem
 from miyun.offerings.ssl_certificate.model import (
     DEFAULT_PROFILE,
@@ -111,23 +111,20 @@ class Orders:
                 "orderNotReady", Text(f"订单处于 {order.status} 状态", f"the order is {order.status}, not ready")
             )
         csr = self._csr(order, account, _payload(request.body, Finalize))
-        if not await asyncio.to_thread(self._store.move_order, order.id, OrderStatus.READY, OrderStatus.PROCESSING):
+        names = [name for _, name in order.names]
+        renewed = await asyncio.to_thread(renewed_names, self._store, order.replaces)
+        await asyncio.to_thread(self._limits.check_names, order.tenant, names, renewed, call.now)
+        if not await asyncio.to_thread(
+            self._store.move_order, order.id, OrderStatus.READY, OrderStatus.PROCESSING, began_at=call.now
+        ):
             raise AcmeUnauthorized("orderNotReady", Text("订单正在办理", "the order is being worked on"))
         try:
             done = await self._issuing.issue(order, csr.spki_der, call.now)
-        except InvalidArgument as error:
-            await self._give_back(order)
-            raise bad_csr(error.message) from error
-        except MiyunError:
-            await self._give_back(order)
-            raise
-        names = [name for _, name in order.names]
-        events = [(Counted.DUPLICATE, duplicate_subject(order.tenant, names))]
-        events += [
-            (Counted.DOMAIN, domain_subject(order.tenant, domain))
-            for domain in sorted({registered_domain(name) for name in names})
-        ]
-        await asyncio.to_thread(self._store.note, [] if order.replaces else events, call.now)
+        except MiyunError as error:
+            # with a certificate that could not be noted it goes on processing: the task notes it
+            if not isinstance(error, AcmeRefused) and not await self._issuing.is_issued(order):
+                await self._give_back(order)
+            raise _refusal(error) from error
         assert done.certificate is not None
         call.resource["certificate"] = f"{int(done.certificate):X}"
         call.detail.update(names=names[:20], profile=order.profile)
@@ -200,7 +197,8 @@ class Orders:
             self._check_replaced(account, names, replaces)
         self._limits.check_order(account.id, now)
         plain = [name for _, name in names]
-        self._limits.check_names(account.tenant, account.id, plain, renews=replaces is not None, now=now)
+        self._limits.check_failures(account.id, plain, now)
+        self._limits.check_names(account.tenant, plain, renewed_names(self._store, replaces), now)
         expires_at = now + ORDER_LIFETIME
         order = AcmeOrder(
             id=new_id("aord"),
@@ -309,6 +307,15 @@ def csr_names(csr: pkcs10.CertificationRequest) -> set[tuple[str, str]]:
 def _name(kind: str, value: str) -> tuple[str, str]:
     name, wildcard = acme.read_identifier(Identifier(kind, value))
     return kind, f"*.{name.removeprefix('*.')}" if wildcard else name
+
+
+def _refusal(error: MiyunError) -> MiyunError:
+    """What the CA refuses of a request is told in ACME's words (RFC 8555 7.4)."""
+    if isinstance(error, AcmeRefused) or error.status >= 500:
+        return error
+    if error.field in ("public_key", "encryption_public_key"):
+        return AcmeRefused("badPublicKey", error.message)
+    return bad_csr(error.message)
 
 
 def _aged(order: AcmeOrder, now: datetime) -> AcmeOrder:

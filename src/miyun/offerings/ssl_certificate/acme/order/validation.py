@@ -6,7 +6,6 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final, Protocol
 
 from miyun.core.clock import Clock
@@ -23,7 +22,6 @@ from miyun.offerings.ssl_certificate.model import (
     Authorization,
     Challenge,
     Counted,
-    OrderStatus,
 )
 from miyun.offerings.ssl_certificate.store.accounts import AccountStore
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
@@ -34,7 +32,6 @@ _AT_ONCE: Final = 16
 _SECONDS: Final = 10.0
 _LARGEST: Final = 8 * 1024
 _SWEPT: Final = 500  # at a time: what it costs does not grow with what is there
-_STUCK: Final = timedelta(minutes=10)
 log = logging.getLogger("miyun.acme")
 
 
@@ -91,13 +88,8 @@ class Validation:
             await asyncio.gather(*(self._run(challenge, item) for challenge, item in due))
 
     async def sweep(self) -> None:
-        """Forget old orders and events; give back orders whose issuing was broken off."""
+        """Forget old orders and events."""
         now = self._clock.now()
-        for order in await asyncio.to_thread(self._store.stuck_orders, now - _STUCK, _SWEPT):
-            error = acme.problem("serverInternal", "issuing was interrupted; order again", 500)
-            await asyncio.to_thread(
-                self._store.move_order, order, OrderStatus.PROCESSING, OrderStatus.INVALID, error=error
-            )
         oldest = now - max(WINDOWS.values())
         while await asyncio.to_thread(self._store.sweep, now - KEEP_ORDERS, oldest, _SWEPT) >= _SWEPT:
             await asyncio.sleep(0)
