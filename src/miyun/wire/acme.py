@@ -17,6 +17,7 @@ import msgspec
 from miyun.wire import base64url, der
 from miyun.wire.errors import DecodeError
 from miyun.wire.x509 import Certificate
+from miyun.wire.x509.general_name import is_label
 
 T = TypeVar("T")
 
@@ -29,7 +30,6 @@ ERROR_PREFIX: Final = "urn:ietf:params:acme:error:"
 HTTP_01: Final = "http-01"
 DNS_01: Final = "dns-01"
 
-_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
 
@@ -120,15 +120,18 @@ def read_identifier(identifier: Identifier) -> tuple[str, bool]:
     value = identifier.value
     if identifier.type == "ip":
         try:
-            return str(ipaddress.ip_address(value)), False
+            address = ipaddress.ip_address(value)
         except ValueError:
             raise DecodeError("not an IP address", field="value") from None
+        if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address.ipv4_mapped):
+            raise DecodeError("an address with a zone, or an IPv4 address in IPv6's form", field="value")
+        return str(address), False
     if identifier.type != "dns":
         raise DecodeError("only dns and ip are known", field="type")
     name = value.lower()
     wildcard = name.startswith("*.")
     labels = name.removeprefix("*.").split(".")
-    if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(name) > 253 or len(labels) < 2 or not all(is_label(label) for label in labels):
         raise DecodeError("not a fully qualified DNS name", field="value")
     if labels[-1].isdigit():
         raise DecodeError("looks like an IP address", field="value")

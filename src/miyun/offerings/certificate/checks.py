@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -19,9 +18,9 @@ from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.name import Name
 from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
 from miyun.wire.spki import PublicKey, parse_spki
+from miyun.wire.x509.general_name import is_dns
 
 _ATTRIBUTE_ORDER = ("C", "ST", "L", "O", "OU", "T", "CN", "SERIALNUMBER", "UID", "E")
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 def template_of(slug: str) -> Template:
@@ -110,9 +109,7 @@ def _kind(name: str) -> str:
 
 
 def check_dns(name: str, field: str = "names") -> None:
-    """Letters, digits and hyphens (RFC 1123 2.1), with a wildcard for the whole first label at most."""
-    labels = name.removeprefix("*.").split(".")
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+    if not is_dns(name):
         raise InvalidArgument(field, Text(f"不是域名：{name[:64]}", f"not a DNS name: {name[:64]}"))
 
 

@@ -79,14 +79,17 @@ class PlatformIssuer:
         envelope = await self._service.escrow.envelope(kept, parse_certificate(made[0].der).spki_der)
         return IssuedPair(made[0], made[1], envelope)
 
-    async def revoke(self, serial: int, reason: str, at: datetime) -> None:
-        """Idempotent. `reason` is a value of `RevocationReason`. Raises NotFound for a serial that is not ours."""
+    async def revoke(self, serial: int, reason: str, at: datetime) -> bool:
+        """False when it was revoked already. `reason` is a value of `RevocationReason`. Raises NotFound for a serial
+        that is not ours."""
         certificate = self._service.registered(serial)
         if certificate is None:
             raise NotFound("certificate", serial_text(serial))
-        if await self._service.revocation.revoke(serial, RevocationReason(reason), at):
-            await self._record("certificate.revoke", at, serial, certificate.tenant, {"reason": reason})
-            await self._service.revocation.try_publish()
+        if not await self._service.revocation.revoke(serial, RevocationReason(reason), at):
+            return False
+        await self._record("certificate.revoke", at, serial, certificate.tenant, {"reason": reason})
+        await self._service.revocation.try_publish()
+        return True
 
     async def is_revoked(self, serial: int) -> bool:
         certificate = self._service.registered(serial)

@@ -44,6 +44,12 @@ class AcmeUnauthorized(AcmeRefused):
     status = 403
 
 
+class AcmeAccountEnded(AcmeRefused):
+    """RFC 8555 7.3.6."""
+
+    status = 401
+
+
 class AcmeAccountMissing(AcmeRefused):
     """RFC 8555 6.7 accountDoesNotExist: the key or the address of an account is not known."""
 
@@ -56,6 +62,14 @@ class AcmeNotFound(AcmeRefused):
 
 class AcmeConflict(AcmeRefused):
     status = 409
+
+
+class AcmeKeyTaken(AcmeConflict):
+    """`account`: the address of the one that has the key (RFC 8555 7.3.5)."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__("malformed", Text("新密钥已属于另一账号", "the new key belongs to another account"))
+        self.account = account
 
 
 class AcmeRateLimited(AcmeRefused):

@@ -17,11 +17,12 @@ from miyun.core.errors import (
     QuotaExceeded,
     ReplayedRequest,
 )
+from miyun.core.i18n import Text
 from miyun.core.operation import Reply, Struct
 from miyun.core.protocol import ProtocolRoute
 from miyun.offerings.ssl_certificate import messages as m
 from miyun.offerings.ssl_certificate.acme.account.authentication import read
-from miyun.offerings.ssl_certificate.errors import AcmeRefused
+from miyun.offerings.ssl_certificate.errors import AcmeKeyTaken, AcmeRefused
 from miyun.offerings.ssl_certificate.outside.messages import ResponseRef
 from miyun.offerings.ssl_certificate.service import SslCertificateService
 from miyun.wire import acme, jose
@@ -63,12 +64,13 @@ def error(refusal: MiyunError) -> Reply:
             )
             for item in refusal.subproblems
         ]
-    return Reply(msgspec.json.encode(document), acme.PROBLEM_TYPE, status=status)
+    told = {"location": refusal.account} if isinstance(refusal, AcmeKeyTaken) else {}
+    return Reply(msgspec.json.encode(document), acme.PROBLEM_TYPE, status=status, headers=told)
 
 
 async def headers(service: SslCertificateService) -> Mapping[str, str]:
     """Without the machine there are no nonces: the answer that says so goes without one."""
-    found = {"cache-control": "no-store"}
+    found = {"cache-control": "no-store", "link": f'<{service.acme.base_url}/acme/directory>;rel="index"'}
     try:
         found["replay-nonce"] = await service.nonces.issue(service.clock.now())
     except MiyunError:
@@ -81,6 +83,17 @@ def _payload(request: type[Struct], **fixed: str) -> Callable[[bytes, Mapping[st
 
     def decode(body: bytes, path: Mapping[str, str]) -> Any:
         return request(**{**path, **fixed, "body": read(body).payload})
+
+    return decode
+
+
+def _asked(request: type[Struct], **fixed: str) -> Callable[[bytes, Mapping[str, str]], Any]:
+    """As `_payload`, of what can only be looked at: POST-as-GET has an empty payload (RFC 8555 6.3)."""
+
+    def decode(body: bytes, path: Mapping[str, str]) -> Any:
+        if read(body).payload:
+            raise AcmeRefused("malformed", Text("此处只接受空的载荷", "the payload has to be empty here"))
+        return request(**{**path, **fixed})
 
     return decode
 
@@ -135,15 +148,15 @@ ROUTES: tuple[ProtocolRoute, ...] = (
     ),
     _post("new-account", "account.create", _whole),
     _post("account/{account}", "account.change", _payload(m.AcmeAccountRequest)),
-    _post("account/{account}/orders", "account.orders", _payload(m.AcmeOrdersRequest)),
-    _post("account/{account}/orders/{after}", "account.orders", _payload(m.AcmeOrdersRequest)),
+    _post("account/{account}/orders", "account.orders", _asked(m.AcmeOrdersRequest)),
+    _post("account/{account}/orders/{after}", "account.orders", _asked(m.AcmeOrdersRequest)),
     _post("key-change", "key.change", _payload(m.AcmeRequest)),
     _post("new-order", "order.create", _payload(m.AcmeRequest)),
-    _post("order/{order}", "order.view", _payload(m.AcmeOrderRequest)),
+    _post("order/{order}", "order.view", _asked(m.AcmeOrderRequest)),
     _post("order/{order}/finalize", "order.finalize", _payload(m.AcmeOrderRequest)),
     _post("authz/{authorization}", "authorization", _payload(m.AcmeAuthorizationRequest)),
     _post("challenge/{challenge}", "challenge", _payload(m.AcmeChallengeRequest)),
-    _post("certificate/{order}", "certificate", _payload(m.AcmeCertificateRequest)),
-    _post("certificate/{order}/{part}", "certificate", _payload(m.AcmeCertificateRequest)),
+    _post("certificate/{order}", "certificate", _asked(m.AcmeCertificateRequest)),
+    _post("certificate/{order}/{part}", "certificate", _asked(m.AcmeCertificateRequest)),
     _post("revoke-cert", "certificate.revoke", _payload(m.AcmeRequest)),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +23,7 @@ OTHER: Final = "other"
 _TEXT: Final = {0x81: EMAIL, 0x82: DNS, 0x86: URI}
 _TAG: Final = {kind: tag for tag, kind in _TEXT.items()}
 _MAX_NAMES: Final = 1000
+_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,34 @@ def encode_text(kind: str, value: str) -> bytes:
 
 def encode_ip(value: str) -> bytes:
     try:
-        return der.implicit(7, ipaddress.ip_address(value).packed)
+        address = ipaddress.ip_address(value)
     except ValueError:
         raise EncodeError("not an IP address", field=IP) from None
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
+        raise EncodeError("a zone is not part of an address", field=IP)
+    return der.implicit(7, address.packed)
+
+
+def is_dns(name: str) -> bool:
+    """A name of a host, with a wildcard for the whole first label at most."""
+    return len(name) <= 253 and all(map(is_label, name.removeprefix("*.").split(".")))
+
+
+def is_label(label: str) -> bool:
+    """Letters, digits and hyphens (RFC 1123 2.1). Hyphens in the third and fourth place are for international names
+    alone (RFC 5890 2.3.1)."""
+    return _LABEL.fullmatch(label) is not None and (label[2:4] != "--" or _is_international(label.lower()))
+
+
+def _is_international(label: str) -> bool:
+    """What Punycode makes of a text that can be read, in the one form that it has."""
+    try:
+        text = label[4:].encode().decode("punycode")
+        again = text.encode("punycode").decode()
+    except (ValueError, OverflowError):
+        return False
+    usual = text.isprintable() and unicodedata.normalize("NFC", text.lower()) == text
+    return label.startswith("xn--") and not text.isascii() and usual and again == label[4:]
 
 
 def encode_network(value: str) -> bytes:

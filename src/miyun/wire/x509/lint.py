@@ -17,7 +17,7 @@ from miyun.wire import der, oid
 from miyun.wire.errors import DecodeError
 from miyun.wire.spki import KeyAlgorithm, PublicKey, parse_spki
 from miyun.wire.x509.certificate import Certificate
-from miyun.wire.x509.general_name import DNS, EMAIL, IP, URI
+from miyun.wire.x509.general_name import DNS, EMAIL, IP, URI, is_dns
 
 _SIGNS: Final = frozenset({"digitalSignature", "nonRepudiation"})
 _ENCRYPTS: Final = frozenset({"keyEncipherment", "dataEncipherment", "keyAgreement"})
@@ -34,7 +34,6 @@ _PLAIN: Final = frozenset(
         oid.SUBJECT_ALT_NAME,
     }
 )
-_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _TEXTS: Final = {oid.COUNTRY: der.PRINTABLE_STRING, oid.SERIAL_NUMBER: der.PRINTABLE_STRING}
 _IA5: Final = frozenset({oid.EMAIL_ADDRESS, oid.DOMAIN_COMPONENT})
 _LONGEST: Final = {oid.COMMON_NAME: 64, oid.ORGANIZATION: 64, oid.ORGANIZATIONAL_UNIT: 64, oid.SERIAL_NUMBER: 64}
@@ -257,17 +256,12 @@ def _names(case: _Case) -> Iterator[str]:
         value = str(name.value)
         yield from _expect(name.kind in case.profile.names, f"a name of the kind {name.kind}")
         if name.kind == DNS:
-            yield from _expect(_is_dns(value), f"not a DNS name: {value}")
+            yield from _expect(is_dns(value), f"not a DNS name: {value}")
         elif name.kind == URI:
             yield from _expect(re.match(r"[a-z][a-z0-9+.-]*:.", value) is not None, "not a URI")
         elif name.kind == EMAIL:
             local, _, domain = value.rpartition("@")
-            yield from _expect(bool(local) and _is_dns(domain), "not a mailbox")
-
-
-def _is_dns(name: str) -> bool:
-    labels = name.removeprefix("*.").split(".")
-    return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
+            yield from _expect(bool(local) and is_dns(domain), "not a mailbox")
 
 
 @_rule("rfc5280.revocation_addresses")

@@ -173,7 +173,38 @@ def test_a_contact_that_is_none_is_refused(holder: Holder, contact: str, error: 
 def test_a_deactivated_account_does_nothing_more(holder: Holder) -> None:
     assert holder.post(holder.kid, {"status": "deactivated"}).json["status"] == "deactivated"
     refused = holder.post(holder.kid)
-    assert (refused.status, refused.error) == (403, "unauthorized")
+    assert (refused.status, refused.error) == (401, "unauthorized")  # RFC 8555 7.3.6
+
+
+def test_what_an_account_asked_for_ends_with_it(desk: Desk, holder: Holder) -> None:
+    order = holder.order("www.example.cn")
+    authorization = order.json["authorizations"][0]
+    challenge = next(item for item in holder.post(authorization).json["challenges"] if item["type"] == "http-01")
+    holder.post(challenge["url"], {})
+    holder.post(holder.kid, {"status": "deactivated"})
+    desk.validate()
+    [found] = desk.service.acme.store.challenges_of(authorization.rpartition("/")[2])[:1]
+    kept = {item.kind: item for item in desk.service.acme.store.challenges_of(found.authorization)}
+    error = kept["http-01"].error
+    assert error is not None and "deactivated" in error["detail"], "nobody was asked"
+
+
+def test_every_answer_says_where_the_directory_is(desk: Desk, holder: Holder) -> None:
+    """RFC 8555 7.1; what else it links to stays."""
+    order = holder.order("www.example.cn")
+    authorization = holder.post(order.json["authorizations"][0])
+    challenge = holder.post(authorization.json["challenges"][0]["url"])
+    for answer in (order, authorization, challenge, holder.post(f"{BASE}/acme/new-order", [])):
+        assert f'<{BASE}/acme/directory>;rel="index"' in answer.headers["link"]
+    assert f'<{order.json["authorizations"][0]}>;rel="up"' in challenge.headers["link"]
+
+
+def test_what_is_only_looked_at_takes_no_payload(desk: Desk, holder: Holder) -> None:
+    """RFC 8555 6.3."""
+    order = holder.obtain("www.example.cn")
+    for address in (order.headers["location"], order.json["certificate"], f"{holder.kid}/orders"):
+        assert holder.post(address, {}).error == "malformed"
+        assert holder.post(address).status == 200
 
 
 def test_an_account_ends_with_the_key_that_opened_it(desk: Desk) -> None:
@@ -211,7 +242,7 @@ class TestKeyChange:
         other = desk.holder()
         assert isinstance(other.key, ECKey)
         answer = holder.post(self.ADDRESS, self.inner(holder, other.key))
-        assert answer.status == 409
+        assert answer.status == 409 and answer.headers["location"] == other.kid
         assert holder.post(holder.kid).status == 200 and other.post(other.kid).status == 200
 
     @pytest.mark.parametrize("changed", [{"account": f"{BASE}/acme/account/acct_x"}, {"oldKey": {"kty": "EC"}}])
@@ -221,6 +252,20 @@ class TestKeyChange:
         new = ECKey.generate_key("P-256")
         assert holder.post(self.ADDRESS, self.inner(holder, new, **changed)).status == 400
         assert holder.post(holder.kid).status == 200
+
+    def test_the_inner_message_has_no_nonce(self, desk: Desk, holder: Holder) -> None:
+        new = ECKey.generate_key("P-256")
+        header = {"url": self.ADDRESS, "jwk": dict(new.as_dict(private=False)), "nonce": desk.nonce()}
+        inner = sign(new, "ES256", header, json.dumps({"account": holder.kid, "oldKey": holder.jwk}).encode())
+        assert holder.post(self.ADDRESS, inner).error == "malformed"
+
+    def test_of_two_at_once_one_takes_over(self, desk: Desk, holder: Holder) -> None:
+        """The second was signed by a key that is no longer the account's."""
+        accounts = desk.service.acme.accounts._store
+        account = accounts.account(holder.kid.rpartition("/")[2])
+        assert account is not None
+        assert accounts.change_key(account, "first", b"{}")
+        assert not accounts.change_key(account, "second", b"{}")
 
     def test_the_new_key_must_have_signed(self, holder: Holder) -> None:
         inner = self.inner(holder, ECKey.generate_key("P-256"))
@@ -237,12 +282,12 @@ def test_accounts_do_not_see_one_another(desk: Desk, holder: Holder) -> None:
 def test_orders_come_in_pages(desk: Desk, holder: Holder) -> None:
     made = [holder.order(f"a{number}.example.cn").headers["location"] for number in range(99)]
     first = holder.post(f"{holder.kid}/orders")
-    assert first.json["orders"] == made and "link" not in first.headers
+    assert first.json["orders"] == made and "next" not in first.headers["link"]
     made += [holder.order("b.example.cn").headers["location"]]
     desk.clock.advance(hours=3)
     desk = desk.with_limits(pending=1000)
     holder.desk = desk
     made += [holder.order("c.example.cn").headers["location"]]
     page = holder.post(f"{holder.kid}/orders")
-    following = page.headers["link"].partition(">")[0].removeprefix("<")
+    following = page.headers["link"].rpartition("<")[2].removesuffix('>;rel="next"')
     assert page.json["orders"] + holder.post(following).json["orders"] == made

@@ -101,6 +101,42 @@ def test_a_record_that_is_not_there_yet_is_asked_for_again(desk: Desk, holder: H
     assert holder.post(challenge["url"]).json["error"]["type"].endswith(":dns")
 
 
+def test_names_that_do_not_answer_keep_no_other_tenant_waiting(
+    desk: Desk, holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        order = holder.order(*(f"a{number}{other}.example.cn" for other in range(20)))
+        for address in order.json["authorizations"]:
+            challenge = next(c for c in holder.post(address).json["challenges"] if c["type"] == "dns-01")
+            holder.post(challenge["url"], {})
+    neighbour = desk.holder(OTHER_TENANT)
+    wanted = neighbour.order(NAME)
+    challenge = dns_challenge(neighbour, wanted)
+    neighbour.post(challenge["url"], {})
+    asked: list[str] = []
+
+    async def scene() -> None:
+        met, over = asyncio.Event(), asyncio.Event()
+
+        async def txt(name: str) -> list[str]:
+            asked.append(name)
+            if name == f"_acme-challenge.{NAME}":
+                met.set()
+            else:
+                await over.wait()
+            return []
+
+        monkeypatch.setattr(desk.zone, "txt", txt)
+        running = asyncio.create_task(desk.service.acme.validation.run_due())
+        await met.wait()
+        assert len(asked) <= 9, "eight of the one tenant at most, while none of them answers"
+        over.set()
+        await running
+
+    asyncio.run(scene())
+    assert len(asked) == 61
+
+
 def test_a_wildcard_is_proven_in_the_dns_only(holder: Holder) -> None:
     order = holder.order("*.example.cn")
     authorization = holder.post(order.json["authorizations"][0]).json
@@ -119,7 +155,13 @@ def test_a_wildcard_is_proven_in_the_dns_only(holder: Holder) -> None:
         ({"type": "dns", "value": "*.*.example.cn"}, "rejectedIdentifier"),
         ({"type": "dns", "value": "10.0.0.1"}, "rejectedIdentifier"),
         ({"type": "dns", "value": "密.example.cn"}, "rejectedIdentifier"),
+        ({"type": "dns", "value": "www.example.cn."}, "rejectedIdentifier"),
+        ({"type": "dns", "value": "ab--cd.example.cn"}, "rejectedIdentifier"),
+        ({"type": "dns", "value": "xn--a.example.cn"}, "rejectedIdentifier"),
+        ({"type": "dns", "value": "xn--.example.cn"}, "rejectedIdentifier"),
         ({"type": "ip", "value": "999.0.0.1"}, "rejectedIdentifier"),
+        ({"type": "ip", "value": "fe80::1%eth0"}, "rejectedIdentifier"),
+        ({"type": "ip", "value": "::ffff:10.0.0.1"}, "rejectedIdentifier"),
         ({"type": "email", "value": "a@example.cn"}, "unsupportedIdentifier"),
     ],
 )
@@ -241,6 +283,36 @@ class TestRevocation:
         assert stranger.post(self.ADDRESS, revocation(certificate)).error == "unauthorized"
         bearer = Holder(desk, ECKey.import_key(_pem(secret)))
         assert bearer.post(self.ADDRESS, revocation(certificate, reason=1)).status == 200
+
+    def test_by_the_certificates_own_key_after_its_account_ended(self, desk: Desk, holder: Holder) -> None:
+        secret = intl.ecdsa_p256_generate()
+        order = holder.order(NAME)
+        holder.prove(order)
+        done = holder.post(order.json["finalize"], {"csr": csr(NAME, secret=secret)})
+        certificate = certificate_of(holder, done)
+        holder.post(holder.kid, {"status": "deactivated"})
+        bearer = Holder(desk, ECKey.import_key(_pem(secret)))
+        assert bearer.post(self.ADDRESS, revocation(certificate, reason=1)).status == 200
+
+    def test_by_another_account_that_has_proven_all_of_its_names(self, desk: Desk, holder: Holder) -> None:
+        """RFC 8555 7.6. It knows nothing of the key."""
+        names = ("*.example.org", "example.org")
+        certificate = certificate_of(holder, holder.obtain(*names))
+        other = desk.holder(OTHER_TENANT)
+        other.prove(other.order("example.org"))
+        assert other.post(self.ADDRESS, revocation(certificate)).error == "unauthorized", "one name is missing"
+        other.prove(other.order("*.example.org"))
+        desk.clock.advance(days=7)
+        assert other.post(self.ADDRESS, revocation(certificate)).error == "unauthorized", "that was long ago"
+        other.prove(other.order(*names))
+        assert other.post(self.ADDRESS, revocation(certificate, reason=1)).status == 200
+        found = desk.rooms.certificate.registered(certificate.serial)
+        assert found is not None and found.reason == "cessation_of_operation"
+
+    def test_what_was_revoked_elsewhere_is_revoked_already(self, desk: Desk, holder: Holder) -> None:
+        certificate = certificate_of(holder, holder.obtain(NAME))
+        asyncio.run(desk.rooms.issuer.revoke(certificate.serial, "superseded", desk.clock.now()))
+        assert holder.post(self.ADDRESS, revocation(certificate)).error == "alreadyRevoked"
 
     def test_of_what_is_none_of_ours(self, desk: Desk, holder: Holder) -> None:
         [anchor, *_] = asyncio.run(desk.rooms.issuer.intermediates())

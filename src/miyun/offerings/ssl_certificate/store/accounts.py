@@ -105,14 +105,21 @@ class AccountStore(Rows):
         query = page_of(query, sort, place, columns=columns, key=ACCOUNT.c.id, limit=limit)
         return [_account(row) for row in self._all(query)]
 
-    def change_account(self, account_id: str, **values: Any) -> bool:
-        """False when another account has the key."""
+    def change_account(self, account_id: str, **values: Any) -> None:
+        """Of one that has not ended."""
+        which = (ACCOUNT.c.id == account_id, ACCOUNT.c.status == AccountStatus.VALID)
+        with self._database.write() as connection:
+            connection.execute(update(ACCOUNT).where(*which).values(**values))
+
+    def change_key(self, account: Account, thumbprint: str, jwk: bytes) -> bool:
+        """False when another account has the key, or this one's was changed meanwhile."""
+        which = (ACCOUNT.c.id == account.id, ACCOUNT.c.thumbprint == account.thumbprint)
         try:
             with self._database.write() as connection:
-                connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == account_id).values(**values))
+                changed = connection.execute(update(ACCOUNT).where(*which).values(thumbprint=thumbprint, jwk=jwk))
         except IntegrityError:
             return False
-        return True
+        return changed.rowcount == 1
 
     def deactivate_account(self, tenant: str, account_id: str) -> bool:
         statement = update(ACCOUNT).where(ACCOUNT.c.tenant == tenant, ACCOUNT.c.id == account_id)

@@ -5,7 +5,7 @@ What a protocol request names is looked up together with its account.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -88,6 +88,7 @@ AUTHORIZATION = Table(
     Column("token", String(64), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Index("ix_ssl_certificate_authorization_order_id", "order_id"),
+    Index("ix_ssl_certificate_authorization_account_name", "account", "name"),
     Index("ix_ssl_certificate_authorization_tenant_id", "tenant", "id"),
     Index("ix_ssl_certificate_authorization_tenant_expires_at", "tenant", "expires_at", "id"),
 )
@@ -200,11 +201,20 @@ class OrderStore(Rows):
 
     def deactivate_authorization(self, authorization: Authorization, error: dict[str, Any]) -> None:
         """Its order cannot be finished any more."""
-        which = (AUTHORIZATION.c.id == authorization.id,)
+        live = (AuthorizationStatus.PENDING, AuthorizationStatus.VALID)
+        which = (AUTHORIZATION.c.id == authorization.id, AUTHORIZATION.c.status.in_(live))
         order = (ORDER.c.id == authorization.order_id, ORDER.c.status.in_(_OPEN))
         with self._database.write() as connection:
             connection.execute(update(AUTHORIZATION).where(*which).values(status=AuthorizationStatus.DEACTIVATED))
             connection.execute(update(ORDER).where(*order).values(status=OrderStatus.INVALID, error=error))
+
+    def holds_all(self, account: str, names: Sequence[str], now: datetime) -> bool:
+        """Whether it has valid authorizations for all of these names."""
+        which = (AUTHORIZATION.c.account == account, AUTHORIZATION.c.status == AuthorizationStatus.VALID)
+        plain = {name.removeprefix("*.") for name in names}
+        query = select(AUTHORIZATION).where(*which, AUTHORIZATION.c.expires_at > now, AUTHORIZATION.c.name.in_(plain))
+        proven = {f"*.{row['name']}" if row["wildcard"] else row["name"] for row in self._all(query)}
+        return bool(names) and proven.issuperset(names)
 
     def challenges_of(self, authorization: str) -> list[Challenge]:
         query = select(CHALLENGE).where(CHALLENGE.c.authorization == authorization).order_by(CHALLENGE.c.id)
@@ -220,8 +230,14 @@ class OrderStore(Rows):
         with self._database.write() as connection:
             return connection.execute(statement).rowcount == 1
 
-    def due_challenges(self, now: datetime, limit: int) -> list[tuple[Challenge, Authorization]]:
-        query = select(CHALLENGE).where(CHALLENGE.c.due_at <= now).order_by(CHALLENGE.c.due_at).limit(limit)
+    def due_challenges(
+        self, now: datetime, limit: int, *, each: int, but: Collection[str] = ()
+    ) -> list[tuple[Challenge, Authorization]]:
+        """The oldest, `each` of a tenant at most, without those that are being worked on."""
+        turn = func.row_number().over(partition_by=CHALLENGE.c.tenant, order_by=(CHALLENGE.c.due_at, CHALLENGE.c.id))
+        due = select(CHALLENGE, turn.label("turn")).where(CHALLENGE.c.due_at <= now).subquery()
+        columns = [due.c[column.name] for column in CHALLENGE.c]
+        query = select(*columns).where(due.c.turn <= each, due.c.id.not_in(but)).order_by(due.c.due_at).limit(limit)
         with self._database.read() as connection:
             challenges = [_challenge(dict(row)) for row in connection.execute(query).mappings()]
             wanted = [item.authorization for item in challenges]
@@ -240,9 +256,9 @@ class OrderStore(Rows):
         """The authorisation follows its challenge, and the order its authorisations."""
         valid = error is None
         with self._database.write() as connection:
-            connection.execute(
+            finished = connection.execute(
                 update(CHALLENGE)
-                .where(CHALLENGE.c.id == challenge.id)
+                .where(CHALLENGE.c.id == challenge.id, CHALLENGE.c.status == ChallengeStatus.PROCESSING)
                 .values(
                     status=ChallengeStatus.VALID if valid else ChallengeStatus.INVALID,
                     validated_at=now if valid else None,
@@ -250,6 +266,8 @@ class OrderStore(Rows):
                     due_at=None,
                 )
             )
+            if finished.rowcount != 1:  # another process was first
+                return
             moved = connection.execute(
                 update(AUTHORIZATION)
                 .where(AUTHORIZATION.c.id == authorization.id, AUTHORIZATION.c.status == AuthorizationStatus.PENDING)

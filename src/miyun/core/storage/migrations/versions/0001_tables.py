@@ -635,6 +635,7 @@ def upgrade() -> None:
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("replaces", sa.String(length=128), nullable=True),
+        sa.Column("began_at", UtcDateTime(), nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("certificate", sa.String(length=64), nullable=True),
         sa.Column("encryption_certificate", sa.String(length=64), nullable=True),
@@ -652,6 +653,14 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_ssl_certificate_acme_order_expires_at", "ssl_certificate_acme_order", ["expires_at"], unique=False
+    )
+    op.create_index(
+        "ix_ssl_certificate_acme_order_processing",
+        "ssl_certificate_acme_order",
+        ["began_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'processing'"),
+        postgresql_where=sa.text("status = 'processing'"),
     )
     op.create_index(
         "ix_ssl_certificate_acme_order_tenant_expires_at",
@@ -675,6 +684,12 @@ def upgrade() -> None:
         sa.Column("token", sa.String(length=64), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ssl_certificate_authorization")),
+    )
+    op.create_index(
+        "ix_ssl_certificate_authorization_account_name",
+        "ssl_certificate_authorization",
+        ["account", "name"],
+        unique=False,
     )
     op.create_index(
         "ix_ssl_certificate_authorization_order_id", "ssl_certificate_authorization", ["order_id"], unique=False

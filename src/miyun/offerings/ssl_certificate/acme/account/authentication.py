@@ -15,7 +15,12 @@ from miyun.core.machine import machine_errors
 from miyun.core.operation import Operation, Principal, Role
 from miyun.core.ports import ApplicationDirectory
 from miyun.offerings.ssl_certificate.acme.nonces import Deriver, Nonces, bad_nonce
-from miyun.offerings.ssl_certificate.errors import AcmeAccountMissing, AcmeRefused, AcmeUnauthorized
+from miyun.offerings.ssl_certificate.errors import (
+    AcmeAccountEnded,
+    AcmeAccountMissing,
+    AcmeRefused,
+    AcmeUnauthorized,
+)
 from miyun.offerings.ssl_certificate.model import Account, AccountStatus, ExternalKey
 from miyun.offerings.ssl_certificate.store.accounts import AccountStore
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
@@ -81,12 +86,13 @@ class AcmeAuthentication:
                     external = await self._external(jws, key, now)
                     return _principal(external.id, external), external.instance
                 account = found
-            elif operation.id == REVOKE:
+            elif operation.id == REVOKE:  # whoever has its key, whatever became of the account (7.6)
                 account = await self._owner(jws, key)
+                return _principal(account.id, account), account.instance
             else:
                 raise AcmeRefused("malformed", Text("须用 kid 指明账号", "the account must be named by kid"))
         if account.status is not AccountStatus.VALID:
-            raise AcmeUnauthorized("unauthorized", Text("账号已停用", "the account is deactivated"))
+            raise AcmeAccountEnded("unauthorized", Text("账号已停用", "the account is deactivated"))
         await self._check_application(account.tenant, account.application)
         return _principal(account.id, account), account.instance
 

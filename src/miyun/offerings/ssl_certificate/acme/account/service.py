@@ -24,7 +24,7 @@ from miyun.offerings.ssl_certificate.acme.account.authentication import (
 )
 from miyun.offerings.ssl_certificate.acme.limits import RateLimits
 from miyun.offerings.ssl_certificate.acme.nonces import Deriver
-from miyun.offerings.ssl_certificate.errors import AcmeConflict, AcmeRefused, AcmeUnauthorized
+from miyun.offerings.ssl_certificate.errors import AcmeConflict, AcmeKeyTaken, AcmeRefused, AcmeUnauthorized
 from miyun.offerings.ssl_certificate.model import Account, AccountStatus, Counted, ExternalKey
 from miyun.offerings.ssl_certificate.store.accounts import ACCOUNTS, KEYS, AccountStore
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
@@ -195,7 +195,7 @@ class Accounts:
         headers = {}
         if len(found) > len(shown):
             following = f"{self._base_url}/acme/account/{account.id}/orders/{shown[-1]}"
-            headers["link"] = f'<{following}>;rel="next"'
+            headers["link"] = f'<{self._base_url}/acme/directory>;rel="index", <{following}>;rel="next"'
         return Reply(msgspec.json.encode(body), _JSON, headers=headers)
 
     async def change_key(self, call: Call, request: m.AcmeRequest) -> Reply:
@@ -205,9 +205,11 @@ class Accounts:
             inner = jose.parse_jws(request.body)
         except DecodeError as error:
             raise malformed(error) from None
-        if "jwk" not in inner.header or inner.header.get("url") != f"{self._base_url}/acme/key-change":
+        address = f"{self._base_url}/acme/key-change"
+        if "jwk" not in inner.header or "nonce" in inner.header or inner.header.get("url") != address:
             reason = Text(
-                "内层 JWS 须含 jwk，且 url 与外层相同", "the inner JWS needs jwk, and the url of the outer one"
+                "内层 JWS 须含 jwk，url 与外层相同，且没有 nonce",
+                "the inner JWS needs jwk and the url of the outer one, and no nonce",
             )
             raise AcmeRefused("malformed", reason)
         key = read_key(inner.header["jwk"])
@@ -217,8 +219,12 @@ class Accounts:
             raise AcmeRefused("malformed", Text("内层 JWS 所指账号不同", "the inner JWS is about another account"))
         if read_key(payload.old_key).thumbprint != account.thumbprint:
             raise AcmeRefused("malformed", Text("oldKey 不是账号现在的密钥", "oldKey is not the account's key"))
-        if not await asyncio.to_thread(self._store.change_account, account.id, thumbprint=key.thumbprint, jwk=key.json):
-            raise AcmeConflict("malformed", Text("新密钥已属于另一账号", "the new key belongs to another account"))
+        changed = await asyncio.to_thread(self._store.change_key, account, key.thumbprint, key.json)
+        if not changed:
+            holder = await asyncio.to_thread(self._store.account_of_key, key.thumbprint)
+            if holder is not None:
+                raise AcmeKeyTaken(self._address(holder))
+            raise AcmeConflict("malformed", Text("账号密钥刚刚已更换", "the account's key has just been changed"))
         call.resource["account"] = account.id
         return self._reply(replace(account, thumbprint=key.thumbprint, jwk=key.json))
 

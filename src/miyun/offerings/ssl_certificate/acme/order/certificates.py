@@ -60,7 +60,8 @@ class Certificates:
         return Reply(pem.encode(), acme.CHAIN_TYPE)
 
     async def revoke(self, call: Call, request: m.AcmeRequest) -> Reply:
-        """By the account that got it; who signs with the certificate's own key was told as that account."""
+        """By the account that got it, or one that has proven all of its names; who signs with the certificate's own
+        key was told as the account that got it."""
         account = await self._accounts.of(call)
         try:
             payload = acme.read_payload(request.body, Revocation)
@@ -68,18 +69,27 @@ class Certificates:
         except DecodeError as error:
             raise malformed(error) from None
         found = await asyncio.to_thread(self._store.certificate_of_print, certificate.fingerprint.hex())
-        if found is None or found.account != account.id:
-            raise AcmeUnauthorized("unauthorized", Text("不是本账号的证书", "no certificate of this account"))
+        own = found is not None and found.account == account.id
+        if found is None or not (
+            own or await asyncio.to_thread(self._store.holds_all, account.id, found.names, call.now)
+        ):
+            reason_text = Text(
+                "不是本账号的证书，其名称也未由本账号全部验证",
+                "no certificate of this account, nor has it proven all of its names",
+            )
+            raise AcmeUnauthorized("unauthorized", reason_text)
         reason = _REASONS.get(payload.reason or 0)
         if reason is None:
             known = ", ".join(map(str, _REASONS))
             raise AcmeRefused("badRevocationReason", Text(f"原因应为 {known}", f"the reason must be one of {known}"))
+        if not own:  # who has the names knows nothing of the key
+            reason = "cessation_of_operation"
         call.resource["certificate"] = f"{certificate.serial:X}"
         call.detail["reason"] = reason
-        if found.revoked_at is not None:
-            raise AcmeRefused("alreadyRevoked", Text("该证书已吊销", "the certificate is revoked already"))
-        await self._issuer.revoke(certificate.serial, reason, call.now)
+        done = await self._issuer.revoke(certificate.serial, reason, call.now)
         await asyncio.to_thread(self._store.mark_revoked, found.serial, call.now)
+        if not done:
+            raise AcmeRefused("alreadyRevoked", Text("该证书已吊销", "the certificate is revoked already"))
         return Reply(b"", JSON)
 
     async def renewal(self, call: Call, request: m.AcmeRenewalRequest) -> Reply:

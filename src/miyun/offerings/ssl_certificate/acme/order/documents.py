@@ -69,7 +69,10 @@ class Documents:
 
     def challenge(self, challenge: Challenge, item: Authorization) -> Reply:
         body = self._challenge(challenge, item)
-        headers = {"link": f'<{self._base}/authz/{item.id}>;rel="up"', "retry-after": "1"}
+        headers = {
+            "link": f'<{self._base}/directory>;rel="index", <{self._base}/authz/{item.id}>;rel="up"',
+            "retry-after": "1",
+        }
         return Reply(msgspec.json.encode(body), JSON, headers=headers)
 
     def _challenge(self, challenge: Challenge, item: Authorization) -> dict[str, Any]:

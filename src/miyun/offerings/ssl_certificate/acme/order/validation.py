@@ -19,6 +19,7 @@ from miyun.offerings.ssl_certificate.model import (
     KEEP_ORDERS,
     RETRY,
     WINDOWS,
+    AccountStatus,
     Authorization,
     Challenge,
     Counted,
@@ -28,7 +29,8 @@ from miyun.offerings.ssl_certificate.store.orders import OrderStore
 from miyun.wire import acme
 from miyun.wire.acme import HTTP_01
 
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 32
+_OF_TENANT: Final = 8
 _SECONDS: Final = 10.0
 _LARGEST: Final = 8 * 1024
 _SWEPT: Final = 500  # at a time: what it costs does not grow with what is there
@@ -83,9 +85,28 @@ class Validation:
         self._http_port = http_port
 
     async def run_due(self) -> None:
-        """Every challenge that waits, a bounded number at a time."""
-        while due := await asyncio.to_thread(self._store.due_challenges, self._clock.now(), _AT_ONCE):
-            await asyncio.gather(*(self._run(challenge, item) for challenge, item in due))
+        """Every challenge that waits, a bounded number at a time, and of a tenant: names that do not answer keep nobody
+        else's waiting."""
+        running: dict[str, asyncio.Task[None]] = {}
+        try:
+            while True:
+                due = await asyncio.to_thread(
+                    self._store.due_challenges,
+                    self._clock.now(),
+                    _AT_ONCE - len(running),
+                    each=_OF_TENANT,
+                    but=list(running),
+                )
+                for challenge, item in due:
+                    running[challenge.id] = asyncio.create_task(self._run(challenge, item))
+                if not running:
+                    return
+                done, _ = await asyncio.wait(running.values(), timeout=1, return_when=asyncio.FIRST_COMPLETED)
+                for name in [name for name, task in running.items() if task in done]:
+                    running.pop(name).result()
+        finally:
+            for task in running.values():
+                task.cancel()
 
     async def sweep(self) -> None:
         """Forget old orders and events."""
@@ -100,6 +121,8 @@ class Validation:
         expected = acme.key_authorization(item.token, account.thumbprint)
         failed: NotProven | None = None
         try:
+            if account.status is not AccountStatus.VALID:
+                raise NotProven("unauthorized", Text("账号已停用", "the account is deactivated"))
             async with asyncio.timeout(_SECONDS + 5):
                 await (self._http(item, expected) if challenge.kind == HTTP_01 else self._dns_record(item, expected))
         except NotProven as refusal:
