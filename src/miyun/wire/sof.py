@@ -42,5 +42,18 @@ class CertificateItem(IntEnum):
     SUBJECT_OU = 0x33
 
 
+class DeviceItem(IntEnum):
+    """type of SOF_GetDeviceInfo."""
+
+    NAME = 0x203
+    MANUFACTURER = 0x204
+    SERIAL_NUMBER = 0x208
+
+
+ATTACHED, DETACHED = 0, 1
+"""dwFlag of SOF_SignMessage."""
+MESSAGE_TEXT, MESSAGE_CERTIFICATE, MESSAGE_SIGNATURE = 1, 2, 3
+"""type of SOF_GetInfoFromSignedMessage."""
+SM4_CBC: Final = 0x402
 SM3_WITH_SM2: Final = 0x20201
 """SGD_SM3_SM2 as devices use it (trap T5)"""

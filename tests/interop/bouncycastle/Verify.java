@@ -23,6 +23,8 @@ import org.bouncycastle.asn1.ASN1BitString;
 import org.bouncycastle.asn1.ASN1Integer;
 import org.bouncycastle.asn1.ASN1OctetString;
 import org.bouncycastle.asn1.ASN1Sequence;
+import org.bouncycastle.asn1.ASN1Set;
+import org.bouncycastle.asn1.ASN1TaggedObject;
 import org.bouncycastle.asn1.DERNull;
 import org.bouncycastle.asn1.gm.GMNamedCurves;
 import org.bouncycastle.asn1.gm.GMObjectIdentifiers;
@@ -128,6 +130,7 @@ public final class Verify {
                 case "revocation" -> revocation(arguments);
                 case "pfx" -> pfx(arguments);
                 case "envelope" -> envelope(arguments);
+                case "enveloped" -> enveloped(arguments);
                 case "ff1" -> ff1(arguments);
                 default -> {
                     System.err.println("no such mode: " + arguments[0]);
@@ -285,6 +288,39 @@ public final class Verify {
         require(Arrays.areEqual(point, certified), "another key than the certificate's");
         byte[] told = ASN1BitString.getInstance(whole.getObjectAt(2)).getOctets();
         require(Arrays.areEqual(point, told), "another key than the envelope says");
+    }
+
+    /** EnvelopedData of GB/T 35275, whose content type BouncyCastle's own reader does not know. */
+    private static void enveloped(String[] arguments) throws Exception {
+        ECDomainParameters curve = new ECNamedDomainParameters(
+                GMObjectIdentifiers.sm2p256v1, GMNamedCurves.getByOID(GMObjectIdentifiers.sm2p256v1));
+        ASN1Sequence info = ASN1Sequence.getInstance(bytes(arguments[2]));
+        require(info.getObjectAt(0).toString().equals("1.2.156.10197.6.1.4.2.3"), "no enveloped data");
+        ASN1Sequence data = ASN1Sequence.getInstance(ASN1TaggedObject.getInstance(info.getObjectAt(1)), true);
+        ASN1Sequence recipient =
+                ASN1Sequence.getInstance(ASN1Set.getInstance(data.getObjectAt(1)).getObjectAt(0));
+        ASN1Sequence cipher = ASN1Sequence.getInstance(
+                ASN1OctetString.getInstance(recipient.getObjectAt(3)).getOctets());
+        SM2Engine engine = new SM2Engine(SM2Engine.Mode.C1C3C2);
+        engine.init(false, new ECPrivateKeyParameters(new BigInteger(arguments[1], 16), curve));
+        byte[] joined = Arrays.concatenate(
+                curve.getCurve()
+                        .createPoint(integer(cipher, 0), integer(cipher, 1))
+                        .getEncoded(false),
+                ASN1OctetString.getInstance(cipher.getObjectAt(2)).getOctets(),
+                ASN1OctetString.getInstance(cipher.getObjectAt(3)).getOctets());
+        byte[] key = engine.processBlock(joined, 0, joined.length);
+        ASN1Sequence content = ASN1Sequence.getInstance(data.getObjectAt(2));
+        ASN1Sequence algorithm = ASN1Sequence.getInstance(content.getObjectAt(1));
+        byte[] iv = ASN1OctetString.getInstance(algorithm.getObjectAt(1)).getOctets();
+        byte[] body = ASN1OctetString.getInstance(ASN1TaggedObject.getInstance(content.getObjectAt(2)), false)
+                .getOctets();
+        PaddedBufferedBlockCipher block = new PaddedBufferedBlockCipher(CBCBlockCipher.newInstance(new SM4Engine()));
+        block.init(false, new ParametersWithIV(new KeyParameter(key), iv));
+        byte[] plain = new byte[block.getOutputSize(body.length)];
+        int size = block.processBytes(body, 0, body.length, plain, 0);
+        size += block.doFinal(plain, size);
+        require(Arrays.areEqual(Arrays.copyOf(plain, size), bytes(arguments[3])), "another content");
     }
 
     private static BigInteger integer(ASN1Sequence sequence, int at) {

@@ -7,6 +7,7 @@ import pytest
 from tests.interop.bouncycastle.program import verify
 from tests.unit.wire.authority import LEAF_EXTENSIONS, NOW, SM2, key, make, pki
 
+from miyun.edge.agent import messages
 from miyun.gm import sm2, sm3, sm4_ff1
 from miyun.wire import cms, crl, tsp, x509
 from miyun.wire.algorithm import DigestAlgorithm
@@ -101,6 +102,27 @@ def test_detached_message(folder, anchor):
 def test_message_of_gbt_35275(folder, anchor):
     file = folder("m.der", message(dialect=Dialect.GBT35275))
     assert verify("cms", anchor, file, AT) == (True, "")
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_message_of_the_key_agent(folder, anchor, detached):
+    leaf = pki().leaf
+    made = messages.sign(CONTENT, leaf.certificate, leaf.key.sign, NOW, detached=detached)
+    # the path of the signer's issuer is not in what an agent sends
+    whole = [folder("m.der", made), AT, *([folder("content", CONTENT)] if detached else [])]
+    direct = folder("issuing.pem", pki().issuing.certificate.to_pem())
+    assert verify("cms", direct, *whole) == (True, "")
+    forged = messages.sign(CONTENT, leaf.certificate, key(number=9).sign, NOW, detached=detached)
+    assert not verify("cms", direct, folder("f.der", forged), *whole[1:])[0]
+
+
+def test_envelope_of_the_key_agent(folder):
+    holder = key(number=5)
+    certificate = make("x", key=holder).certificate
+    sealed = messages.envelope(CONTENT, certificate, certificate.public_key.point)
+    file, content = folder("e.der", sealed), folder("content", CONTENT)
+    assert verify("enveloped", holder.private.hex(), file, content) == (True, "")
+    assert not verify("enveloped", key(number=9).private.hex(), file, content)[0]
 
 
 def test_timestamp(folder, anchor):

@@ -11,15 +11,28 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from miyun.core.i18n import Text
+from miyun.edge.agent import messages
 from miyun.edge.agent.consent import Asked, Consents
+from miyun.edge.agent.elsewhere import ELSEWHERE
 from miyun.edge.agent.keys import Keys, NotFound, NotLoggedIn
 from miyun.gm import rand, sm2
-from miyun.gm.errors import GmError
+from miyun.gm.errors import DecryptionFailed, GmError
 from miyun.hsm.skf import TokenError
-from miyun.wire import statement
+from miyun.wire import cms, statement
 from miyun.wire.errors import DecodeError
 from miyun.wire.skf import Sar
-from miyun.wire.sof import SM3_WITH_SM2, CertificateItem, Sor
+from miyun.wire.sof import (
+    ATTACHED,
+    DETACHED,
+    MESSAGE_CERTIFICATE,
+    MESSAGE_SIGNATURE,
+    MESSAGE_TEXT,
+    SM3_WITH_SM2,
+    SM4_CBC,
+    CertificateItem,
+    DeviceItem,
+    Sor,
+)
 from miyun.wire.x509 import Certificate, parse_certificate
 
 MAX_RANDOM: Final = 1024
@@ -43,6 +56,9 @@ _ELSEWHERE: Final = Text(
     "What is to be signed belongs to {place}, not to this site ({origin}): open it at {place}. If you were not about "
     "to, this site may be acting in your name.",
 )
+
+
+_NO_MESSAGE: Final = Text("不是 GB/T 35275 或 CMS 消息。", "That is no message of GB/T 35275 or CMS.")
 
 
 class SofError(Exception):
@@ -92,11 +108,21 @@ class Functions:
             "SOF_VerifySignedData": (self._verify, "sss"),
             "SOF_PriKeyDecrypt": (self._decrypt, "cs"),
             "SOF_PubKeyEncrypt": (self._encrypt, "ss"),
+            "SOF_SignMessage": (self._sign_message, "ics"),
+            "SOF_VerifySignedMessage": (self._verify_message, "ss"),
+            "SOF_GetInfoFromSignedMessage": (self._message_info, "si"),
+            "SOF_EncryptData": (self._envelope, "ss"),
+            "SOF_DecryptData": (self._open_envelope, "cs"),
+            "SOF_SetEncryptMethod": (self._set_encrypt_method, "i"),
+            "SOF_GetEncryptMethod": (lambda asking: SM4_CBC, ""),
+            "SOF_GetDeviceInfo": (self._device_info, "ci"),
             "SOF_GenRandom": (self._random, "i"),
         }
 
     def call(self, name: str, parameters: list[Any], asking: Asking) -> Any:
         """Raises SofError and ConsentNeeded."""
+        if name in ELSEWHERE:
+            raise SofError(Sor.NOT_SUPPORTED, ELSEWHERE[name])
         if name not in self._functions:
             raise SofError(Sor.NOT_SUPPORTED, Text(f"没有函数 {name}。", f"There is no function {name}."))
         function, kinds = self._functions[name]
@@ -106,8 +132,8 @@ class Functions:
             text = Text(f"{name} 的参数应为 ({wanted})。", f"The parameters of {name} are ({wanted}).")
             raise SofError(Sor.IN_DATA, text)
         try:
-            if kinds.startswith("c"):
-                self._require_consent(parameters[0], asking)
+            if "c" in kinds:
+                self._require_consent(parameters[kinds.index("c")], asking)
             return function(asking, *parameters)
         except NotFound:
             text = Text("没有插入含此证书的智能密码钥匙。", "No key with this certificate is plugged in.")
@@ -215,6 +241,94 @@ class Functions:
             return _base64(sm2.encrypt(_point(_certificate(certificate)), _octets(data)))
         except GmError:
             raise SofError(Sor.IN_DATA_LENGTH, Text("没有待加密的数据。", "There is nothing to encrypt.")) from None
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def _sign_message(self, asking: Asking, flag: int, identifier: str, text: str) -> str:
+        """SignedData over the text's UTF-8 octets: with them (flag 0), or without (1)."""
+        if flag not in (ATTACHED, DETACHED):
+            text_ = Text("标志应为 0（带原文）或 1（不带原文）。", "The flag is 0 (with the text) or 1 (without).")
+            raise SofError(Sor.PARAMETER_NOT_SUPPORTED, text_)
+        certificate = parse_certificate(self._keys.find(identifier).certificate)
+        made = messages.sign(
+            text.encode(),
+            certificate,
+            lambda octets: self._signature(asking, identifier, octets),
+            asking.at,
+            detached=flag == DETACHED,
+        )
+        return _base64(made)
+
+    def _verify_message(self, asking: Asking, message: str, text: str) -> bool:
+        """`text` of a detached message; with an attached one it may be empty. No word on trust."""
+        encoded = _octets(message)
+        try:
+            detached = cms.parse_signed_data(encoded).content is None
+            return messages.is_signed(encoded, text.encode() if text or detached else None)
+        except DecodeError:
+            raise SofError(Sor.IN_DATA, _NO_MESSAGE) from None
+
+    def _message_info(self, asking: Asking, message: str, item: int) -> str:
+        """Of the first signer: 1 the text, 2 the certificate, 3 the signature."""
+        try:
+            info = cms.parse_signed_data(_octets(message))
+            [signer, *_] = info.signers
+        except (DecodeError, ValueError):
+            raise SofError(Sor.IN_DATA, _NO_MESSAGE) from None
+        found = {
+            MESSAGE_TEXT: info.content,
+            MESSAGE_CERTIFICATE: signer.certificate.der if signer.certificate else None,
+            MESSAGE_SIGNATURE: signer.signature,
+        }
+        if item not in found:
+            text = Text(f"不支持消息项 {item}。", f"Item {item} of a message is not supported.")
+            raise SofError(Sor.PARAMETER_NOT_SUPPORTED, text)
+        value = found[item]
+        if value is None:
+            raise SofError(Sor.IN_DATA, Text("消息中没有此项。", "The message does not hold it."))
+        try:
+            return value.decode() if item == MESSAGE_TEXT else _base64(value)
+        except UnicodeDecodeError:
+            raise SofError(Sor.IN_DATA, Text("原文不是文本。", "What was signed is no text.")) from None
+
+    def _envelope(self, asking: Asking, certificate: str, data: str) -> str:
+        recipient = _certificate(certificate)
+        return _base64(messages.envelope(_octets(data), recipient, _point(recipient)))
+
+    def _open_envelope(self, asking: Asking, identifier: str, message: str) -> str:
+        container = self._keys.logged_in(asking.origin, identifier, asking.at)
+        certificate = self._keys.exchange_certificate(identifier)
+        try:
+            if certificate is None:
+                opened = None
+            else:
+                opened = messages.open_envelope(_octets(message), parse_certificate(certificate), container.decrypt)
+        except DecodeError:
+            raise SofError(Sor.IN_DATA, _NO_MESSAGE) from None
+        except DecryptionFailed:
+            raise SofError(Sor.DECRYPT_DATA, Text("解密失败。", "Decryption failed.")) from None
+        if opened is None:
+            text = Text("数字信封不是给此证书的。", "The envelope is not for this certificate.")
+            raise SofError(Sor.KEY_NOT_FOUND, text)
+        return _base64(opened)
+
+    def _set_encrypt_method(self, asking: Asking, method: int) -> bool:
+        if method != SM4_CBC:
+            text = Text("只支持 SM4-CBC（1026）。", "Only SM4-CBC (1026) is supported.")
+            raise SofError(Sor.PARAMETER_NOT_SUPPORTED, text)
+        return True
+
+    def _device_info(self, asking: Asking, identifier: str, item: int) -> str:
+        info = self._keys.device(identifier)
+        found = {
+            DeviceItem.NAME: info.label,
+            DeviceItem.MANUFACTURER: info.manufacturer,
+            DeviceItem.SERIAL_NUMBER: info.serial,
+        }
+        if item not in found:
+            text = Text(f"不支持设备项 {item}。", f"Item {item} of a device is not supported.")
+            raise SofError(Sor.PARAMETER_NOT_SUPPORTED, text)
+        return found[DeviceItem(item)]
 
     def _random(self, asking: Asking, size: int) -> str:
         if not 1 <= size <= MAX_RANDOM:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from miyun.gm import sm3
-from miyun.hsm.skf import Application, Container, Library, TokenError, connected, token_names
+from miyun.hsm.skf import Application, Container, Library, TokenError, TokenInfo, connected, token_names
 from miyun.wire.errors import DecodeError
 from miyun.wire.skf import Sar
 from miyun.wire.x509 import parse_certificate
@@ -87,6 +87,11 @@ class Keys:
         """That of the encryption key."""
         with self._opened(self.find(identifier)) as (_, container):
             return container.certificate(signing=False)
+
+    def device(self, identifier: str) -> TokenInfo:
+        """The token that the certificate is on."""
+        with connected(self._library, self.find(identifier).token) as token:
+            return token.info()
 
     def tries(self, identifier: str) -> int:
         with self._opened(self.find(identifier)) as (application, _):
