@@ -111,6 +111,8 @@ class CertificateIssuer(Protocol):
         spki: bytes,
         names: Sequence[str] = (),
         days: int | None = None,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
         reference: str | None = None,
         at: datetime,
     ) -> IssuedCertificate:
@@ -127,6 +129,8 @@ class CertificateIssuer(Protocol):
         spki: bytes,
         names: Sequence[str] = (),
         days: int | None = None,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
         reference: str | None = None,
         at: datetime,
     ) -> IssuedPair:

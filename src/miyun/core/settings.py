@@ -87,6 +87,7 @@ class AcmeSettings(_Section, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     http_port: int = 80  # where http-01 is asked; anything else proves nothing to the world outside
     nameservers: tuple[str, ...] = ()  # resolvers for dns-01, host[:port]; none: the zone's own name servers
     directories: dict[str, AcmeDirectory] = {}  # outside CAs that tenants may order from, by name
+    caa_domains: tuple[str, ...] = ()  # by which CAA records name this CA; none: they are not asked (a closed network)
     dns_program: str = ""  # for dns-01 at those: PROGRAM present|clean NAME VALUE
 
 

@@ -25,6 +25,7 @@ from miyun.offerings.certificate.checks import (
 from miyun.offerings.certificate.derived.service import Templates
 from miyun.offerings.certificate.errors import ClaimLost, KeyRefused
 from miyun.offerings.certificate.model import (
+    AHEAD,
     BACKDATE,
     FAMILY_OF_KEY,
     Authority,
@@ -61,6 +62,8 @@ class Order:
     days: int | None = None
     encryption_spki: bytes | None = None
     application: str | None = None  # for a certificate, which this answers
+    not_before: datetime | None = None  # from when on, and until when, where it matters: instead of `days`
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +180,8 @@ class Issuance:
         if order.encryption_spki is not None:
             keys.append((Usage.ENCRYPT, _encryption_key(template, order, keys[0][1])))
         authority = self._authorities.issuing(FAMILY_OF_KEY[keys[0][1].algorithm])
-        begin = at - BACKDATE
-        end = min(at + timedelta(days=_days(template, order.days)), parse_certificate(authority.der).not_after)
+        begin, end = _term(template, order, at)
+        end = min(end, parse_certificate(authority.der).not_after)
         return _Work(order, template, keys, authority, begin.replace(microsecond=0), end.replace(microsecond=0))
 
     async def _reserve(self, works: dict[int, _Work], at: datetime) -> dict[int, MiyunError]:
@@ -269,6 +272,22 @@ def _take_out(works: dict[int, _Work], error: KeysInUse) -> dict[int, MiyunError
     for place in refused:
         del works[place]
     return refused
+
+
+def _term(template: Template, order: Order, at: datetime) -> tuple[datetime, datetime]:
+    begin = order.not_before or at - BACKDATE
+    end = order.not_after or (order.not_before or at) + timedelta(days=_days(template, order.days))
+    if not at - BACKDATE <= begin <= at + AHEAD:
+        hours = AHEAD.total_seconds() / 3600
+        raise InvalidArgument(
+            "not_before", Text(f"应为现在至 {hours:g} 小时内", f"must lie within {hours:g} hours from now")
+        )
+    if not max(begin, at) < end <= max(begin, at) + timedelta(days=template.max_days):
+        raise InvalidArgument(
+            "not_after",
+            Text(f"应晚于生效时间，至多 {template.max_days} 天", f"must follow, within {template.max_days} days"),
+        )
+    return begin, end
 
 
 def _days(template: Template, days: int | None) -> int:

@@ -33,11 +33,23 @@ class PlatformIssuer:
         spki: bytes,
         names: Sequence[str] = (),
         days: int | None = None,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
         reference: str | None = None,
         at: datetime,
     ) -> IssuedCertificate:
         """Raises InvalidArgument when the template does not allow it, AuthorityMissing before bootstrap."""
-        order = Order(tenant, template, subject_of(subject), spki, tuple(names), days, application=reference)
+        order = Order(
+            tenant,
+            template,
+            subject_of(subject),
+            spki,
+            tuple(names),
+            days,
+            application=reference,
+            not_before=not_before,
+            not_after=not_after,
+        )
         [issued] = await self._service.issuance.issue(order, at)
         await self._record("certificate.issue", at, issued.serial, tenant, {"template": template})
         return IssuedCertificate(issued.serial, issued.der, self._service.authorities.chain(issued.authority))
@@ -51,11 +63,23 @@ class PlatformIssuer:
         spki: bytes,
         names: Sequence[str] = (),
         days: int | None = None,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
         reference: str | None = None,
         at: datetime,
     ) -> IssuedPair:
         """As `issue`; SM2 only. The pair's encryption key is escrowed with the key-management centre."""
-        order = Order(tenant, template, subject_of(subject), spki, tuple(names), days, application=reference)
+        order = Order(
+            tenant,
+            template,
+            subject_of(subject),
+            spki,
+            tuple(names),
+            days,
+            application=reference,
+            not_before=not_before,
+            not_after=not_after,
+        )
         pair = await self._service.escrow.issue_pair(order, at)
         for issued in (pair.signing, pair.encryption):
             await self._record("certificate.issue", at, issued.serial, tenant, {"template": template, "pair": "yes"})

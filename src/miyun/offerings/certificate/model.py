@@ -29,6 +29,7 @@ MAX_BATCH: Final = 1000
 OCSP_LIFETIME: Final = timedelta(hours=1)
 OCSP_KEEP: Final = timedelta(minutes=30)  # a signed answer is given again for so long, unless the status changes
 RESPONDER_RENEW: Final = timedelta(days=30)  # before its certificate ends
+AHEAD: Final = timedelta(hours=48)  # that a certificate may begin after it was issued (CA/B 7.1.2.7)
 BACKDATE: Final = timedelta(minutes=5)  # for relying parties whose clock is a little slow
 
 

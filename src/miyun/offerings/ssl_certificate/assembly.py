@@ -63,6 +63,7 @@ def ssl_certificate_service(
             dns=dns,
             base_url=url,
             http_port=settings.http_port,
+            caa_domains=settings.caa_domains,
         ),
         outside=outside,
         flow=Flow(outside=outside, ledger=ledger, clock=clock, dns=ProgramSolver(program) if program else None),

@@ -10,7 +10,9 @@ from typing import Any, Final
 NONCE_LIFETIME: Final = timedelta(hours=1)
 ORDER_LIFETIME: Final = timedelta(days=7)  # to prove the names and to finalise
 KEEP_ORDERS: Final = timedelta(days=30)  # finished ones, for their owner to look at
+CAA_LIFETIME: Final = timedelta(hours=8)  # from the look at CAA records to the issue (CA/B 3.2.2.8)
 ATTEMPTS: Final = 3  # of a validation whose other side did not answer
+AHEAD: Final = timedelta(hours=48)  # that a certificate may begin after its order
 RETRY: Final = timedelta(seconds=5)
 
 
@@ -53,6 +55,7 @@ class Profile:
     description: str
     template: str
     keys: frozenset[str]  # of wire.spki.KeyAlgorithm
+    days: int = 200  # at most
     pair: bool = False  # two certificates, and the encryption key in an envelope
 
 
@@ -150,6 +153,8 @@ class AcmeOrder:
     expires_at: datetime
     created_at: datetime
     replaces: str | None = None
+    not_before: datetime | None = None  # of the certificate, as they were asked for
+    not_after: datetime | None = None
     began_at: datetime | None = None  # to be issued
     error: dict[str, Any] | None = None
     certificate: str | None = None  # decimal serial number

@@ -21,6 +21,7 @@ from miyun.core.ports import BindingInfo
 from miyun.core.protocol import ProtocolRoute
 from miyun.edge.http.router import Router
 from miyun.gm import intl
+from miyun.offerings.ssl_certificate.acme.order.caa import CaaRecord
 from miyun.offerings.ssl_certificate.acme.server import acme_server
 from miyun.offerings.ssl_certificate.endpoint.service import Endpoints
 from miyun.offerings.ssl_certificate.messages import CreateExternalKey
@@ -77,8 +78,13 @@ class Zone:
     records: dict[str, list[str]] = field(default_factory=dict)
     hosts: dict[str, list[str]] = field(default_factory=dict)
 
+    caa_records: dict[str, list[CaaRecord]] = field(default_factory=dict)
+
     async def txt(self, name: str) -> list[str]:
         return self.records.get(name, [])
+
+    async def caa(self, name: str) -> list[CaaRecord]:
+        return self.caa_records.get(name, [])
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         if host not in self.hosts:
@@ -115,7 +121,9 @@ class Answer:
 
 
 class Desk:
-    def __init__(self, rooms: Rooms, limits: Limits | None = None, http_port: int = 80) -> None:
+    def __init__(
+        self, rooms: Rooms, limits: Limits | None = None, http_port: int = 80, caa_domains: tuple[str, ...] = ()
+    ) -> None:
         self.rooms, self.clock = rooms, rooms.clock
         self.zone, self.applications = Zone(), Applications()
         self.site = Site()
@@ -148,6 +156,7 @@ class Desk:
                 dns=self.zone,
                 base_url=BASE,
                 http_port=http_port,
+                caa_domains=caa_domains,
                 limits=limits,
             ),
             outside=self.outside,

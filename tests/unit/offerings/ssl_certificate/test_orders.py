@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -156,6 +157,8 @@ def test_a_wildcard_is_proven_in_the_dns_only(holder: Holder) -> None:
         ({"type": "dns", "value": "10.0.0.1"}, "rejectedIdentifier"),
         ({"type": "dns", "value": "密.example.cn"}, "rejectedIdentifier"),
         ({"type": "dns", "value": "www.example.cn."}, "rejectedIdentifier"),
+        ({"type": "dns", "value": "gov.cn"}, "rejectedIdentifier"),
+        ({"type": "dns", "value": "*.co.uk"}, "rejectedIdentifier"),
         ({"type": "dns", "value": "ab--cd.example.cn"}, "rejectedIdentifier"),
         ({"type": "dns", "value": "xn--a.example.cn"}, "rejectedIdentifier"),
         ({"type": "dns", "value": "xn--.example.cn"}, "rejectedIdentifier"),
@@ -178,6 +181,10 @@ def test_a_name_that_is_none_is_refused(holder: Holder, identifier: dict[str, st
         ({"identifiers": [{"type": "dns", "value": f"a{n}.cn"} for n in range(101)]}, "malformed"),
         ({"identifiers": [{"type": "dns", "value": NAME}], "profile": "gold"}, "invalidProfile"),
         ({"identifiers": [{"type": "dns", "value": NAME}], "notAfter": "2030-01-01T00:00:00Z"}, "malformed"),
+        ({"identifiers": [{"type": "dns", "value": NAME}], "notAfter": "2026-03-02T08:30:00Z"}, "malformed"),
+        ({"identifiers": [{"type": "dns", "value": NAME}], "notBefore": "2026-03-05T00:00:00Z"}, "malformed"),
+        ({"identifiers": [{"type": "dns", "value": NAME}], "notAfter": "2026-04-01"}, "malformed"),
+        ({"identifiers": [{"type": "dns", "value": NAME}], "notAfter": "9999-12-31T23:59:59-23:00"}, "malformed"),
         ({"identifiers": [{"type": "dns", "value": NAME}], "replaces": "x"}, "malformed"),
         ({"identifiers": [{"type": "dns", "value": NAME}], "replaces": "AAAA.AQ"}, "unauthorized"),
         ({}, "malformed"),
@@ -244,6 +251,28 @@ def test_accounts_do_not_reach_one_anothers_orders(desk: Desk, holder: Holder) -
         assert stranger.post(f"{BASE}/acme/revoke-cert", revocation(certificate)).error == "unauthorized"
         identifier = str(CertificateId.of(certificate))
         assert stranger.order(NAME, replaces=identifier).error == "unauthorized"
+
+
+def test_names_that_are_too_long_for_a_common_name_are_certified_without(holder: Holder) -> None:
+    name = f"{'a' * 60}.example.cn"
+    certificate = certificate_of(holder, holder.obtain(name))
+    assert certificate.subject.get("CN") is None
+    assert [item.value for item in certificate.subject_alt_names] == [name]
+
+
+def test_a_certificate_has_the_dates_that_were_asked_for(desk: Desk, holder: Holder) -> None:
+    begin, end = desk.clock.now() + timedelta(days=1), desk.clock.now() + timedelta(days=10)
+    more = {"notBefore": begin.isoformat(), "notAfter": end.isoformat().replace("+00:00", "Z")}
+    done = holder.obtain(NAME, **more)
+    assert done.json["notBefore"] == "2026-03-03T08:30:00Z" and done.json["notAfter"] == "2026-03-12T08:30:00Z"
+    certificate = certificate_of(holder, done)
+    assert (certificate.not_before, certificate.not_after) == (begin, end)
+    late = holder.order(NAME, notBefore=desk.clock.now().isoformat(), notAfter=end.isoformat())
+    holder.prove(late)
+    desk.clock.advance(days=2)
+    certificate = certificate_of(holder, holder.post(late.json["finalize"], {"csr": csr(NAME)}))
+    assert desk.clock.now() - certificate.not_before < timedelta(minutes=6), "not dated back"
+    assert certificate.not_after == end
 
 
 def test_giving_up_an_authorization_ends_the_order(holder: Holder) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from miyun.core.outbound import AddressPolicy, resolve
 from miyun.core.settings import host_and_port
+from miyun.offerings.ssl_certificate.acme.order.caa import CaaRecord
 from miyun.offerings.ssl_certificate.acme.order.validation import DnsFailed
 
 if TYPE_CHECKING:  # imported where it asks: most workers never do
@@ -26,22 +27,33 @@ class DnsRecords:
         self._policy = policy
 
     async def txt(self, name: str) -> list[str]:
-        """Follows aliases, which may lead into another zone. Raises DnsFailed."""
+        """Raises DnsFailed."""
+        return [b"".join(record.strings).decode("ascii", "replace") for record in await self._follow(name, "TXT")]
+
+    async def caa(self, name: str) -> list[CaaRecord]:
+        """Raises DnsFailed."""
+        return [
+            CaaRecord(record.flags, record.tag.decode("ascii", "replace"), record.value.decode("ascii", "replace"))
+            for record in await self._follow(name, "CAA")
+        ]
+
+    async def _follow(self, name: str, kind: str) -> list[Any]:
+        """Along aliases, which may lead into another zone. Raises DnsFailed."""
         for _ in range(_ALIASES):
-            found = await self._ask(name)
+            found = await self._ask(name, kind)
             if not isinstance(found, str):
                 return found
             name = found
         raise DnsFailed("too many aliases")
 
-    async def _ask(self, name: str) -> list[str] | str:
+    async def _ask(self, name: str, kind: str) -> list[Any] | str:
         """The records, or the name that this one is an alias of."""
         import dns.asyncresolver
         import dns.exception
 
         try:
             resolver = self._configured() if self._servers else await self._of_zone(name)
-            answer = await resolver.resolve(name, "TXT", lifetime=_SECONDS, raise_on_no_answer=False)
+            answer = await resolver.resolve(name, kind, lifetime=_SECONDS, raise_on_no_answer=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except (dns.exception.DNSException, OSError) as error:
@@ -49,7 +61,7 @@ class DnsRecords:
         if answer.rrset is None:
             canonical = answer.canonical_name.to_text()
             return [] if canonical.rstrip(".").lower() == name.rstrip(".").lower() else canonical
-        return [b"".join(record.strings).decode("ascii", "replace") for record in answer]
+        return list(answer)
 
     async def addresses(self, host: str, port: int) -> Sequence[str]:
         """A `core.outbound.Resolver`: by the configured servers, or as the machine resolves. Raises OSError."""

@@ -5,22 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
 
 from miyun.core.digest import digest
 from miyun.core.i18n import Text
+from miyun.offerings.ssl_certificate.acme.domains import registered_domain
 from miyun.offerings.ssl_certificate.errors import AcmeRateLimited
 from miyun.offerings.ssl_certificate.model import WINDOWS, Counted, Limits
 from miyun.offerings.ssl_certificate.store.orders import OrderStore
-
-# Second levels under which names are registered; the public suffix list has thousands, these are what we meet.
-_SUFFIXES: Final = frozenset({"ac", "co", "com", "edu", "gov", "mil", "net", "org", "ne", "or", "go"})
-_PROVINCES: Final = frozenset(
-    {
-        *("ah", "bj", "cq", "fj", "gd", "gs", "gx", "gz", "ha", "hb", "he", "hi", "hk", "hl", "hn", "jl", "js", "jx"),
-        *("ln", "mo", "nm", "nx", "qh", "sc", "sd", "sh", "sn", "sx", "tj", "tw", "xj", "xz", "yn", "zj"),
-    }
-)
 
 
 class RateLimits:
@@ -73,18 +64,6 @@ def events_of(tenant: str, names: Sequence[str], renewed: Collection[str]) -> li
     domains = sorted(set(map(registered_domain, fresh)))
     found = [] if renewed else [(Counted.DUPLICATE, duplicate_subject(tenant, names))]
     return found + [(Counted.DOMAIN, domain_subject(tenant, item)) for item in domains]
-
-
-def registered_domain(name: str) -> str:
-    """The part that somebody registered: `a.b.example.com` → `example.com`, `a.example.gov.cn` → `example.gov.cn`."""
-    labels = name.removeprefix("*.").split(".")
-    if labels[-1].isdigit() or ":" in name:
-        return name
-    public = 1
-    if len(labels) > 2 and len(labels[-1]) == 2:
-        second = labels[-2]
-        public += second in _SUFFIXES or (labels[-1] == "cn" and second in _PROVINCES)
-    return ".".join(labels[-public - 1 :])
 
 
 def failure_subject(account: str, name: str) -> str:

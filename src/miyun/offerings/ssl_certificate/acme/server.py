@@ -30,6 +30,7 @@ from miyun.offerings.ssl_certificate.store.orders import OrderStore
 @dataclass(frozen=True, slots=True)
 class AcmeServer:
     base_url: str
+    caa_domains: tuple[str, ...]
     nonces: Nonces
     accounts: Accounts
     orders: Orders
@@ -51,6 +52,7 @@ class AcmeServer:
             "meta": {
                 "externalAccountRequired": True,
                 "website": f"{self.base_url}/console",
+                **({"caaIdentities": list(self.caa_domains)} if self.caa_domains else {}),
                 "profiles": {profile.slug: profile.description for profile in PROFILES.values()},
             },
         }
@@ -74,6 +76,7 @@ def acme_server(
     dns: Dns,
     base_url: str,
     http_port: int = 80,
+    caa_domains: tuple[str, ...] = (),
     limits: Limits | None = None,
 ) -> AcmeServer:
     accounts, orders = AccountStore(database), OrderStore(database)
@@ -84,6 +87,7 @@ def acme_server(
     )
     return AcmeServer(
         base_url=base_url,
+        caa_domains=caa_domains,
         nonces=nonces,
         accounts=holders,
         orders=Orders(
@@ -102,7 +106,9 @@ def acme_server(
             clock=clock,
             policy=policy,
             dns=dns,
+            base_url=base_url,
             http_port=http_port,
+            caa_domains=caa_domains,
         ),
         authentication=AcmeAuthentication(
             accounts=accounts,

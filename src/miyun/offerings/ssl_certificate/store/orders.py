@@ -55,6 +55,8 @@ ORDER = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("replaces", String(128)),
+    Column("not_before", UtcDateTime),
+    Column("not_after", UtcDateTime),
     Column("began_at", UtcDateTime),
     Column("error", JSON),
     Column("certificate", String(64)),
@@ -251,9 +253,15 @@ class OrderStore(Rows):
             connection.execute(statement.values(due_at=due_at, attempts=CHALLENGE.c.attempts + 1))
 
     def finish_challenge(
-        self, challenge: Challenge, authorization: Authorization, now: datetime, error: dict[str, Any] | None
+        self,
+        challenge: Challenge,
+        authorization: Authorization,
+        now: datetime,
+        error: dict[str, Any] | None,
+        *,
+        until: datetime | None = None,
     ) -> None:
-        """The authorisation follows its challenge, and the order its authorisations."""
+        """The authorisation follows its challenge, and the order its authorisations. `until`: both end by then."""
         valid = error is None
         with self._database.write() as connection:
             finished = connection.execute(
@@ -275,6 +283,10 @@ class OrderStore(Rows):
             )
             if moved.rowcount != 1:
                 return
+            if until is not None:
+                for table, which in ((AUTHORIZATION, authorization.id), (ORDER, authorization.order_id)):
+                    ends = (table.c.id == which, table.c.expires_at > until)
+                    connection.execute(update(table).where(*ends).values(expires_at=until))
             unproven = select(AUTHORIZATION.c.id).where(
                 AUTHORIZATION.c.order_id == authorization.order_id,
                 AUTHORIZATION.c.status != AuthorizationStatus.VALID,

@@ -635,6 +635,8 @@ def upgrade() -> None:
         sa.Column("expires_at", UtcDateTime(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("replaces", sa.String(length=128), nullable=True),
+        sa.Column("not_before", UtcDateTime(), nullable=True),
+        sa.Column("not_after", UtcDateTime(), nullable=True),
         sa.Column("began_at", UtcDateTime(), nullable=True),
         sa.Column("error", sa.JSON(), nullable=True),
         sa.Column("certificate", sa.String(length=64), nullable=True),

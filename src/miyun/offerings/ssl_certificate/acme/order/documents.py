@@ -37,6 +37,9 @@ class Documents:
         }
         if order.error is not None:
             body["error"] = order.error
+        for name, at in (("notBefore", order.not_before), ("notAfter", order.not_after)):
+            if at is not None:
+                body[name] = moment(at)
         if order.replaces is not None:
             body["replaces"] = order.replaces
         if order.certificate is not None:

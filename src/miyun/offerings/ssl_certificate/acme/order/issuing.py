@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
 from miyun.core.ports import CertificateIssuer, IssuedCertificate, IssuedPair
 from miyun.offerings.ssl_certificate.acme.limits import events_of
@@ -35,7 +34,8 @@ class Issuing:
         """The order, valid. Raises what the issuer raises, AcmeUnauthorized for an order that ended meanwhile."""
         profile = PROFILES[order.profile]
         names = [name for _, name in order.names]
-        subject = {"CN": _common_name(names)}
+        subject = _subject(names)
+        begin = order.not_before if order.not_before is not None and order.not_before > now else None
         issued: IssuedCertificate | IssuedPair
         if profile.pair:
             issued = await self._issuer.issue_pair(
@@ -44,6 +44,8 @@ class Issuing:
                 subject=subject,
                 spki=spki,
                 names=names,
+                not_before=begin,
+                not_after=order.not_after,
                 reference=order.id,
                 at=now,
             )
@@ -54,6 +56,8 @@ class Issuing:
                 subject=subject,
                 spki=spki,
                 names=names,
+                not_before=begin,
+                not_after=order.not_after,
                 reference=order.id,
                 at=now,
             )
@@ -125,13 +129,10 @@ def _parts(issued: IssuedCertificate | IssuedPair) -> tuple[IssuedCertificate, I
     return (issued.signing, issued.encryption) if isinstance(issued, IssuedPair) else (issued, None)
 
 
-def _common_name(names: Sequence[str]) -> str:
+def _subject(names: Sequence[str]) -> dict[str, str]:
+    """With the first name that fits as its common name; of longer ones it has none, and needs none (RFC 9525)."""
     fitting = next((name for name in names if len(name) <= _COMMON_NAME), None)
-    if fitting is None:
-        raise InvalidArgument(
-            "names", Text("须有一个不超过 64 字符的名称", "one of the names must have at most 64 characters")
-        )
-    return fitting
+    return {"CN": fitting} if fitting is not None else {}
 
 
 def _record(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from miyun.core.errors import MiyunError
@@ -19,11 +20,13 @@ from miyun.gm.errors import InvalidSignature
 from miyun.offerings.ssl_certificate import messages as m
 from miyun.offerings.ssl_certificate.acme.account.authentication import malformed
 from miyun.offerings.ssl_certificate.acme.account.service import Accounts
+from miyun.offerings.ssl_certificate.acme.domains import is_public
 from miyun.offerings.ssl_certificate.acme.limits import RateLimits
 from miyun.offerings.ssl_certificate.acme.order.documents import Documents
 from miyun.offerings.ssl_certificate.acme.order.issuing import Issuing, renewed_names
 from miyun.offerings.ssl_certificate.errors import AcmeConflict, AcmeNotFound, AcmeRefused, AcmeUnauthorized, Subproblem
 from miyun.offerings.ssl_certificate.model import (
+    AHEAD,
     DEFAULT_PROFILE,
     ORDER_LIFETIME,
     PROFILES,
@@ -35,6 +38,7 @@ from miyun.offerings.ssl_certificate.model import (
     ChallengeStatus,
     Counted,
     OrderStatus,
+    Profile,
 )
 from miyun.offerings.ssl_certificate.store.orders import AUTHORIZATIONS, ORDERS, OrderStore
 from miyun.wire import acme, base64url, jose, oid, pkcs10
@@ -44,6 +48,7 @@ from miyun.wire.x509.extension import read_general_names
 
 log = logging.getLogger("miyun.acme")
 TOKEN_OCTETS: Final = 32
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
 class Orders:
@@ -84,12 +89,9 @@ class Orders:
             raise AcmeRefused(
                 "invalidProfile", Text(f"没有此 profile；可用：{known}", f"no such profile; one of {known}")
             )
-        if payload.not_before or payload.not_after:
-            raise AcmeRefused(
-                "malformed", Text("不支持 notBefore 与 notAfter", "notBefore and notAfter are not supported")
-            )
+        term = _term(payload, PROFILES[profile], call.now)
         order, authorizations, challenges = await asyncio.to_thread(
-            self._prepare, account, names, profile, payload.replaces, call.now
+            self._prepare, account, names, profile, term, payload.replaces, call.now
         )
         await asyncio.to_thread(self._store.add_order, order, authorizations, challenges)
         await asyncio.to_thread(self._store.note, [(Counted.ORDER, account.id)], call.now)
@@ -181,6 +183,9 @@ class Orders:
                 reason = Text(f"名称不被接受：{error.message}", error.message)
                 wrong.append(Subproblem(kind, reason, identifier.type[:16], identifier.value[:253]))
             else:
+                if is_public(name):
+                    reason = Text("公共后缀之下的名称属于众人", "a public suffix: names under it are everybody's")
+                    wrong.append(Subproblem("rejectedIdentifier", reason, identifier.type, identifier.value[:253]))
                 names[identifier.type, f"*.{name.removeprefix('*.')}" if wildcard else name] = None
         if wrong:
             kind = wrong[0].kind if len({item.kind for item in wrong}) == 1 else "malformed"
@@ -191,7 +196,13 @@ class Orders:
         return tuple(names)
 
     def _prepare(
-        self, account: Account, names: tuple[tuple[str, str], ...], profile: str, replaces: str | None, now: datetime
+        self,
+        account: Account,
+        names: tuple[tuple[str, str], ...],
+        profile: str,
+        term: tuple[datetime | None, datetime | None],
+        replaces: str | None,
+        now: datetime,
     ) -> tuple[AcmeOrder, list[Authorization], list[Challenge]]:
         if replaces is not None:
             self._check_replaced(account, names, replaces)
@@ -199,7 +210,7 @@ class Orders:
         plain = [name for _, name in names]
         self._limits.check_failures(account.id, plain, now)
         self._limits.check_names(account.tenant, plain, renewed_names(self._store, replaces), now)
-        expires_at = now + ORDER_LIFETIME
+        expires_at = min(now + ORDER_LIFETIME, term[1] or datetime.max.replace(tzinfo=UTC))
         order = AcmeOrder(
             id=new_id("aord"),
             tenant=account.tenant,
@@ -210,6 +221,8 @@ class Orders:
             expires_at=expires_at,
             created_at=now,
             replaces=replaces,
+            not_before=term[0],
+            not_after=term[1],
         )
         authorizations: list[Authorization] = []
         challenges: list[Challenge] = []
@@ -307,6 +320,33 @@ def csr_names(csr: pkcs10.CertificationRequest) -> set[tuple[str, str]]:
 def _name(kind: str, value: str) -> tuple[str, str]:
     name, wildcard = acme.read_identifier(Identifier(kind, value))
     return kind, f"*.{name.removeprefix('*.')}" if wildcard else name
+
+
+def _term(payload: NewOrder, profile: Profile, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The dates that were asked for. Raises AcmeRefused for those that no certificate of ours has."""
+    begin, end = _moment("notBefore", payload.not_before), _moment("notAfter", payload.not_after)
+    start = max(begin or now, now)
+    if start > now + AHEAD or (end is not None and not start < end <= start + timedelta(days=profile.days)):
+        hours = AHEAD.total_seconds() / 3600
+        reason = Text(
+            f"notBefore 至多在 {hours:g} 小时后，notAfter 应在其后 {profile.days} 天内",
+            f"notBefore is at most {hours:g} hours ahead, and notAfter follows it within {profile.days} days",
+        )
+        raise AcmeRefused("malformed", reason)
+    return begin, end
+
+
+def _moment(name: str, text: str | None) -> datetime | None:
+    """Of RFC 3339."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text.upper()) if _MOMENT.fullmatch(text) else None
+        if found is not None:
+            return found.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        pass
+    raise AcmeRefused("malformed", Text(f"{name} 应为 RFC 3339 的时间", f"{name} is no time of RFC 3339"))
 
 
 def _refusal(error: MiyunError) -> MiyunError:

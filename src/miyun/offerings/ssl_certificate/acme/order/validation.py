@@ -14,8 +14,10 @@ from miyun.core.i18n import Text
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.outbound import AddressPolicy, AddressRefused, OutboundFailed, fetch
 from miyun.offerings.ssl_certificate.acme.limits import failure_subject
+from miyun.offerings.ssl_certificate.acme.order.caa import Asked, CaaRecord, permits, relevant
 from miyun.offerings.ssl_certificate.model import (
     ATTEMPTS,
+    CAA_LIFETIME,
     KEEP_ORDERS,
     RETRY,
     WINDOWS,
@@ -48,6 +50,10 @@ class Dns(Protocol):
         """Raises DnsFailed when no name server answers; no record is an empty list."""
         ...
 
+    async def caa(self, name: str) -> list[CaaRecord]:
+        """As `txt`."""
+        ...
+
 
 class DnsFailed(Exception):
     """`str()` says what went wrong."""
@@ -73,7 +79,9 @@ class Validation:
         clock: Clock,
         policy: AddressPolicy,
         dns: Dns,
+        base_url: str,
         http_port: int = 80,
+        caa_domains: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -82,7 +90,9 @@ class Validation:
         # a redirect may lead to the usual ports besides (Boulder's rule), and nowhere else
         self._policy = AddressPolicy(policy.allow, frozenset({http_port, 80, 443}))
         self._dns = dns
+        self._base_url = base_url
         self._http_port = http_port
+        self._caa_domains = tuple(caa_domains)
 
     async def run_due(self) -> None:
         """Every challenge that waits, a bounded number at a time, and of a tenant: names that do not answer keep nobody
@@ -125,6 +135,7 @@ class Validation:
                 raise NotProven("unauthorized", Text("账号已停用", "the account is deactivated"))
             async with asyncio.timeout(_SECONDS + 5):
                 await (self._http(item, expected) if challenge.kind == HTTP_01 else self._dns_record(item, expected))
+                await self._caa(item, challenge.kind)
         except NotProven as refusal:
             failed = refusal
         except TimeoutError:
@@ -157,7 +168,8 @@ class Validation:
                 detail={"name": item.name, "way": challenge.kind},
             )
         )
-        await asyncio.to_thread(self._store.finish_challenge, challenge, item, now, error)
+        until = now + CAA_LIFETIME if self._caa_domains and item.name_type == "dns" else None
+        await asyncio.to_thread(self._store.finish_challenge, challenge, item, now, error, until=until)
 
     async def _http(self, item: Authorization, expected: str) -> None:
         host = f"[{item.name}]" if ":" in item.name else item.name
@@ -193,6 +205,19 @@ class Validation:
             again = not found  # it may not be everywhere yet
             reason = Text(f"{name} 没有所需的 TXT 记录", f"{name} has no TXT record with the expected value")
             raise NotProven("incorrectResponse" if found else "dns", reason, again=again)
+
+    async def _caa(self, item: Authorization, method: str) -> None:
+        """Whether the name's owner lets us issue; asked after the proof, so that nobody is asked for nothing."""
+        if not self._caa_domains or item.name_type != "dns":
+            return
+        asked = Asked(self._caa_domains, item.wildcard, f"{self._base_url}/acme/account/{item.account}", method)
+        try:
+            found, place = await relevant(item.name, self._dns.caa)
+        except DnsFailed as error:
+            raise NotProven("dns", Text("无法查询 CAA 记录", f"CAA of {item.name}: {error}"), again=True) from None
+        if not permits(found, asked):
+            reason = Text(f"{place} 的 CAA 记录不允许本机构签发", f"CAA records of {place} do not let this CA issue")
+            raise NotProven("caa", reason)
 
 
 def _anybody() -> ssl.SSLContext:
