@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, OperationalError, StatementError
 
 from miyun.core.errors import DatabaseUnreachable, InvalidArgument, Overloaded, StorageFull
 from miyun.core.i18n import Text
@@ -117,3 +117,9 @@ def _mapped() -> Iterator[None]:
         if error.connection_invalidated or error.statement is None:  # there is no connection: refused, lost, timed out
             raise DatabaseUnreachable from error
         raise
+    except StatementError as error:
+        if not isinstance(error.orig, OverflowError):
+            raise
+        raise InvalidArgument(  # at an end of the calendar, in a zone whose UTC lies beyond it
+            "request", Text("有的时间超出了可表示的范围。", "a time lies beyond the calendar.")
+        ) from error

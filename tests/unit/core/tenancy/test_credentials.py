@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
@@ -350,3 +350,13 @@ async def test_no_call_fails_because_its_use_is_not_noted(
 
     monkeypatch.setattr(house.cloud.tenants.applications.store, "note_use", full)
     assert await who(house, signed(*key, house.clock.now()))
+
+
+@pytest.mark.parametrize("ends", ["9999-12-31T23:59:59-08:00", "9999-12-31T23:59:59.999999-00:01"])
+async def test_a_time_beyond_the_calendar_is_the_callers_mistake(
+    house: Platform, one: Bought, application: str, ends: str
+) -> None:
+    by = one.people["system"]
+    request = {"application": application, "expires_at": datetime.fromisoformat(ends)}
+    assert (await error_of(house.run("tenant.access_key.create", by, **request))).code == "InvalidArgument"
+    assert (await house.run("tenant.access_key.list", by)).items == []
