@@ -5,10 +5,23 @@ from __future__ import annotations
 import base64
 import json
 
+from markupsafe import Markup
+
 from miyun.core.ledger.chain import leaf_hash
 from miyun.core.ledger.merkle import verify_inclusion
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Row, cursor_of, shown, table, tag_of, word
+from miyun.edge.console.pages.listing import (
+    Answer,
+    Choice,
+    Row,
+    asked,
+    names_of,
+    people_of,
+    shown,
+    table,
+    tag_of,
+    word,
+)
 
 
 async def ledger(page: Page) -> Answer:
@@ -22,17 +35,29 @@ async def platform_ledger(page: Page) -> Answer:
 
 
 async def _records(page: Page, operation: str, path: str, heading: str) -> Answer:
-    listed = await page.run(operation, **cursor_of(page))
+    listed = await page.run(operation, **asked(page, operation))
     t = page.text
+    people = await people_of(page, (r.principal for r in listed.items))
+    instances = await page.offered("contract.instance.list")
+    services = names_of(page)
     rows = [
         Row(
-            (r.seq, shown(r.at), r.operation, word(page, r.outcome), r.code, r.principal, r.units or ""),
+            (
+                r.seq,
+                shown(r.at),
+                Markup('{}<br><code class="muted">{}</code>').format(page.summary(r.operation), r.operation),
+                word(page, r.outcome),
+                r.code,
+                people.get(r.principal, r.principal),
+                r.units or "",
+            ),
             f"{path}/{r.seq}",
             tag_of(r.outcome),
             3,
         )
         for r in listed.items
     ]
+    operations = sorted((page.summary(name), name) for name in page.registry.operations)
     return table(
         page,
         heading,
@@ -52,6 +77,20 @@ async def _records(page: Page, operation: str, path: str, heading: str) -> Answe
         rows=rows,
         empty=t("尚无记录", "No records yet"),
         cursor=listed.next_cursor,
+        filters=(
+            Choice("operation", t("操作", "Operation"), [(name, said) for said, name in operations]),
+            *(
+                (
+                    Choice(
+                        "instance",
+                        t("服务", "Service"),
+                        [(item.instance, services(item.offering)) for item in instances.items],
+                    ),
+                )
+                if instances is not None and instances.items
+                else ()
+            ),
+        ),
     )
 
 

@@ -13,7 +13,6 @@ from miyun.edge.console.pages.listing import (
     Choice,
     Row,
     asked,
-    cursor_of,
     names_of,
     shown,
     table,
@@ -36,6 +35,9 @@ _KEY_KINDS: Final = (
     ("HMAC-SM3:mac", "HMAC-SM3 校验", "HMAC-SM3"),
     ("EC-P256:sign", "ECDSA P-256 签名", "ECDSA P-256 signature"),
 )
+
+
+_KEY_STATES: Final = ("enabled", "disabled", "pending_deletion", "destroyed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ async def onboarding_check(page: Page, application: str) -> Answer:
 
 
 async def keys(page: Page) -> Answer:
-    listed = await page.run("kms.key.list", **cursor_of(page))
+    listed = await page.run("kms.key.list", **asked(page, "kms.key.list"))
     rows = [
         Row(
             (k.label or k.key, k.key, k.algorithm, word(page, k.usage), word(page, k.state), k.version),
@@ -172,6 +174,15 @@ async def keys(page: Page) -> Answer:
         rows=rows,
         empty=t("尚无密钥", "No keys yet"),
         cursor=listed.next_cursor,
+        search=t("名称", "Name"),
+        filters=(
+            Choice("state", t("状态", "State"), [(state, word(page, state)) for state in _KEY_STATES]),
+            Choice(
+                "algorithm",
+                t("算法", "Algorithm"),
+                [(name, name) for name in dict.fromkeys(kind.partition(":")[0] for kind, _, _ in _KEY_KINDS)],
+            ),
+        ),
         kinds=_KEY_KINDS,
         applications=await _applications(page),
     )
