@@ -22,6 +22,41 @@ OUTCOMES: Final = {
     "refused": ("地址不允许", "address not allowed", "warn"),
     "unsupported": ("暂不能检查", "cannot be checked yet", "plain"),
 }
+# what there is to do about it, before what the other side said
+ADVICE: Final = {
+    "expiring": (
+        "证书即将到期，请更新并部署新证书。",
+        "Its certificate ends soon: renew it and deploy the new one.",
+    ),
+    "expired": (
+        "证书已过期，浏览器会拒绝访问。请立即更新并部署。",
+        "Its certificate has ended and browsers refuse it: renew and deploy it now.",
+    ),
+    "untrusted": (
+        "证书链不能核验到受信任的根：请检查是否缺少中间证书，或证书是否自签。",
+        "Its chain does not lead to a trusted root: an intermediate may be missing, or it signed itself.",
+    ),
+    "wrong_name": (
+        "证书中没有该主机名：请检查部署的证书与域名是否对应。",
+        "Its certificate does not name this host: was the right one deployed?",
+    ),
+    "unreachable": (
+        "连接不上：请检查域名解析、端口与防火墙，以及服务是否在运行。",
+        "There was no connection: check the name, the port, firewalls, and whether the service runs.",
+    ),
+    "no_tls": (
+        "端口有应答，但不能建立 TLS 连接：请检查端口号，以及协议版本与套件是否过旧。",
+        "Something answers, but not in TLS as we speak it: check the port, and whether its versions are too old.",
+    ),
+    "refused": (
+        "平台的地址策略不允许访问该地址：请由平台管理员放行，或改用可访问的地址。",
+        "The platform's address policy keeps it from there: its administrators can allow the address.",
+    ),
+    "unsupported": (
+        "平台尚不能以该协议（TLCP）握手，到期时间须人工核对。",
+        "The platform does not speak this protocol (TLCP) yet: look after its end by hand.",
+    ),
+}
 STATES: Final = {
     "ordered": ("已下单", "ordered", "warn"),
     "submitted": ("已提交", "submitted", "warn"),
@@ -91,7 +126,8 @@ async def endpoint(page: Page, endpoint: str) -> Answer:
     item, t = found.summary, page.text
     word, tag = state_word(page, OUTCOMES, item.outcome)
     facts = [
-        (t("诊断信息（原文）", "Diagnosis"), item.reason),
+        (t("说明", "What to do"), t(*ADVICE.get(item.outcome, ("", "")))),
+        (t("对方原话", "In the other side's words"), item.reason if item.outcome != "expiring" else ""),
         (t("证书主体", "Subject"), item.subject),
         (t("签发者", "Issuer"), item.issuer),
         (t("名称", "Names"), item.names or None),
@@ -214,7 +250,8 @@ async def order(page: Page, order: str) -> Answer:
         (t("名称", "Names"), item.names),
         (t("密钥算法", "Key algorithm"), item.algorithm),
         (t("CA 编号", "The CA's number"), item.reference),
-        (t("说明", "Reason"), item.error),
+        (t("说明", "What to do"), _about(page, item)),
+        (t("CA 原话", "In the CA's words"), item.error),
         (t("序列号", "Serial number"), item.serial),
         (t("到期", "Ends"), item.not_after),
         (t("部署于", "Deployed to"), item.deployed_to),
@@ -237,6 +274,21 @@ async def order(page: Page, order: str) -> Answer:
         certificates=found.certificates,
         address=f"{_ORDERS}/{item.order}",
         verbs={verb: allowed and page.may(f"ssl_certificate.order.{verb}") for verb, allowed in verbs.items()},
+    )
+
+
+def _about(page: Page, item: Any) -> str:
+    """What an order's error is, before what the CA said of it."""
+    if not item.error:
+        return ""
+    if item.state == "failed":
+        return page.text(
+            "CA 未签发，订单已终止。请按其原话更正后重新下单。",
+            "The CA did not issue it, and the order is over. Mend what it names and order again.",
+        )
+    return page.text(
+        "CA 尚未签发，平台会再试。若其原话指出须更正之处，请取消后重新下单。",
+        "The CA has not issued it yet, and the platform tries again. If it names a mistake, cancel and order again.",
     )
 
 

@@ -91,7 +91,11 @@ def _authority(page: Page, item: Any) -> dict[str, Any]:
         )
         facts.append((kind, said))
     if item.problem:
-        facts.append((t("获取失败", "Not obtained"), item.problem))
+        said = t(
+            f"平台会再试；请检查所填地址与网络。对方原话：{item.problem}",
+            f"The platform tries again; check the address and the network. In the other side's words: {item.problem}",
+        )
+        facts.append((t("未能取得吊销信息", "Revocation not obtained"), said))
     return {"id": item.trust_ca, "subject": item.subject, "facts": facts, "item": item}
 
 
