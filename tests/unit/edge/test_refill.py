@@ -22,7 +22,8 @@ PAGE = """<!doctype html><html><head><meta charset="utf-8"></head><body><main><h
 <label for="other">名称</label><input type="text" id="other" name="name">
 <select name="kind"><option value="a" selected>A</option><option>b</option></select>
 <textarea name="text">old</textarea><input type="checkbox" name="on" value="yes" checked>
-<input type="password" name="secret"><details><summary>more</summary><label for="days">Days
+<input type="password" name="secret"><input type="file" name="scan"><input type="file" name="more">
+<details><summary>more</summary><label for="days">Days
 </label><input type="number" id="days" name="days"></details></form></main></body></html>"""
 
 
@@ -32,9 +33,9 @@ def fields(page: bytes, form: int) -> dict[str, Any]:
     return {one.get("name"): one for one in sent.iter("input", "select", "textarea")}
 
 
-def come_back(form: dict[str, str], *, field: str = "") -> bytes:
+def come_back(form: dict[str, str], *, field: str = "", files: dict[str, str] | None = None) -> bytes:
     wrong = Wrong(field, "字段无效", "请修正", "太长" if field else "")
-    return refilled(PAGE.encode(), "/here", {"csrf": "another", **form}, wrong)
+    return refilled(PAGE.encode(), "/here", {"csrf": "another", **form}, wrong, files or {})
 
 
 def test_of_two_forms_the_one_that_was_sent_is_filled() -> None:
@@ -47,6 +48,14 @@ def test_of_two_forms_the_one_that_was_sent_is_filled() -> None:
     assert sent["on"].get("checked") is None
     assert sent["csrf"].get("value") == "token", "what guards the form is the page's own"
     assert sent["secret"].get("value") is None, "secrets are not written into pages"
+
+
+def test_the_file_that_was_chosen_is_named_where_it_has_to_be_chosen_again() -> None:
+    page = come_back({"id": "2"}, files={"scan": "again: <批复>.pdf", "elsewhere": "not here"})
+    document = html.document_fromstring(page, parser=html.HTMLParser(encoding="utf-8"))
+    [again] = document.find_class("again")
+    assert again.text == "again: <批复>.pdf"
+    assert again.getprevious().get("name") == "scan"
 
 
 def test_the_field_that_is_wrong_is_named_by_its_label_and_marked() -> None:

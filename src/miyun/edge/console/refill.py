@@ -25,14 +25,16 @@ class Wrong:
     reason: str
 
 
-def refilled(page: bytes, action: str, form: Mapping[str, str], wrong: Wrong) -> bytes:
-    """The page whose form for `action` was sent as `form`."""
+def refilled(page: bytes, action: str, form: Mapping[str, str], wrong: Wrong, files: Mapping[str, str]) -> bytes:
+    """The page whose form for `action` was sent as `form`. `files`: field → what to say of the file that was chosen."""
     document = html.document_fromstring(page, parser=html.HTMLParser(encoding="utf-8"))
     sent = _form_of(document, action, form)
     label = ""
     if sent is not None:
         for element in sent.iter("input", "select", "textarea"):
             _fill(element, form)
+            if element.get("type") == "file" and element.get("name") in files:
+                element.addnext(_element("p", "again", text=files[element.get("name")]))
         label = _point_at(document, sent, wrong)
     notice = _element("div", "notice risk", role="alert")
     strong = _element("strong", text=f"{label}: {wrong.reason}" if label and wrong.reason else wrong.message)

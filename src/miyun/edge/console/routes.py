@@ -293,7 +293,12 @@ async def _again(page: Page, error: MiyunError) -> Response[bytes] | None:
     kept = _KEPT_WITHOUT_FILES if page.files else _KEPT
     advice = kept if isinstance(error, InvalidArgument) else error.advice
     wrong = Wrong(error.field or "", error.message.to(page.locale), advice.to(page.locale), reason)
-    content = refilled(shown.content, action, page.form, wrong)
+    files = {
+        field: page.text(f"请重新选择文件：{name}", f"Choose the file again: {name}")
+        for field, (name, _) in page.files.items()
+        if name
+    }
+    content = refilled(shown.content, action, page.form, wrong, files)
     return Response(content, status_code=error.status, media_type=shown.media_type, headers=shown.headers)
 
 

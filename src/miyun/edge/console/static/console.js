@@ -43,9 +43,18 @@
       button.textContent = button.dataset.done;
     });
   });
+  // What is sent is sent once, however often the button is pressed, and seen to be under way until the answer comes.
   document.addEventListener("submit", function (event) {
-    var question = event.target.dataset.confirm;
-    if (question && !window.confirm(question)) { event.preventDefault(); }
+    var form = event.target, question = form.dataset.confirm;
+    if (event.defaultPrevented) { return; }
+    if (form.dataset.sent || (question && !window.confirm(question))) { event.preventDefault(); return; }
+    if (form.method !== "post" || form.dataset.file !== undefined) { return; }
+    form.dataset.sent = "yes";
+    document.body.dataset.busy = "yes";
+  });
+  window.addEventListener("pageshow", function () {
+    delete document.body.dataset.busy;
+    document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; });
   });
   if (document.readyState === "loading") { document.addEventListener("DOMContentLoaded", draw); } else { draw(); }
 }());
