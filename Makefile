@@ -20,7 +20,7 @@ $(UV):
 	@.venv/bin/python -c "import miyun.edge.http.__main__, miyun.edge.jobs"
 	touch $@
 
-.venv/.assets: .venv/.installed deploy/assets.sh
+.venv/.assets: .venv/.installed deploy/assets.sh deploy/console/package-lock.json
 	bash deploy/assets.sh
 	touch $@
 

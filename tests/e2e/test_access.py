@@ -57,6 +57,24 @@ def test_an_access_key_is_shown_once_and_dies_when_it_is_revoked(
     visit.is_quiet()
 
 
+def test_a_button_that_is_pressed_twice_acts_once(visit: Visit, platform: RunningPlatform, tenant: Tenant) -> None:  # noqa: F811
+    app = platform.application(tenant, "双击系统")
+    seat, page = platform.person(Role.TENANT_SYSTEM, tenant), visit.page
+    visit.sign_in(seat.login, seat.password)
+    visit.go(f"/console/access?application={app.id}")
+    with page.expect_navigation():
+        page.evaluate("""() => {
+          const button = document.querySelector("form[method=post][action='/console/access'] button");
+          button.click();
+          button.click();
+        }""")
+    assert page.locator("#sk").count() == 1
+    with platform.session(seat) as client:
+        keys = client.call("tenant.access_key.list", application=app.id)["items"]
+    assert len(keys) == 2, "one of the fixture, one of the page"
+    visit.is_quiet()
+
+
 def test_a_date_that_has_gone_is_said_at_its_field(visit: Visit, platform: RunningPlatform, tenant: Tenant) -> None:  # noqa: F811
     platform.application(tenant, "过期系统")
     seat, page = platform.person(Role.TENANT_SYSTEM, tenant), visit.page

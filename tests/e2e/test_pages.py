@@ -22,6 +22,12 @@ from miyun.edge.console.routes import PATHS
 
 pytestmark = pytest.mark.engine
 
+# axe-core, fetched with the console's assets (deploy/console) and used by nothing but this
+AXE = Path(__file__).parents[2] / "build" / "console" / "node_modules" / "axe-core" / "axe.min.js"
+INACCESSIBLE = """async () => {
+  const rules = {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']};
+  return (await axe.run(rules)).violations.map(one => `${one.id}: ${one.nodes[0].html.slice(0, 160)}`);
+}"""
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # What the parties wrote, and records as they are: their text is data from end to end.
 DATA_PAGES = re.compile(r"/console(?:$|/(?:contract|performance|dossier|ledger|platform-ledger|onboarding/))")
@@ -105,6 +111,12 @@ def faults(page: Any, language: str, path: str, data: tuple[str, ...]) -> list[s
     return found
 
 
+def inaccessible(page: Any) -> list[str]:
+    """What keeps people who see, hear or move otherwise from using the page: WCAG 2.2 A and AA, as programs tell."""
+    page.evaluate(AXE.read_text("utf-8"))
+    return [f"not accessible: {fault}" for fault in page.evaluate(INACCESSIBLE)]
+
+
 def look(visit: Visit, paths: list[str], who: str, data: tuple[str, ...] = DATA) -> list[str]:  # noqa: F811
     """All faults of all pages that answer, in both languages."""
     found = []
@@ -124,6 +136,8 @@ def look(visit: Visit, paths: list[str], who: str, data: tuple[str, ...] = DATA)
             if folder:
                 name = f"{who}-{language}-{path.removeprefix('/console').strip('/').replace('/', '-') or 'home'}"
                 visit.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+            if language == "zh":
+                found += [f"{who} {path}: {fault}" for fault in inaccessible(visit.page)]
             found += [f"{who} {language} {path}: {fault}" for fault in faults(visit.page, language, path, data)]
             if folder:
                 visit.page.screenshot(path=Path(folder) / f"{name}-390.png", full_page=True)
@@ -161,6 +175,24 @@ def test_every_page_is_fit_to_be_read(
     assert visit.elsewhere == []
 
 
+@pytest.mark.parametrize("preference", ["theme:contrast", "size:large"])
+def test_other_ways_to_look_are_accessible_too(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+    furnished: Furnished,
+    preference: str,
+) -> None:
+    """Colours and sizes come from the style sheet alone: some pages stand for all."""
+    seat = platform.person(Role.TENANT_SECURITY, furnished.tenant)
+    visit.sign_in(seat.login, seat.password)
+    visit.go(f"/console/preferences?set={preference}")
+    for path in ("/console", "/console/catalogue", "/console/filings", "/console/logins/clients", "/console/grants"):
+        visit.page.set_viewport_size(DESK)
+        assert visit.go(path) == 200
+        assert inaccessible(visit.page) == [], path
+        assert faults(visit.page, "zh", path, DATA) == [], path
+
+
 def test_pages_for_those_who_are_not_signed_in(visit: Visit, furnished: Furnished) -> None:  # noqa: F811
     tenant = furnished.tenant.id
     for language in ("zh", "en"):
@@ -174,6 +206,7 @@ def test_pages_for_those_who_are_not_signed_in(visit: Visit, furnished: Furnishe
         ):
             visit.page.set_viewport_size(DESK)
             assert visit.go(path) == status, path
+            assert inaccessible(visit.page) == [], path
             assert faults(visit.page, language, path, ()) == [], path
             assert visit.page.locator("main a[href='/console']").count() == 0, "an application's people have no console"
     assert visit.elsewhere == []
