@@ -18,7 +18,7 @@ import msgspec
 from tests.rooms import Rooms, rooms_in
 
 from miyun.core.access import Entitled
-from miyun.core.errors import NotEntitled, NotFound
+from miyun.core.errors import NotEntitled, NotFound, Unavailable
 from miyun.core.identity import Identity
 from miyun.core.operation import Call, Principal, Reply, Role
 from miyun.core.outbound import Fetched
@@ -54,6 +54,7 @@ class Hall:
         self.rooms: Rooms = rooms_in(folder)
         self.told: list[tuple[str, bytes]] = []
         self.answers = 200
+        self.silent: set[str] = set()  # addresses where nobody answers
         self.service = StrongAuthService(
             store=StrongAuthStore(self.rooms.database),
             issuer=self.rooms.issuer,
@@ -77,6 +78,8 @@ class Hall:
     async def fetch(self, url: str, *, method: str, body: bytes, headers: dict[str, str], **bounds: Any) -> Fetched:
         """What clients are told goes into `told`; they answer with `answers`."""
         self.told.append((url, body))
+        if url in self.silent:
+            raise Unavailable("client")
         return Fetched(self.answers, {}, b"")
 
     async def entitle(self, tenant: str, application: str, now: datetime) -> Entitled:

@@ -238,10 +238,12 @@ class StrongAuthStore:
             rows = connection.execute(query.order_by(SESSION.c.opened_at.desc()).limit(1000)).mappings()
             return [Session(**dict(row)) for row in rows]
 
-    def sweep(self, before: datetime) -> None:
-        """Forget expired challenges and sessions that ended or expired before `before`."""
+    def sweep(self, now: datetime) -> None:
+        """Forget expired challenges, and end sessions that have run their whole time: their clients want to know."""
+        over = update(SESSION).where(SESSION.c.expires_at <= now, SESSION.c.ended_at.is_(None))
         with self._database.write() as connection:
-            connection.execute(delete(CHALLENGE).where(CHALLENGE.c.expires_at < before))
+            connection.execute(delete(CHALLENGE).where(CHALLENGE.c.expires_at < now))
+            connection.execute(over.values(ended_at=now))
 
 
 def _row(account: Account) -> dict[str, object]:

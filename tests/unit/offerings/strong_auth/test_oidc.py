@@ -466,6 +466,36 @@ def test_clients_are_told_when_a_session_ends(hall: Hall, browser: Browser) -> N
     assert list(claims["events"]) == ["http://schemas.openid.net/event/backchannel-logout"] and "nonce" not in claims
 
 
+def test_clients_are_told_of_a_session_that_has_run_its_time(hall: Hall, browser: Browser) -> None:
+    client = register(hall, backchannel="https://app.example.gov.cn/backchannel")
+    client.redeem(browser.log_in(client.query())["code"])
+    hall.rooms.clock.advance(hours=7)
+    hall.do(hall.service.sweep)
+    hall.do(hall.service.tell_clients)
+    assert hall.told == [], "idle here, but its people may be at work there"
+    hall.rooms.clock.advance(hours=1)
+    for _ in range(2):
+        hall.do(hall.service.sweep)
+        hall.do(hall.service.tell_clients)
+    assert len(hall.told) == 1
+
+
+def test_who_does_not_answer_keeps_nobody_waiting(hall: Hall, browser: Browser) -> None:
+    dead, alive = (f"https://{name}.example.gov.cn/backchannel" for name in ("dead", "alive"))
+    first, second = register(hall, backchannel=dead), register(hall, backchannel=alive)
+    browser.log_in(first.query())
+    for _ in range(3):
+        browser.go_on(first.query())
+    browser.go_on(second.query())
+    hall.silent.add(dead)
+    hall.do(hall.service.suspend_account, hall.call(), m.AccountRef(account_id=account_id(hall)))
+    hall.do(hall.service.tell_clients)
+    assert sorted(url for url, _ in hall.told) == [alive, dead], "once a round, whatever waits for it"
+    hall.silent.clear()
+    hall.do(hall.service.tell_clients)
+    assert [url for url, _ in hall.told[2:]] == [dead] * 4
+
+
 def test_a_client_that_does_not_answer_is_given_up_after_an_hour(hall: Hall, browser: Browser) -> None:
     client = register(hall, backchannel="https://app.example.gov.cn/backchannel")
     client.redeem(browser.log_in(client.query())["code"])

@@ -3,8 +3,10 @@ the jobs process to the address that the security administrator registered, unde
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from urllib.parse import urlencode
@@ -21,7 +23,8 @@ from miyun.offerings.strong_auth.sso.store import SsoStore
 TRY_FOR: Final = timedelta(hours=1)
 _LIFETIME: Final = timedelta(minutes=2)
 _EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = 1000
+_ROUND: Final = 30.0  # seconds
 log = logging.getLogger("miyun.strong_auth")
 
 
@@ -45,11 +48,26 @@ class Notices:
         self._clock = clock
 
     async def send(self) -> None:
-        """Each until its client has taken it, for an hour at most."""
+        """Each until its client has taken it, for an hour at most. Tenants do not wait for each other."""
         now = self._clock.now()
+        waiting: dict[str, list[tuple[Session, Client]]] = {}
         for session, client in self._store.untold(now - TRY_FOR, limit=_AT_ONCE):
-            if await self._tell(session, client, now):
-                self._store.tell(session.id, now)
+            waiting.setdefault(session.tenant, []).append((session, client))
+        await asyncio.gather(*(self._send(notices, now) for notices in waiting.values()))
+
+    async def _send(self, notices: list[tuple[Session, Client]], now: datetime) -> None:
+        """One tenant's, for a while: what is left comes in the next round. Who does not answer is asked once in each
+        round."""
+        silent: set[str] = set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ROUND):
+                for session, client in notices:
+                    if client.id in silent:
+                        continue
+                    if await self._tell(session, client, now):
+                        self._store.tell(session.id, now)
+                    else:
+                        silent.add(client.id)
 
     async def _tell(self, session: Session, client: Client, now: datetime) -> bool:
         claims = {

@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, Boolean, Column, Index, LargeBinary, String, Table, Text, delete, select, update
+from sqlalchemy import JSON, Boolean, Column, Index, LargeBinary, String, Table, Text, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from miyun.core.errors import AlreadyExists
@@ -216,12 +216,14 @@ class SsoStore:
                 connection.execute(statement.values(ended_at=now))
 
     def untold(self, since: datetime, *, limit: int) -> list[tuple[Session, Client]]:
-        """Sessions that ended after `since` and whose clients want to be told, of every tenant."""
+        """Sessions that ended after `since` and whose clients want to be told, of every tenant: the oldest of each
+        client before the second of any, so that none is kept waiting by what another does not take."""
+        place = func.row_number().over(partition_by=SESSION.c.client, order_by=SESSION.c.ended_at)
         query = (
             select(SESSION, CLIENT)
             .join_from(SESSION, CLIENT, (CLIENT.c.id == SESSION.c.client) & (CLIENT.c.tenant == SESSION.c.tenant))
             .where(SESSION.c.ended_at > since, SESSION.c.told_at.is_(None), CLIENT.c.backchannel != "")
-            .order_by(SESSION.c.ended_at)
+            .order_by(place, SESSION.c.ended_at)
             .limit(limit)
         )
         with self._database.read() as connection:
