@@ -22,7 +22,7 @@ TOTAL_SPACE: Final = 512 * 1024  # octets of all files
 MAX_APPLICATIONS: Final = 16
 MAX_FILES: Final = 64
 MAX_RANDOM: Final = 64 * 1024
-_MAX_CHALLENGE: Final = 16
+_CHALLENGE: Final = range(8, 17)  # octets of a random number that authenticates: a short one would come again
 _RIGHTS: Final = {PinType.ADMIN: Right.ADMIN, PinType.USER: Right.USER}
 
 
@@ -63,7 +63,7 @@ def gen_random(session: Session, size: int) -> Answer:
     if not 1 <= size <= MAX_RANDOM:
         raise Refused(Sar.INVALIDPARAMERR)
     drawn = rand.token(size)
-    session.challenge = drawn if size <= _MAX_CHALLENGE else None
+    session.challenge = drawn if size in _CHALLENGE else None
     return (drawn,)
 
 

@@ -225,6 +225,13 @@ def test_a_challenge_authenticates_once(client: TokenClient) -> None:
     assert client.ask(Function.DEV_AUTH, answer)[0] is Sar.NOTINITIALIZEERR
 
 
+@pytest.mark.parametrize(("size", "code"), [(1, Sar.NOTINITIALIZEERR), (7, Sar.NOTINITIALIZEERR), (8, Sar.OK)])
+def test_a_challenge_is_too_long_to_come_again(client: TokenClient, size: int, code: Sar) -> None:
+    """Of one octet there are 256: whoever heard the answers to them once could authenticate for ever."""
+    (drawn,) = client.done(Function.GEN_RANDOM, size)
+    assert client.ask(Function.DEV_AUTH, sm4.encrypt_ecb(AUTHENTICATION_KEY, drawn.ljust(16, b"\0")))[0] is code
+
+
 def test_a_file_is_read_by_whom_it_is_for(client: TokenClient) -> None:
     opened = application(client)
     assert client.ask(Function.CREATE_FILE, opened, "f", 10, Right.USER, Right.USER)[0] is Sar.USER_NOT_LOGGED_IN
