@@ -1261,9 +1261,9 @@ class _StrongAuthClient(_Group):
         """List clients. 列出客户端。"""
         return self._client.call('strong_auth.client.list', application=application, sort=sort, limit=limit, cursor=cursor, charge_to=charge_to)
 
-    def register(self, *, application: str, name: str, redirects: Sequence[Any], protocol: str | None = None, logout_redirects: Sequence[Any] | None = None, auth: str | None = None, algorithm: str | None = None, backchannel: str | None = None, tls_client_auth_field: str | None = None, tls_client_auth_value: str | None = None, tls_client_certificate_bound_access_tokens: bool | None = None, charge_to: str | None = None) -> Any:
+    def register(self, *, application: str, name: str, redirects: Sequence[Any], protocol: str | None = None, logout_redirects: Sequence[Any] | None = None, auth: str | None = None, algorithm: str | None = None, backchannel: str | None = None, tls_client_auth_field: str | None = None, tls_client_auth_value: str | None = None, tls_client_certificates: Sequence[Any] | None = None, tls_client_certificate_bound_access_tokens: bool | None = None, charge_to: str | None = None) -> Any:
         """Register a client that people log in to. 登记可登录的客户端。"""
-        return self._client.call('strong_auth.client.register', application=application, name=name, redirects=redirects, protocol=protocol, logout_redirects=logout_redirects, auth=auth, algorithm=algorithm, backchannel=backchannel, tls_client_auth_field=tls_client_auth_field, tls_client_auth_value=tls_client_auth_value, tls_client_certificate_bound_access_tokens=tls_client_certificate_bound_access_tokens, charge_to=charge_to)
+        return self._client.call('strong_auth.client.register', application=application, name=name, redirects=redirects, protocol=protocol, logout_redirects=logout_redirects, auth=auth, algorithm=algorithm, backchannel=backchannel, tls_client_auth_field=tls_client_auth_field, tls_client_auth_value=tls_client_auth_value, tls_client_certificates=tls_client_certificates, tls_client_certificate_bound_access_tokens=tls_client_certificate_bound_access_tokens, charge_to=charge_to)
 
     def renew_secret(self, *, client: str, charge_to: str | None = None) -> Any:
         """Replace a client's secret. 更换客户端口令。"""

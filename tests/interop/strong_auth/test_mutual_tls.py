@@ -318,6 +318,39 @@ def test_a_program_gets_its_tokens_by_its_certificate_and_uses_them_over_it_only
     assert "invalid_token" in site.curl(*bearer, *robot.curl, mutual + there)
 
 
+def test_a_program_is_known_by_a_certificate_that_it_made_itself(site: Site) -> None:
+    """With openssl's certificate and curl: self_signed_tls_client_auth of RFC 8705."""
+    zhang = site.person("张三", "zhang.san")
+    own, other = (Holder(site.folder / f"{name}.pem", site.folder / f"{name}.key", 0) for name in ("own", "imitated"))
+    for holder in (own, other):
+        command = (
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "2",
+        )
+        files = ("-subj", "/CN=robot", "-keyout", str(holder.key), "-out", str(holder.certificate))
+        subprocess.run([*command, *files], check=True, capture_output=True, timeout=60)
+    made = site.client(auth="self_signed_tls_client_auth", tls_client_certificates=[own.pem])
+    client, mutual = made["client"]["client"], site.platform.settings.mutual_url
+    given, verifier = site.code(client, zhang)
+    form = {
+        "grant_type": "authorization_code", "code": given, "redirect_uri": f"{site.web.url}/callback",
+        "client_id": client, "code_verifier": verifier,
+    }  # fmt: skip
+    for url, certificate in ((site.platform.url, own.curl), (mutual, ()), (mutual, other.curl), (mutual, zhang.curl)):
+        status, answer = site.token(url, *certificate, **form)
+        assert (status, answer["error"]) == (401, "invalid_client")
+    status, tokens = site.token(mutual, *own.curl, **form)
+    assert status == 200 and tokens["id_token"]
+
+
 def test_a_client_library_of_others_authenticates_by_its_certificate(site: Site) -> None:
     """With idpyoidc, which is told the endpoints of `mtls_endpoint_aliases` and needs nothing else."""
     zhang, robot = site.person("张三", "zhang.san"), site.holder("robot", "device")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.strong_auth import Browser, Hall, Relying, register
 from tests.unit.offerings.strong_auth.test_mutual import certify
+from tests.unit.wire.authority import ECDSA, LEAF_EXTENSIONS, NOW, RSA, SM2, key, make
 
 from miyun.core.errors import FailedPrecondition, InvalidArgument
 from miyun.offerings.certificate.model import RevocationReason
 from miyun.offerings.strong_auth.sso import messages as sso
+from miyun.wire import x509
+from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.x509 import parse_certificate
 
 BOUND = {"tls_client_certificate_bound_access_tokens": True}
@@ -124,6 +128,78 @@ def test_an_authority_of_another_tenants_list_counts_for_nothing(hall: Hall) -> 
     client.certificate = leaf.der
     status, answer = client.redeem(code(client))
     assert status == 401 and "untrusted" in answer["error_description"]
+
+
+def own_certificate(number: int = 1, algorithm: SignatureAlgorithm = ECDSA, **term: Any) -> x509.Certificate:
+    """That nobody but its holder vouches for."""
+    return make("robot", *LEAF_EXTENSIONS, key=key(algorithm, number), **term).certificate
+
+
+def pinned(hall: Hall, *certificates: x509.Certificate, **more: Any) -> Relying:
+    texts = tuple(certificate.to_pem() for certificate in certificates)
+    return register(hall, auth="self_signed_tls_client_auth", tls_client_certificates=texts, **more)
+
+
+@pytest.mark.parametrize("algorithm", [ECDSA, SM2, RSA])
+def test_a_client_is_known_by_a_certificate_of_its_own(hall: Hall, algorithm: SignatureAlgorithm) -> None:
+    hall.rooms.clock.at = NOW
+    now, following = own_certificate(1, algorithm), own_certificate(2, algorithm)
+    client = pinned(hall, now, following, **BOUND)
+    assert client.secret is None and client.view.tls_client_auth_field == "x5t#S256"
+    given = code(client)
+    for certificate, said in (
+        (None, "mtls_endpoint_aliases"),
+        (own_certificate(3, algorithm).der, "not that of this client"),
+    ):
+        client.certificate = certificate
+        status, answer = client.redeem(given)
+        assert (status, answer["error"]) == (401, "invalid_client") and said in answer["error_description"]
+    client.certificate = now.der
+    status, tokens = client.redeem(given)
+    assert status == 200, tokens
+    assert client.call("introspect", token=tokens["access_token"])[1]["cnf"]
+    client.certificate = following.der
+    assert client.refresh(tokens["refresh_token"])[1]["error"] == "invalid_grant", "the token is bound to the first"
+    assert client.redeem(code(client))[0] == 200
+
+
+def test_a_certificate_of_its_own_ends_as_it_says(hall: Hall) -> None:
+    hall.rooms.clock.at = NOW
+    certificate = own_certificate(not_after=NOW + timedelta(minutes=5))
+    client = pinned(hall, certificate)
+    client.certificate = certificate.der
+    _, tokens = client.redeem(code(client))
+    hall.rooms.clock.advance(minutes=5)
+    status, answer = client.refresh(tokens["refresh_token"])
+    assert status == 401 and "expired" in answer["error_description"]
+
+
+def test_one_of_its_own_is_no_name_and_no_authoritys(hall: Hall) -> None:
+    """A client of `tls_client_auth` is not known by a certificate that it made itself."""
+    certificate = own_certificate()
+    client = by_name(hall, "subject_dn", str(certificate.subject))
+    client.certificate = certificate.der
+    assert client.redeem(code(client))[0] == 401
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"auth": "self_signed_tls_client_auth"},
+        {"tls_client_certificates": ("x" * 64,), "auth": "self_signed_tls_client_auth"},
+        {"auth": "client_secret_basic", "own": True},
+        {"auth": "self_signed_tls_client_auth", "own": True, "ended": True},
+        {"auth": "self_signed_tls_client_auth", "own": True, "protocol": "cas"},
+        {"auth": "self_signed_tls_client_auth", "own": True, "tls_client_auth_field": "san_dns"},
+    ],
+)
+def test_what_does_not_go_with_it_is_refused(hall: Hall, values: dict[str, Any]) -> None:
+    hall.rooms.clock.at = NOW
+    term = {"not_after": NOW} if values.pop("ended", False) else {}
+    if values.pop("own", False):
+        values["tls_client_certificates"] = (own_certificate(**term).to_pem(),)
+    with pytest.raises(InvalidArgument):
+        register(hall, **values)
 
 
 def test_a_name_that_we_certified_for_another_tenant_is_not_the_clients(hall: Hall) -> None:

@@ -29,6 +29,7 @@ from miyun.offerings.strong_auth.sso.exchange import Answer, Exchange
 from miyun.offerings.strong_auth.sso.model import (
     ACCESS_LIFETIME,
     ACR,
+    BY_CERTIFICATE,
     ID_TOKEN_LIFETIME,
     SCOPES,
     SECRETS,
@@ -141,7 +142,8 @@ class Server(AuthorizationServer):
         self.register_endpoint(_Introspection)
         self.register_endpoint(_EndSession)
         self.register_extension(_issuer_parameter)
-        self.register_client_auth_method(ClientAuth.TLS.value, self._by_certificate)
+        for method in BY_CERTIFICATE:
+            self.register_client_auth_method(method.value, self._by_certificate)
 
     def query_client(self, client_id: str) -> RegisteredClient | None:
         client = self.exchange.find_client(client_id)
@@ -152,7 +154,7 @@ class Server(AuthorizationServer):
     def _by_certificate(self, _: Any, request: OAuth2Request) -> RegisteredClient | None:
         """Raises InvalidClientError."""
         client = self.query_client(request.payload.client_id or "")
-        if client is None or client.client.auth is not ClientAuth.TLS:
+        if client is None or client.client.auth not in BY_CERTIFICATE:
             return None
         connection.authenticate(self.exchange.connection, client.client)
         return client
@@ -303,7 +305,7 @@ class _Revocation(RevocationEndpoint):
 
 
 class _Introspection(IntrospectionEndpoint):
-    CLIENT_AUTH_METHODS = [*(method.value for method in SECRETS), ClientAuth.TLS.value]  # noqa: RUF012
+    CLIENT_AUTH_METHODS = [method.value for method in (*SECRETS, *BY_CERTIFICATE)]  # noqa: RUF012
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> IssuedToken | None:
         token = self.server.exchange.token

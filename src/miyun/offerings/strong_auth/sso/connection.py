@@ -7,19 +7,23 @@ import hashlib
 import hmac
 import ipaddress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from miyun.core.certificates import read_certificate
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
 from miyun.core.operation import Call
 from miyun.offerings.strong_auth.certificates import Certificates, of_connection
 from miyun.offerings.strong_auth.errors import CertificateNotGiven, CertificateRefused
-from miyun.offerings.strong_auth.sso.model import Client, ClientAuth, Token
+from miyun.offerings.strong_auth.sso.model import BY_CERTIFICATE, PINNED, Client, ClientAuth, Token
 from miyun.wire import base64url
 from miyun.wire.errors import DecodeError, EncodeError
 from miyun.wire.name import Name
+from miyun.wire.spki import KeyAlgorithm
 from miyun.wire.x509 import Certificate, general_name
 
 # the last part of the RFC's metadata tls_client_auth_…: the kind of alternative name that it speaks of
@@ -29,6 +33,8 @@ _ALTERNATIVE: Final = {
     "san_ip": general_name.IP,
     "san_email": general_name.EMAIL,
 }
+_CERTIFICATES: Final = "tls_client_certificates"
+_RSA_BITS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Connection:
     @property
     def thumbprint(self) -> str:
         """`x5t#S256`."""
-        return base64url.encode(hashlib.sha256(self.certificate.der).digest())
+        return thumbprint_of(self.certificate)
 
     def is_of(self, client: Client) -> bool:
         return self.client == client.id and not self.refusal and _names(self.certificate, client)
@@ -50,12 +56,14 @@ class Connection:
 
 async def connection_of(call: Call, client: Client | None, certificates: Certificates) -> Connection | None:
     """Judged when the client's registration has to do with certificates; None without one."""
-    if client is None or not (client.auth is ClientAuth.TLS or client.bound):
+    if client is None or not (client.auth in BY_CERTIFICATE or client.bound):
         return None
     try:
         certificate = of_connection(call)
     except (CertificateNotGiven, CertificateRefused):
         return None
+    if client.auth is ClientAuth.SELF_SIGNED:  # registered by itself: nobody else has to vouch for it
+        return Connection(client.id, certificate, "" if _is_in_term(certificate, call.now) else "expired")
     try:
         await certificates.accept(client.tenant, client.application, certificate, call.now)
         if client.auth is ClientAuth.TLS:
@@ -66,7 +74,7 @@ async def connection_of(call: Call, client: Client | None, certificates: Certifi
 
 
 def authenticate(connection: Connection | None, client: Client) -> None:
-    """`tls_client_auth`. Raises InvalidClientError."""
+    """`tls_client_auth`, `self_signed_tls_client_auth`. Raises InvalidClientError."""
     if connection is None:
         raise _refused("a certificate is wanted, at the endpoints of mtls_endpoint_aliases")
     if connection.refusal:
@@ -95,6 +103,30 @@ def fits(token: Token, connection: Connection | None) -> bool:
     return hmac.compare_digest(token.thumbprint, connection.thumbprint)
 
 
+def thumbprint_of(certificate: Certificate) -> str:
+    return base64url.encode(hashlib.sha256(certificate.der).digest())
+
+
+def pin(text: str, now: datetime) -> str:
+    """The digest of a client's own certificate. Raises InvalidArgument."""
+    try:
+        certificate = read_certificate(text)
+        key = certificate.public_key
+    except (InvalidArgument, DecodeError) as error:
+        text_ = Text("应为受支持密钥的 X.509 证书", "should be an X.509 certificate of a key that is supported")
+        raise InvalidArgument(_CERTIFICATES, text_) from error
+    if key.algorithm is KeyAlgorithm.RSA and load_der_public_key(key.der).key_size < _RSA_BITS:  # type: ignore[union-attr]
+        reason = Text(f"RSA 密钥至少 {_RSA_BITS} 位", f"an RSA key has {_RSA_BITS} bits at least")
+        raise InvalidArgument(_CERTIFICATES, reason)
+    if not _is_in_term(certificate, now):
+        raise InvalidArgument(_CERTIFICATES, Text("证书不在有效期内", "the certificate is not in its term"))
+    return thumbprint_of(certificate)
+
+
+def _is_in_term(certificate: Certificate, now: datetime) -> bool:
+    return certificate.not_before <= now < certificate.not_after
+
+
 def check_name(field: str, value: str) -> str:
     """As it is kept. Raises InvalidArgument."""
     try:
@@ -110,6 +142,8 @@ def check_name(field: str, value: str) -> str:
 
 
 def _names(certificate: Certificate, client: Client) -> bool:
+    if client.tls_field == PINNED:
+        return thumbprint_of(certificate) in client.tls_value.split()
     if client.tls_field == "subject_dn":
         return certificate.subject.matches(Name.parse(client.tls_value))
     kind = _ALTERNATIVE.get(client.tls_field)

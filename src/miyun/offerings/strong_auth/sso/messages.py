@@ -23,18 +23,22 @@ Secret = Annotated[str, Meta(max_length=128)]
 class RegisterClient(Struct):
     """`redirects` are compared octet by octet: redirect URIs, or the service addresses of a CAS client. With
     `tls_client_auth` (RFC 8705) exactly one name of the certificate is the client's: `tls_client_auth_field` is the
-    last part of the RFC's metadata name, `subject_dn` in the text of RFC 4514."""
+    last part of the RFC's metadata name, `subject_dn` in the text of RFC 4514. With `self_signed_tls_client_auth` it
+    is the certificates themselves, whoever issued them: several, so that the next one is known before it is used."""
 
     application: str
     name: Annotated[str, Meta(min_length=1, max_length=128)]
     redirects: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=32)]
     protocol: Literal["oidc", "cas"] = "oidc"
     logout_redirects: Urls = ()
-    auth: Literal["none", "client_secret_basic", "client_secret_post", "tls_client_auth"] = "client_secret_basic"
+    auth: Literal[
+        "none", "client_secret_basic", "client_secret_post", "tls_client_auth", "self_signed_tls_client_auth"
+    ] = "client_secret_basic"
     algorithm: Literal["ES256", "RS256", "SM2SM3"] = "ES256"
     backchannel: Annotated[str, Meta(max_length=2048)] = ""
     tls_client_auth_field: Literal["", "subject_dn", "san_dns", "san_uri", "san_ip", "san_email"] = ""
     tls_client_auth_value: Annotated[str, Meta(max_length=1024)] = ""
+    tls_client_certificates: Annotated[tuple[Certificate, ...], Meta(max_length=4)] = ()
     tls_client_certificate_bound_access_tokens: bool = False
 
 

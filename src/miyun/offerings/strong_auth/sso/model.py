@@ -36,8 +36,11 @@ class ClientAuth(StrEnum):
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
     TLS = "tls_client_auth"
+    SELF_SIGNED = "self_signed_tls_client_auth"
 
 
+BY_CERTIFICATE: Final = (ClientAuth.TLS, ClientAuth.SELF_SIGNED)
+PINNED: Final = "x5t#S256"  # tls_field of a client whose very certificates are registered
 SECRETS: Final = (ClientAuth.BASIC, ClientAuth.POST)
 
 
@@ -80,7 +83,8 @@ class Client:
     algorithm: str  # of its ID tokens
     backchannel: str  # where it is told that a session ended; empty: nowhere
     created_at: datetime
-    # RFC 8705: which name of its certificate is the client's, and whether its tokens are bound to the certificate
+    # RFC 8705: which name of its certificate is the client's, or the digests of its certificates (PINNED); whether its
+    # tokens are bound to the certificate
     tls_field: str = ""
     tls_value: str = ""
     bound: bool = False

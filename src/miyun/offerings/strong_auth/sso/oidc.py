@@ -33,6 +33,7 @@ from miyun.offerings.strong_auth.sso.keys import SigningKeys
 from miyun.offerings.strong_auth.sso.model import (
     ACCESS_LIFETIME,
     ACR,
+    BY_CERTIFICATE,
     CODE_LIFETIME,
     MAX_NONCE,
     SCOPES,
@@ -244,7 +245,7 @@ class OpenIdProvider:
         algorithms = sorted({key.algorithm for key in self._keys.published(tenant)})
         if not algorithms:
             raise NotFound("issuer", tenant, field="tenant")
-        methods = [method.value for method in ClientAuth if method is not ClientAuth.TLS or self._mutual_url]
+        methods = [method.value for method in ClientAuth if method not in BY_CERTIFICATE or self._mutual_url]
         document = {
             "issuer": issuer,
             "authorization_endpoint": f"{issuer}/authorize",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Protocol as Interface
 from urllib.parse import urlsplit
 
@@ -14,9 +15,17 @@ from miyun.core.operation import Call
 from miyun.core.ports import ApplicationDirectory
 from miyun.offerings.strong_auth.sessions import new_token, stored
 from miyun.offerings.strong_auth.sso import messages as m
-from miyun.offerings.strong_auth.sso.connection import check_name
+from miyun.offerings.strong_auth.sso.connection import check_name, pin
 from miyun.offerings.strong_auth.sso.keys import SigningKeys
-from miyun.offerings.strong_auth.sso.model import SECRETS, Client, ClientAuth, ClientState, Protocol
+from miyun.offerings.strong_auth.sso.model import (
+    BY_CERTIFICATE,
+    PINNED,
+    SECRETS,
+    Client,
+    ClientAuth,
+    ClientState,
+    Protocol,
+)
 from miyun.offerings.strong_auth.sso.store import CLIENTS, SsoStore
 
 _COLUMNS: tuple[Column[m.ClientView], ...] = (
@@ -80,8 +89,8 @@ class Registration:
             algorithm=request.algorithm,
             backchannel=request.backchannel,
             created_at=call.now,
-            tls_field=request.tls_client_auth_field,
-            tls_value=_name_of(request),
+            tls_field=PINNED if auth is ClientAuth.SELF_SIGNED else request.tls_client_auth_field,
+            tls_value=_name_of(request, call.now),
             bound=request.tls_client_certificate_bound_access_tokens,
         )
         if protocol is Protocol.OIDC:
@@ -122,6 +131,12 @@ class Registration:
 
     def _check_certificate(self, request: m.RegisterClient, protocol: Protocol, auth: ClientAuth) -> None:
         """Raises InvalidArgument."""
+        if (auth is ClientAuth.SELF_SIGNED) is not bool(request.tls_client_certificates):
+            text = Text(
+                "须且仅须与 self_signed_tls_client_auth 同时给出",
+                "goes with self_signed_tls_client_auth, and only with it",
+            )
+            raise InvalidArgument("tls_client_certificates", text)
         wanted = auth is ClientAuth.TLS
         if wanted is not bool(request.tls_client_auth_field) or wanted is not bool(request.tls_client_auth_value):
             text = Text("须且仅须与 tls_client_auth 同时给出", "goes with tls_client_auth, and only with it")
@@ -130,9 +145,10 @@ class Registration:
         if bound and protocol is not Protocol.OIDC:
             text = Text("仅用于 oidc", "is for oidc only")
             raise InvalidArgument("tls_client_certificate_bound_access_tokens", text)
-        if (wanted or bound) and not self._mutual:
+        by_certificate = auth in BY_CERTIFICATE
+        if (by_certificate or bound) and not self._mutual:
             text = Text("本平台未开启双向 TLS 地址", "this platform has no address for mutual TLS")
-            raise InvalidArgument("auth" if wanted else "tls_client_certificate_bound_access_tokens", text)
+            raise InvalidArgument("auth" if by_certificate else "tls_client_certificate_bound_access_tokens", text)
 
     def _client(self, call: Call, client_id: str) -> Client:
         call.resource["client"] = client_id
@@ -152,8 +168,10 @@ class Registration:
         return m.ClientView.of(client, self._issuers.of(client.tenant))
 
 
-def _name_of(request: m.RegisterClient) -> str:
+def _name_of(request: m.RegisterClient, now: datetime) -> str:
     """Raises InvalidArgument."""
+    if request.tls_client_certificates:
+        return " ".join(pin(text, now) for text in request.tls_client_certificates)
     value = request.tls_client_auth_value
     return check_name(request.tls_client_auth_field, value) if request.tls_client_auth_field else value
 
