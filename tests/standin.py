@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
@@ -236,9 +237,18 @@ class StandInLedger:
 
 def database_in(folder: Path) -> Database:
     """A fresh SQLite database with every table that is imported."""
-    database = Database(f"sqlite:///{folder / 'test.db'}")
-    metadata.create_all(database.engine)
-    return database
+    (folder / "test.db").write_bytes(_empty(len(metadata.tables)))
+    return Database(f"sqlite:///{folder / 'test.db'}")
+
+
+@cache
+def _empty(tables: int) -> bytes:
+    """Its file: making the tables takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/test.db")
+        metadata.create_all(database.engine)
+        database.close()
+        return (Path(folder) / "test.db").read_bytes()
 
 
 def call_of(

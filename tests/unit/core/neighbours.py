@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.standin import database_in
+
 from miyun.core import metering
 from miyun.core.access import Credential, SessionCredential, SignedRequest
 from miyun.core.catalogue import Offering
@@ -22,7 +24,7 @@ from miyun.core.ledger.port import Admission, Entry, Head, Receipt, Record, Sett
 from miyun.core.operation import Call, Duty, Empty, Meter, Operation, Role
 from miyun.core.pipeline import Arrival, Pipeline
 from miyun.core.registry import Registry
-from miyun.core.storage import Database, metadata
+from miyun.core.storage import Database
 from miyun.core.trust import TrustReason, TrustVerdict
 from miyun.hsm.errors import MachineLocked
 from miyun.wire.x509 import parse_certificate
@@ -279,9 +281,7 @@ def spec(number: int = 1, **changes: Any) -> ContractSpec:
 
 
 def platform(folder: Path) -> Platform:
-    database = Database(f"sqlite:///{folder / 'test.db'}")
-    metadata.create_all(database.engine)
-    return platform_on(database)
+    return platform_on(database_in(folder))
 
 
 def platform_on(database: Database, *, ledger: Any = None, machine: Any = None) -> Platform:

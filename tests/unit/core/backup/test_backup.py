@@ -233,9 +233,7 @@ async def test_a_backup_under_load_is_consistent_and_stops_nobody(folder: Path) 
     assert during > 0
     restore(out, PASSPHRASE, home)
     async with running(home) as after:
-        rows = {
-            a.id for a in after.platform.cloud.applications.store.list_applications(one.tenant, after="", limit=10**6)
-        }
+        rows = {a.id for a in after.platform.cloud.applications.store.list_applications(one.tenant, limit=10**6)}
         recorded = {
             record.entry.resource["application"]
             async for record in after.platform.ledger.scan()
