@@ -61,6 +61,7 @@ def furnish(platform: RunningPlatform) -> Furnished:
         own.sign_on_client("strong_auth.client.enable")
         own.signer("signature.signer.enable")
         signer = own.signer("")
+        own.make("usbkey", "usbkey.key.hand_out")
         handed = own.make("usbkey", "usbkey.key.hand_out")
         system.call("usbkey.key.hand_out", usbkey=handed, holder="张三")
         own.make("usbkey", "usbkey.approval.ask")

@@ -57,21 +57,21 @@ def test_an_access_key_is_shown_once_and_dies_when_it_is_revoked(
     visit.is_quiet()
 
 
-def test_a_button_that_is_pressed_twice_acts_once(visit: Visit, platform: RunningPlatform, tenant: Tenant) -> None:  # noqa: F811
-    app = platform.application(tenant, "双击系统")
-    seat, page = platform.person(Role.TENANT_SYSTEM, tenant), visit.page
+def test_a_form_is_sent_once_however_often_its_button_is_pressed(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+    tenant: Tenant,
+) -> None:
+    platform.application(tenant, "双击系统")
+    seat = platform.person(Role.TENANT_SYSTEM, tenant)
     visit.sign_in(seat.login, seat.password)
-    visit.go(f"/console/access?application={app.id}")
-    with page.expect_navigation():
-        page.evaluate("""() => {
-          const button = document.querySelector("form[method=post][action='/console/access'] button");
-          button.click();
-          button.click();
-        }""")
-    assert page.locator("#sk").count() == 1
-    with platform.session(seat) as client:
-        keys = client.call("tenant.access_key.list", application=app.id)["items"]
-    assert len(keys) == 2, "one of the fixture, one of the page"
+    visit.go("/console/access")
+    sent = visit.page.evaluate("""() => {
+      const form = document.querySelector("form[method=post][action='/console/access']");
+      const press = () => form.dispatchEvent(new Event('submit', {bubbles: true, cancelable: true}));
+      return [press(), press()];
+    }""")
+    assert sent == [True, False]
     visit.is_quiet()
 
 

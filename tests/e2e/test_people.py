@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.e2e.furnishing import furnish
 from tests.e2e.test_console import PASSWORD, Visit, browser, visit  # noqa: F401
 from tests.e2e.test_pages import DESK, faults, look
 from tests.platform import RunningPlatform, Seat, spec, unique
@@ -153,3 +154,36 @@ def test_the_platform_s_own_people_are_fit_to_be_read(visit: Visit, platform: Ru
         paths = ["/console/people", f"/console/people/{other.id}", f"/console/people/{seat.id}"]
         assert look(visit, paths, role, ("平台系统管理员", "平台安全管理员", "平台审计管理员", "某人", "新人")) == []
         assert visit.elsewhere == []
+
+
+def test_anybody_is_found_where_a_person_is_wanted(visit: Visit, platform: RunningPlatform) -> None:  # noqa: F811
+    """More people than a page lists, and without a script: they are looked for, not leafed through."""
+    furnished = furnish(platform)
+    seat, page = platform.person(Role.TENANT_SYSTEM, furnished.tenant), visit.page
+    login = unique("zz-last")
+    with platform.session(seat) as system:
+        person = system.call("account.person.create", login=login, name="最后一人")["person"]["person"]
+        key = system.call("usbkey.key.list", state="personalised")["items"][0]["usbkey"]
+    with platform.session(platform.person(Role.TENANT_SECURITY, furnished.tenant)) as security:
+        security.call("account.person.assign_roles", person=person, roles=["tenant.developer"])
+    visit.sign_in(seat.login, seat.password)
+    visit.go("/console/filings")
+    page.click("summary:has-text('先查找此人')")
+    page.fill("#find", "最后")
+    page.click("form:has(#find) button")
+    page.wait_for_load_state()
+    page.click(".found a")
+    page.wait_for_load_state()
+    assert page.input_value("#on_behalf_of") == f"最后一人 {login}@{furnished.tenant.code}"
+    visit.go(f"/console/usbkeys/{key}")
+    page.fill("#find", "nobody of that name")
+    page.click("form:has(#find) button")
+    page.wait_for_load_state()
+    assert "可直接填写姓名" in page.inner_text(".found")
+    page.fill("#find", login)
+    page.click("form:has(#find) button")
+    page.wait_for_load_state()
+    page.click(".found button")
+    page.wait_for_load_state()
+    assert "最后一人" in page.inner_text("main dl") and "已发放" in page.inner_text("h1")
+    visit.is_quiet()

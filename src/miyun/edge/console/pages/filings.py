@@ -8,7 +8,17 @@ from litestar.response import Response
 
 from miyun.core.errors import NotFound
 from miyun.edge.console.page import HEADERS, Page
-from miyun.edge.console.pages.listing import Answer, Choice, Row, applications_of, asked, people_of, shown, table
+from miyun.edge.console.pages.listing import (
+    Answer,
+    Choice,
+    Row,
+    applications_of,
+    asked,
+    found_people,
+    people_of,
+    shown,
+    table,
+)
 
 _HERE: Final = "/console/filings"
 _RECOVERIES: Final = "/console/recoveries"
@@ -114,6 +124,9 @@ async def filings(page: Page) -> Answer:
         expiring=await _expiring(page),
         outside=await _outside(page),
         pairs=[(name, t(*_PAIRS[name])) for name in ("none", "escrow")],
+        find=page.query.get("find", ""),
+        found=await found_people(page),
+        on_behalf_of=page.query.get("on_behalf_of", ""),
     )
 
 

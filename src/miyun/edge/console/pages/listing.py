@@ -149,6 +149,13 @@ async def people_of(page: Page, people: Iterable[str | None]) -> dict[str, str]:
     return {item.person: item.name for item in listed.items} if listed is not None else {}
 
 
+async def found_people(page: Page) -> list[Any] | None:
+    """Whom the reader looks for on a page that wants a person: a few, by login or name. None: nobody was looked for."""
+    sought = page.query.get("find", "").strip()
+    listed = await page.offered("account.person.list", text=sought, state="active", limit=20) if sought else None
+    return list(listed.items) if listed is not None else None
+
+
 def moment_of(page: Page, field: str) -> datetime | None:
     """What was typed into a field for a date or a date and time: Beijing time, the end of a day that is named alone."""
     typed = page.form.get(field, "").strip()

@@ -10,7 +10,18 @@ from typing import Final
 from miyun.core.errors import InvalidArgument, NotFound
 from miyun.core.i18n import Text
 from miyun.edge.console.page import Page
-from miyun.edge.console.pages.listing import Answer, Choice, Row, applications_of, asked, people_of, shown, table, word
+from miyun.edge.console.pages.listing import (
+    Answer,
+    Choice,
+    Row,
+    applications_of,
+    asked,
+    found_people,
+    people_of,
+    shown,
+    table,
+    word,
+)
 
 _HERE: Final = "/console/usbkeys"
 _APPROVALS: Final = "/console/usbkey-approvals"
@@ -175,6 +186,8 @@ async def usbkey(page: Page, usbkey: str) -> Answer:
         ],
         revoked=affected.revoked,
         verbs=verbs,
+        find=page.query.get("find", ""),
+        found=await found_people(page) if "hand_out" in verbs else None,
         sets_up=item.state in ("stock", "returned", "initialised") and page.may("usbkey.key.initialise"),
         unlocks=asks and item.state in _UNLOCKABLE,
         scraps=asks and item.state in _SCRAPPABLE,
