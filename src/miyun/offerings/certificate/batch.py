@@ -8,12 +8,13 @@ from typing import Final
 from miyun.core.errors import InvalidArgument, MiyunError
 from miyun.core.i18n import Text
 from miyun.core.operation import Call
-from miyun.offerings.certificate.applications.requests import check_key, read_requests
+from miyun.offerings.certificate.applications.requests import read_requests
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.derived.service import Templates
 from miyun.offerings.certificate.issuance import Issuance, Issued, Order, subject_of
 from miyun.offerings.certificate.messages import BatchError, BatchItem, BatchRequest, BatchResult, BatchView
 from miyun.offerings.certificate.model import serial_text
+from miyun.offerings.certificate.weak_keys import usable_key
 from miyun.wire.pkcs10 import CertificationRequest
 from miyun.wire.x509 import certificates_pem, parse_certificate
 
@@ -74,7 +75,7 @@ def _order(tenant: str, request: BatchRequest, item: BatchItem, csr: Certificati
     if csr is None and not item.subject:
         raise InvalidArgument("subject", Text("未给出主题", "no subject is given"))
     if csr is None:
-        check_key(item.public_key, "public_key")
+        usable_key("public_key", item.public_key)
     return Order(
         tenant=tenant,
         template=request.template,

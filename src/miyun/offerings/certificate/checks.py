@@ -5,19 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from miyun.core.errors import InvalidArgument
 from miyun.core.i18n import Text
-from miyun.gm import sm2
-from miyun.gm.errors import InvalidKey
-from miyun.offerings.certificate.errors import unencodable, unreadable
+from miyun.offerings.certificate.errors import unencodable
 from miyun.offerings.certificate.templates import TEMPLATES, Template
-from miyun.wire.errors import DecodeError, EncodeError
+from miyun.wire.errors import EncodeError
 from miyun.wire.name import Name
-from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
-from miyun.wire.spki import PublicKey, parse_spki
 from miyun.wire.x509.general_name import is_dns
 
 _ATTRIBUTE_ORDER = ("C", "ST", "L", "O", "OU", "T", "CN", "SERIALNUMBER", "UID", "E")
@@ -31,30 +24,6 @@ def template_of(slug: str) -> Template:
         raise InvalidArgument(
             "template", Text(f"没有这个模板；可用：{known}", f"no such template; one of {known}")
         ) from None
-
-
-def usable_key(field: str, spki: bytes) -> PublicKey:
-    """Raises InvalidArgument for a key that cannot be read, is off its curve, or RSA below 2048 bits."""
-    try:
-        key = parse_spki(spki)
-        if key.algorithm is PublicKeyAlgorithm.SM2 and key.point is not None:
-            sm2.check_public_key(key.point)
-    except DecodeError as error:
-        raise unreadable(field, error) from None
-    except InvalidKey:
-        raise InvalidArgument(field, Text("公钥不在曲线上", "the public key is not a point of its curve")) from None
-    if key.algorithm is PublicKeyAlgorithm.RSA and _rsa_bits(key.der) < 2048:
-        raise InvalidArgument(field, Text("RSA 密钥至少 2048 位", "an RSA key needs at least 2048 bits"))
-    return key
-
-
-def _rsa_bits(encoded: bytes) -> int:
-    """Of the modulus; 0 when the key is none to use (an exponent of absurd size)."""
-    try:
-        public = load_der_public_key(encoded)
-    except ValueError:
-        return 0
-    return public.key_size if isinstance(public, RSAPublicKey) else 0
 
 
 def subject_of(attributes: Mapping[str, str]) -> Name:

@@ -48,6 +48,10 @@ _KEY_USES = {
 }
 
 
+class WeakKey(InvalidArgument):
+    remedy = Text("请生成新的密钥对后重新申请。", "Make a new key pair and apply again.")
+
+
 class KeyRefused(Conflict):
     remedy = Text("请生成新的密钥对后重新申请。", "Generate a new key pair and apply with it.")
 

@@ -20,7 +20,6 @@ from miyun.offerings.certificate.checks import (
     check_subject,
     sort_names,
     subject_of,
-    usable_key,
 )
 from miyun.offerings.certificate.derived.service import Templates
 from miyun.offerings.certificate.errors import ClaimLost, KeyRefused
@@ -39,11 +38,12 @@ from miyun.offerings.certificate.model import (
 from miyun.offerings.certificate.profile import Profiles
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.certificate.templates import Template
+from miyun.offerings.certificate.weak_keys import usable_key
 from miyun.wire.name import Name
 from miyun.wire.spki import PublicKey
 from miyun.wire.x509 import parse_certificate
 
-__all__ = ("Issuance", "Issued", "Order", "subject_of", "usable_key")
+__all__ = ("Issuance", "Issued", "Order", "subject_of")
 
 _ATTEMPTS: Final = 3
 _TURN: Final = 16  # orders that are worked on before others get their turn

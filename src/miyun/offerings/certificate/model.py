@@ -265,6 +265,7 @@ class Certificate:
     revoked_at: datetime | None = None
     reason: RevocationReason | None = None
     pair: int | None = None
+    changed: bool = False  # it was suspended or revoked once
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,11 +54,11 @@ class Revocation:
         """As `revoke`, until it is resumed: certificateHold (RFC 5280 5.3.1)."""
         return await self._move(serial, State.SUSPENDED, RevocationReason.CERTIFICATE_HOLD, at)
 
-    async def resume(self, serial: int) -> bool:
-        """False when it was not suspended. It leaves the lists."""
-        return await self._move(serial, State.ISSUED, None, None)
+    async def resume(self, serial: int, at: datetime) -> bool:
+        """False when it was not suspended. It leaves the lists; that it was suspended stays."""
+        return await self._move(serial, State.ISSUED, None, at)
 
-    async def _move(self, serial: int, wanted: State, reason: RevocationReason | None, at: datetime | None) -> bool:
+    async def _move(self, serial: int, wanted: State, reason: RevocationReason | None, at: datetime) -> bool:
         done = await asyncio.to_thread(self._store.move, serial, wanted, reason, at)
         if done:
             await self._ledger.invalidate(REVOKED_TOPIC, str(serial))

@@ -255,7 +255,7 @@ class CertificateService:
         if wanted is State.SUSPENDED:
             done = await self.revocation.suspend(certificate.serial, call.now)
         else:
-            done = await self.revocation.resume(certificate.serial)
+            done = await self.revocation.resume(certificate.serial, call.now)
         if not done:
             raise CertificateStateConflict(self._own(serial, call).state)
         made = await self.revocation.try_publish()
@@ -349,11 +349,12 @@ class CertificateService:
         return VerifyView(valid=True, reasons=[], chain=[str(item.subject) for item in chain.certificates])
 
     def is_revoked(self, certificate: X509Certificate, at: datetime) -> bool:
-        """By our own register, which is fresher than any list. Revoked later than `at` does not count."""
+        """By our own register, which is fresher than any list. Revoked later than `at` does not count; suspended at
+        that time does, though it was resumed since."""
         if self.authorities.of_certificate(certificate) is None:
             return False
         found = self._store.find_any(certificate.serial)
-        return found is not None and found.revoked_at is not None and found.revoked_at <= at
+        return found is not None and self._store.out_since(found, at) is not None
 
     def registered(self, serial: int) -> Certificate | None:
         """Of whatever tenant: for the platform's own questions."""

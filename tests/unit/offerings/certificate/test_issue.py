@@ -14,7 +14,6 @@ from miyun.core.errors import MachineLocked as CoreMachineLocked
 from miyun.gm import sm2
 from miyun.hsm.errors import MachineLocked
 from miyun.offerings.certificate.errors import CertificateNotComplete
-from miyun.offerings.certificate.issuance import usable_key
 from miyun.offerings.certificate.issuer import PlatformIssuer
 from miyun.offerings.certificate.messages import (
     BatchItem,
@@ -26,6 +25,7 @@ from miyun.offerings.certificate.messages import (
 )
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.store import CertificateStore
+from miyun.offerings.certificate.weak_keys import usable_key
 from miyun.wire import der, oid, pem
 from miyun.wire.spki import sm2_spki
 from miyun.wire.x509 import load_certificates, parse_certificate, verify_chain

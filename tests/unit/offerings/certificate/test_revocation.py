@@ -22,7 +22,7 @@ from miyun.offerings.certificate.model import RevocationReason
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.tasks import publish_lists
 from miyun.wire.crl import CertificateList, Reason, parse_crl
-from miyun.wire.x509 import parse_certificate
+from miyun.wire.x509 import load_certificates, parse_certificate
 
 Csr = Callable[..., str]
 
@@ -265,6 +265,31 @@ def test_only_what_is_issued_is_suspended_and_only_what_is_suspended_is_resumed(
         asyncio.run(service.resume(call_of("ten_b", clock), SerialRequest(serial=serial)))
 
 
+def test_what_was_suspended_is_judged_so_for_that_time(
+    service: CertificateService, sm2_csr: Csr, clock: HandClock
+) -> None:
+    """By whoever asks later, though it was resumed since, and suspended again, and revoked."""
+    serial, pem = issue(service, sm2_csr(), clock)
+    start, asked = clock.now(), SerialRequest(serial=serial)
+
+    def at(minutes: float) -> bool:
+        moment = start + timedelta(minutes=minutes)
+        certificate = load_certificates(pem.encode())[0]
+        issuer = next(item for item in service.authorities.all() if item.id == "sm2-issuing")
+        known = service.trust.directory._own.status(certificate, parse_certificate(issuer.der), moment)
+        told = service.verify_certificate(certificate, [], moment, None)
+        assert known is not None and told.valid is (known.status == "good"), "both of them judge alike"
+        return told.valid
+
+    for minute, what in ((10, service.suspend), (20, service.resume), (30, service.suspend)):
+        clock.at = start + timedelta(minutes=minute)
+        asyncio.run(what(call_of("ten_a", clock), asked))
+    clock.at = start + timedelta(minutes=40)
+    asyncio.run(service.revoke(call_of("ten_a", clock), RevokeRequest(serial=serial)))
+    judged = {minute: at(minute) for minute in (0, 9.9, 10, 19.9, 20, 29.9, 30, 39.9, 40, 50)}
+    assert [minute for minute, good in judged.items() if good] == [0, 9.9, 20, 29.9]
+
+
 def test_one_that_goes_and_one_that_comes_while_a_list_is_signed_make_another_due(
     service: CertificateService, machine: StandInMachine, sm2_csr: Csr, clock: HandClock
 ) -> None:
@@ -274,7 +299,7 @@ def test_one_that_goes_and_one_that_comes_while_a_list_is_signed_make_another_du
     sign = machine.sign
 
     async def slow(*arguments: Any, **named: Any) -> list[bytes]:
-        await service.revocation.resume(first)
+        await service.revocation.resume(first, clock.now())
         await service.revocation.suspend(second, clock.now())
         return await sign(*arguments, **named)
 

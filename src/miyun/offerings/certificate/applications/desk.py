@@ -28,7 +28,7 @@ from miyun.offerings.certificate.applications.model import (
     State,
     renewable_from,
 )
-from miyun.offerings.certificate.applications.requests import check_free, check_key, read_request
+from miyun.offerings.certificate.applications.requests import check_free, read_request
 from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.errors import KeyRefused, unreadable
@@ -38,6 +38,7 @@ from miyun.offerings.certificate.model import Certificate, KeyUse, Usage, key_di
 from miyun.offerings.certificate.model import State as CertificateState
 from miyun.offerings.certificate.outside.store import OutsideStore
 from miyun.offerings.certificate.templates import Template
+from miyun.offerings.certificate.weak_keys import usable_key
 from miyun.wire import oid
 from miyun.wire.errors import DecodeError
 from miyun.wire.name import Name
@@ -238,7 +239,7 @@ class Desk:
     def check_by(self, item: Application, known: list[Certificate]) -> None:
         """As `check`; `known` are the certificates of its key."""
         if item.pair is Pair.OWN:
-            check_key(item.encryption_spki or b"", "encryption_public_key")
+            usable_key("encryption_public_key", item.encryption_spki or b"")
         for authority in self._authorities.all():
             if authority.key.public == item.spki:
                 raise KeyRefused("csr", KeyUse.OTHER_HOLDER)

@@ -19,10 +19,6 @@ class RequestNotSelfSigned(InvalidArgument):
         )
 
 
-class WeakKey(InvalidArgument):
-    remedy = Text("请生成新的密钥对后重新申请。", "Make a new key pair and apply again.")
-
-
 class ApplicationAlreadyOpen(Conflict):
     remedy = Text("请等待其审核，或先撤回。", "Wait for its review, or withdraw it first.")
 

@@ -13,12 +13,12 @@ from miyun.offerings.certificate.applications import messages as m
 from miyun.offerings.certificate.applications.desk import Desk
 from miyun.offerings.certificate.applications.fulfilment import Fulfilment
 from miyun.offerings.certificate.applications.model import Application, Kind, Pair, State
-from miyun.offerings.certificate.applications.requests import check_key
 from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities
 from miyun.offerings.certificate.escrow.centre import KeyCentre
 from miyun.offerings.certificate.issuance import Issuance, subject_of
 from miyun.offerings.certificate.model import Certificate, RevocationReason, serial_text
+from miyun.offerings.certificate.weak_keys import usable_key
 
 
 class Pairs:
@@ -51,7 +51,7 @@ class Pairs:
         note: str,
     ) -> FiledPair:
         found, call = self._issuance.template(call.tenant, template), _unsold(call)
-        check_key(spki, "public_key")
+        usable_key("public_key", spki)
         item = self._desk.draft(call, Kind.NEW, found, subject_of(subject), spki)
         made = await self._desk.hand_in(
             call, found, replace(item, names=tuple(names), days=days, pair=Pair.ESCROW, note=note)

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from miyun.core.errors import MiyunError
-from miyun.core.i18n import Text
 from miyun.gm import sm2
 from miyun.gm.errors import InvalidKey, InvalidSignature
-from miyun.offerings.certificate.applications.errors import RequestNotSelfSigned, WeakKey
+from miyun.offerings.certificate.applications.errors import RequestNotSelfSigned
 from miyun.offerings.certificate.errors import KeyRefused, unreadable
 from miyun.offerings.certificate.model import Certificate, KeyUse, RevocationReason
 from miyun.offerings.certificate.reading import binary_in
+from miyun.offerings.certificate.weak_keys import check_point, usable_key
 from miyun.wire.algorithm import SignatureAlgorithm
 from miyun.wire.errors import DecodeError
 from miyun.wire.name import Name
 from miyun.wire.pkcs10 import CertificationRequest, parse_csr
-from miyun.wire.spki import KeyAlgorithm, parse_spki
-
-_RSA_BITS = 2048
-_TRIVIAL = frozenset(sm2.public_key(d.to_bytes(32, "big")) for d in range(1, 17))
+from miyun.wire.spki import KeyAlgorithm
 
 
 def read_request(text: str) -> CertificationRequest:
@@ -59,9 +53,9 @@ def _read_unverified(text: str) -> CertificationRequest:
         request = parse_csr(binary_in("csr", text))
     except DecodeError as error:
         raise unreadable("csr", error) from None
-    check_key(request.spki_der)
+    usable_key("csr", request.spki_der)
     if request.temporary_point is not None:
-        check_point(request.temporary_point)
+        check_point("csr", request.temporary_point)
     return request
 
 
@@ -70,40 +64,6 @@ def _verify(request: CertificationRequest) -> None:
         request.verify()
     except (InvalidSignature, InvalidKey):
         raise RequestNotSelfSigned from None
-
-
-def check_key(spki: bytes, field: str = "csr") -> None:
-    """Raises WeakKey, InvalidArgument."""
-    try:
-        key = parse_spki(spki)
-    except DecodeError as error:
-        raise unreadable(field, error) from None
-    if key.algorithm is KeyAlgorithm.SM2 and key.point is not None:
-        check_point(key.point, field)
-    if key.algorithm is KeyAlgorithm.RSA:
-        _check_rsa(key.der, field)
-
-
-def check_point(point: bytes, field: str = "csr") -> None:
-    try:
-        sm2.check_public_key(point)
-    except InvalidKey:
-        raise WeakKey(field, Text("公钥不在曲线上", "the public key is not a point of its curve")) from None
-    if point in _TRIVIAL:
-        raise WeakKey(field, Text("私钥可被猜出", "the private key can be guessed"))
-
-
-def _check_rsa(encoded: bytes, field: str) -> None:
-    try:
-        key = load_der_public_key(encoded)
-    except ValueError:
-        raise WeakKey(field, Text("RSA 公钥不可用", "not a usable RSA key")) from None
-    assert isinstance(key, RSAPublicKey)
-    if key.key_size < _RSA_BITS:
-        raise WeakKey(field, Text(f"RSA 密钥至少 {_RSA_BITS} 位", f"an RSA key needs at least {_RSA_BITS} bits"))
-    numbers = key.public_numbers()
-    if numbers.e < 65537 or numbers.e % 2 == 0 or numbers.n % 2 == 0:
-        raise WeakKey(field, Text("RSA 公钥指数应为不小于 65537 的奇数", "an RSA exponent is odd and at least 65537"))
 
 
 def check_free(certificates: list[Certificate], tenant: str, subject: Name) -> None:

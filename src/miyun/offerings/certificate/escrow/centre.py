@@ -13,8 +13,9 @@ from miyun.core.machine import machine_errors
 from miyun.hsm.port import EnvelopeForm, KeyAlgorithm, Machine
 from miyun.offerings.certificate.escrow.model import EscrowedKey, escrow_binding
 from miyun.offerings.certificate.escrow.store import EscrowStore
-from miyun.offerings.certificate.issuance import Issuance, Issued, Order, usable_key
+from miyun.offerings.certificate.issuance import Issuance, Issued, Order
 from miyun.offerings.certificate.model import key_digest
+from miyun.offerings.certificate.weak_keys import usable_key
 from miyun.wire.spki import KeyAlgorithm as PublicKeyAlgorithm
 
 

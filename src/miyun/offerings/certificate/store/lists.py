@@ -11,6 +11,7 @@ from miyun.core.storage.database import Database
 from miyun.offerings.certificate.model import (
     TRANSITIONS,
     BaseList,
+    Certificate,
     Change,
     RevocationList,
     RevocationReason,
@@ -19,7 +20,7 @@ from miyun.offerings.certificate.model import (
     serial_text,
 )
 from miyun.offerings.certificate.store.claims import note_change
-from miyun.offerings.certificate.store.tables import certificate_table, crl_table, shard_table
+from miyun.offerings.certificate.store.tables import certificate_table, crl_table, shard_table, suspension_table
 
 _T = certificate_table.c
 
@@ -27,21 +28,45 @@ _T = certificate_table.c
 class ListQueries:
     _database: Database
 
-    def move(self, serial: int, wanted: State, reason: RevocationReason | None, at: datetime | None) -> bool:
-        """One row, whatever the size of the list. False when its state does not lead to the wanted one."""
+    def move(self, serial: int, wanted: State, reason: RevocationReason | None, at: datetime) -> bool:
+        """One row, whatever the size of the list; and one more for a suspension that ends. False when its state does
+        not lead to the wanted one."""
         # What is only allocated is completed, not moved.
         before = [state for state, after in TRANSITIONS.items() if wanted in after and state is not State.ALLOCATED]
+        since = at if wanted is not State.ISSUED else None
         with self._database.write() as connection:
+            held = connection.execute(
+                select(_T.revoked_at)
+                .where(_T.serial == serial_text(serial), _T.state == State.SUSPENDED)
+                .with_for_update()
+            ).scalar()
             done = connection.execute(
                 update(certificate_table)
                 .where(_T.serial == serial_text(serial), _T.state.in_(before))
-                .values(state=wanted, revoked_at=at, reason=reason)
+                .values(state=wanted, revoked_at=since, reason=reason)
                 .returning(_T.number, _T.authority, _T.shard)
             ).one_or_none()
             if done is None:
                 return False
             note_change(connection, done.number, done.authority, done.shard)
+            if held is not None:
+                connection.execute(insert(suspension_table).values(certificate=done.number, began_at=held, ended_at=at))
         return True
+
+    def out_since(self, certificate: Certificate, at: datetime) -> datetime | None:
+        """Since when it was not to be relied upon at that time, revoked or suspended; None: it was."""
+        if certificate.revoked_at is not None and certificate.revoked_at <= at:
+            return certificate.revoked_at
+        if not certificate.changed:
+            return None
+        past = suspension_table.c
+        query = (
+            select(func.min(past.began_at))
+            .join(certificate_table, _T.number == past.certificate)
+            .where(_T.serial == serial_text(certificate.serial), past.began_at <= at, past.ended_at > at)
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
 
     def revoked(self, shard: Shard, after: datetime) -> list[Change]:
         """Revoked and suspended certificates of a shard that had not expired by `after`, in the order of change."""

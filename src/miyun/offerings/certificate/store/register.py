@@ -338,4 +338,5 @@ def certificate_of(row: Row[Any]) -> Certificate:
         revoked_at=row.revoked_at,
         reason=RevocationReason(row.reason) if row.reason else None,
         pair=int(row.pair, 16) if row.pair else None,
+        changed=row.changed is not None,
     )

@@ -105,6 +105,16 @@ Index(
     postgresql_where=_changed,
 )
 
+suspension_table = Table(  # that ended, by being resumed or by being revoked
+    "certificate_suspension",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("certificate", BigInteger().with_variant(Integer, "sqlite"), nullable=False),  # its number in the register
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, nullable=False),
+    Index("ix_certificate_suspension_certificate", "certificate", "began_at"),
+)
+
 certificate_search = TextIndex("certificate_search")
 
 crl_table = Table(

@@ -41,8 +41,8 @@ class OwnAuthorities:
         found = self._store.find_any(certificate.serial)
         if found is None or found.der != certificate.der:
             return unknown(subject, TrustReason("not_registered", str(issuer.subject)))
-        if found.revoked_at is not None and found.revoked_at <= at:
-            return revoked(subject, found.revoked_at, by)
+        if (since := self._store.out_since(found, at)) is not None:
+            return revoked(subject, since, by)
         return Known("good")
 
     async def material(self, certificate: Certificate, issuer: Certificate) -> TrustMaterial | None:

@@ -15,8 +15,9 @@ from tests.applicants import Holder, Office, der_text
 from tests.rooms import Rooms
 
 from miyun.core.errors import InvalidArgument
-from miyun.offerings.certificate.applications.errors import RequestNotSelfSigned, WeakKey
+from miyun.offerings.certificate.applications.errors import RequestNotSelfSigned
 from miyun.offerings.certificate.applications.requests import read_request
+from miyun.offerings.certificate.errors import WeakKey
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.wire import pem
 from miyun.wire.pkcs10 import parse_csr

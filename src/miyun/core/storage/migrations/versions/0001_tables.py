@@ -303,6 +303,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("authority", "shard", name=op.f("pk_certificate_shard")),
     )
     op.create_table(
+        "certificate_suspension",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("certificate", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("began_at", UtcDateTime(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_certificate_suspension")),
+    )
+    op.create_index(
+        "ix_certificate_suspension_certificate", "certificate_suspension", ["certificate", "began_at"], unique=False
+    )
+    op.create_table(
         "certificate_template",
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("slug", sa.String(length=64), nullable=False),
