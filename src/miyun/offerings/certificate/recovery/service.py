@@ -21,7 +21,7 @@ from miyun.offerings.certificate.escrow.model import EscrowedKey
 from miyun.offerings.certificate.escrow.store import SORTING as ESCROW_SORTING
 from miyun.offerings.certificate.escrow.store import EscrowStore
 from miyun.offerings.certificate.messages import VerifyView
-from miyun.offerings.certificate.model import Certificate, serial_text
+from miyun.offerings.certificate.model import Certificate, key_digest, serial_text
 from miyun.offerings.certificate.reading import certificates_in
 from miyun.offerings.certificate.recovery import messages as m
 from miyun.offerings.certificate.recovery.errors import AnotherPersonNeeded, RecoveryStateConflict, UnfitReceiver
@@ -124,9 +124,10 @@ class Recoveries:
         item = await self._current(call, recovery)
         if call.principal.id in (item.requester, item.system_consent, item.security_consent):
             raise AnotherPersonNeeded
-        if not await asyncio.to_thread(self._store.consent, item, consent, call.principal.id, call.now):
+        if not await asyncio.to_thread(
+            self._store.consent, item, consent, call.principal.id, call.now, until=call.now + DELIVERY
+        ):
             raise RecoveryStateConflict((await self._own(call, recovery)).state)
-        await asyncio.to_thread(self._store.approve, item, call.now + DELIVERY)
         return self._told(call, await self._own(call, recovery))
 
     async def reject(self, call: Call, request: m.RejectRequest) -> m.RecoveryView:
@@ -243,6 +244,10 @@ class Recoveries:
         if not verdict.valid:
             reasons = verdict.reasons[0]
             raise UnfitReceiver(Text(f"接收证书无效：{reasons.zh}", f"the certificate is not good: {reasons.en}"))
+        # applicants of every tenant choose names of their own: the same name is not the same holder
+        known = self._certificates(key_digest(receiver.spki_der))
+        if not any(item.der == receiver.der and item.tenant == escrowed.tenant for item in known):
+            raise UnfitReceiver(Text("接收证书不是签发给本租户的", "it was not issued to this tenant"))
         if str(receiver.subject)[:1024] != escrowed.subject and not _same(escrowed.subject, receiver.subject):
             raise UnfitReceiver(Text("接收证书的主体与密钥的主体不同", "it is of another subject than the key"))
 

@@ -98,9 +98,9 @@ class RecoveryStore:
             rows = connection.execute(query.order_by(table.c.requested_at, table.c.id)).all()
         return [_recovery(row) for row in rows]
 
-    def consent(self, item: Recovery, consent: Consent, person: str, at: datetime) -> bool:
+    def consent(self, item: Recovery, consent: Consent, person: str, at: datetime, *, until: datetime) -> bool:
         """False when it was given already, or by somebody who has another part in it: the row itself is asked, so that
-        two at once cannot be one person."""
+        two at once cannot be one person. With the second it is approved, `until` then."""
         table = recovery_table
         mine, other = table.c[f"{consent}_consent"], table.c[f"{_OTHER[consent]}_consent"]
         with self._database.write() as connection:
@@ -117,13 +117,7 @@ class RecoveryStore:
                 )
                 .values({mine: person, table.c[f"{consent}_consent_at"]: at})
             )
-        return done.rowcount == 1
-
-    def approve(self, item: Recovery, until: datetime) -> bool:
-        """Once both have agreed."""
-        table = recovery_table
-        with self._database.write() as connection:
-            done = connection.execute(
+            connection.execute(
                 update(table)
                 .where(
                     table.c.id == item.id,

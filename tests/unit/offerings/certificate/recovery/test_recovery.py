@@ -16,6 +16,7 @@ from miyun.gm import sm2
 from miyun.offerings.certificate.evidence import evidence
 from miyun.offerings.certificate.recovery import operations
 from miyun.offerings.certificate.recovery.errors import AnotherPersonNeeded, RecoveryStateConflict, UnfitReceiver
+from miyun.offerings.certificate.recovery.service import Recoveries
 from miyun.wire.x509 import load_certificates, parse_certificate
 
 
@@ -99,6 +100,44 @@ def test_one_person_at_both_desks_at_once_is_still_one(archive: Archive) -> None
             return_exceptions=True,
         )
         assert (await archive.recovery("get", "sec", recovery=asked.recovery)).state == "requested"
+
+    asyncio.run(scene())
+
+
+def test_a_users_recovery_goes_to_nobody_of_the_same_name_in_another_tenant(archive: Archive) -> None:
+    """Applicants of every tenant choose names of their own."""
+
+    async def scene() -> None:
+        escrow, _, _, _ = await archive.settle()
+        applied = await archive.apply(
+            Holder().csr(), call=archive.call("dev_b", Role.TENANT_DEVELOPER, tenant="ten_b"), template="person"
+        )
+        approving = archive.call("sec_b", tenant="ten_b")
+        await archive.ask("approve", approving, application=applied.application)
+        file = await archive.ask("file", approving, application=applied.application, format="pem")
+        with pytest.raises(UnfitReceiver) as refused:
+            await archive.recovery("request", "sec", escrow=escrow, receiver=bytes(file.body).decode(), reason="损坏")
+        assert "this tenant" in refused.value.message.en
+
+    asyncio.run(scene())
+
+
+def test_the_second_consent_and_the_approval_are_one(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that a crash could come between: there would be nobody left to agree."""
+
+    async def scene() -> None:
+        escrow, receiver, _, _ = await archive.settle()
+        asked = await archive.recovery("request", "sec", escrow=escrow, receiver=receiver, reason="钥匙损坏")
+        await archive.recovery("authorise", "sys", Role.TENANT_SYSTEM, recovery=asked.recovery)
+
+        def killed(*_: Any) -> Any:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Recoveries, "_told", killed)
+            with pytest.raises(KeyboardInterrupt):
+                await archive.recovery("approve", "sec2", recovery=asked.recovery)
+        assert (await archive.recovery("get", "sec", recovery=asked.recovery)).state == "approved"
 
     asyncio.run(scene())
 
