@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -82,3 +83,13 @@ async def test_the_other_address_serves_as_before() -> None:
     async with client(None) as here:
         assert (await here.get("/console/login")).status_code == 200
         assert (await here.get("/healthz/alive")).status_code == 200
+
+
+async def test_a_client_may_send_the_browser_with_a_form() -> None:
+    """OpenID Connect Core 3.1.2.1. It leads to the page by its address, which the person's own form comes back to."""
+    async with client(None) as here:
+        sent = {"client_id": "cli_1", "redirect_uri": "https://app.example/?a=1&b=2", "state": "st 4te"}
+        answer = await here.post("/oidc/ten_a/authorize", data=sent)
+        assert answer.status_code == 303
+        path, _, query = answer.headers["location"].partition("?")
+        assert path == "/oidc/ten_a/authorize" and dict(parse_qsl(query)) == sent

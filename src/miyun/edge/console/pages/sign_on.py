@@ -34,6 +34,9 @@ async def cas_logout(page: Page, tenant: str) -> Answer:
 
 async def _sign_on(page: Page, protocol: str, tenant: str) -> Answer:
     page.token = None  # who is signed in to the console has nothing to do with it
+    if protocol == "oidc" and page.wants_change and "client_id" in page.form:
+        # a client may send its request as a form too (OpenID Connect Core 3.1.2.1); our own form has none
+        return leave(f"{quote(page.path)}?{urlencode(page.form)}")
     if page.certificate is not None:
         return await _by_connection(page, protocol, tenant)
     browser = browser_of(page)
