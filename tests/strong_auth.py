@@ -22,7 +22,7 @@ from miyun.core.errors import NotEntitled, NotFound, Unavailable
 from miyun.core.identity import Identity
 from miyun.core.operation import Call, Principal, Reply, Role
 from miyun.core.outbound import Fetched
-from miyun.core.ports import BindingInfo
+from miyun.core.ports import BindingInfo, Custody
 from miyun.gm import sm2
 from miyun.offerings.strong_auth import messages as m
 from miyun.offerings.strong_auth.report.store import ReportStore
@@ -54,6 +54,7 @@ class Hall:
         self.rooms: Rooms = rooms_in(folder)
         self.told: list[tuple[str, bytes]] = []
         self.answers = 200
+        self.kept: dict[str, Custody] = {}  # by a register of keys: certificates' fingerprints
         self.silent: set[str] = set()  # addresses where nobody answers
         self.service = StrongAuthService(
             store=StrongAuthStore(self.rooms.database),
@@ -66,6 +67,7 @@ class Hall:
             keys=self.rooms.keys,  # type: ignore[arg-type]
             machine=self.rooms.machine,  # type: ignore[arg-type]
             identity=Identity(self.rooms.machine, "https://login.test"),
+            custody=self.custody,
             entitle=self.entitle,
             fetch=self.fetch,
             clock=self.rooms.clock,
@@ -81,6 +83,9 @@ class Hall:
         if url in self.silent:
             raise Unavailable("client")
         return Fetched(self.answers, {}, b"")
+
+    async def custody(self, tenant: str, fingerprint: str) -> Custody | None:
+        return self.kept.get(fingerprint) if tenant == "ten_a" else None
 
     async def entitle(self, tenant: str, application: str, now: datetime) -> Entitled:
         if (tenant, application) != ("ten_a", "app_1"):

@@ -62,7 +62,7 @@ def assemble(
     database: Database,
     ledger: Ledger,
     machine: Deriver,
-    identity: Identity,
+    url: str,
     registry: Registry,
     trust: TrustDirectory,
     clock: Clock,
@@ -70,7 +70,12 @@ def assemble(
     people, bound, bought = TenancyStore(database), ApplicationStore(database), ContractStore(database)
     secret_keys = SecretKeys(machine)
     keys = PersonKeys(
-        store=PersonKeyStore(database), people=people, machine=machine, identity=identity, trust=trust, ledger=ledger
+        store=PersonKeyStore(database),
+        people=people,
+        machine=machine,
+        identity=Identity(machine, url),
+        trust=trust,
+        ledger=ledger,
     )
     accounts = AccountService(store=people, keys=keys, ledger=ledger, clock=clock)
     applications = Applications(

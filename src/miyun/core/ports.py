@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal, Protocol
 
 import msgspec
@@ -219,6 +220,18 @@ class CertificateUses(Protocol):
     async def uses(self, tenant: str, fingerprint: str) -> list[CertificateUse]:
         """`fingerprint`: hexadecimal SM3 of the certificate."""
         ...
+
+
+class Custody(StrEnum):
+    """Where a private key is kept, by the names of RFC 8176."""
+
+    HARDWARE = "hwk"
+    SOFTWARE = "swk"
+
+
+KeyCustody = Callable[[str, str], Awaitable[Custody | None]]
+"""Tenant and certificate (hexadecimal SM3) → what a register of keys says of the key that it was written to, None for
+one of no registered key. Implemented by `usbkey`."""
 
 
 class Stamper(Protocol):

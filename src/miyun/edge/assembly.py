@@ -23,7 +23,6 @@ from miyun.core.contracts.store import ContractStore
 from miyun.core.contracts.tasks import TASKS as CONTRACT_TASKS
 from miyun.core.digest import digest
 from miyun.core.errors import MiyunError
-from miyun.core.identity import Identity
 from miyun.core.jobs import Task
 from miyun.core.ledger.anchors import head_bytes
 from miyun.core.ledger.client import LedgerClient
@@ -222,12 +221,11 @@ async def assemble(
         base_url=settings.publication_url,
     )
     issuer = PlatformIssuer(service=certificate, clock=clock, ledger=ledger)
-    identity = Identity(machine, settings.url)
     core = cloud.assemble(
         database=database,
         ledger=ledger,
         machine=machine,
-        identity=identity,
+        url=settings.url,
         registry=catalogue,
         trust=certificate.trust.directory,
         clock=clock,
@@ -263,14 +261,14 @@ async def assemble(
         applications=core.applications,
         keys=kms.directory,
         machine=machine,
-        identity=identity,
+        custody=lambda tenant, fingerprint: usbkey.custody(tenant, fingerprint),
         entitle=core.entitlements.of_application(catalogue.operation("strong_auth.login")),
         fetch=outside,
         clock=clock,
         url=settings.url,
         mutual_url=settings.mutual_url,
     )
-    usbkey = UsbKeyService(
+    usbkey: UsbKeyService = UsbKeyService(
         store=UsbKeyStore(database),
         keys=kms.directory,
         issuer=issuer,

@@ -293,7 +293,7 @@ def platform_on(database: Database, *, ledger: Any = None, machine: Any = None) 
         database=database,
         ledger=ledger,
         machine=machine,
-        identity=identity,
+        url="https://miyun.test",
         registry=offered,
         trust=trust,
         clock=clock,

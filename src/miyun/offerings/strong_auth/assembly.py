@@ -6,7 +6,7 @@ from typing import Protocol
 
 from miyun.core.clock import Clock
 from miyun.core.identity import Identity
-from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, KeyDirectory
+from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, KeyCustody, KeyDirectory
 from miyun.core.storage import Database
 from miyun.core.trust import TrustDirectory
 from miyun.hsm.port import Machine
@@ -30,7 +30,7 @@ def strong_auth_service(
     applications: Applications,
     keys: KeyDirectory,
     machine: Machine,
-    identity: Identity,
+    custody: KeyCustody,
     entitle: Entitle,
     fetch: Fetch,
     clock: Clock,
@@ -47,7 +47,8 @@ def strong_auth_service(
         applications=applications,
         keys=keys,
         machine=machine,
-        identity=identity,
+        identity=Identity(machine, url),
+        custody=custody,
         entitle=entitle,
         fetch=fetch,
         clock=clock,

@@ -16,7 +16,7 @@ from miyun.core.i18n import Text
 from miyun.core.identity import Identity
 from miyun.core.ids import new_id
 from miyun.core.operation import Call
-from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, CertificateUse, KeyDirectory
+from miyun.core.ports import ApplicationDirectory, Bindings, CertificateIssuer, CertificateUse, KeyCustody, KeyDirectory
 from miyun.core.trust import TrustDirectory
 from miyun.gm import rand
 from miyun.hsm.port import Machine
@@ -61,6 +61,7 @@ class StrongAuthService:
         keys: KeyDirectory,
         machine: Machine,
         identity: Identity,
+        custody: KeyCustody,
         entitle: Entitle,
         fetch: Fetch,
         clock: Clock,
@@ -83,6 +84,7 @@ class StrongAuthService:
             keys=keys,
             machine=machine,
             identity=identity,
+            custody=custody,
             applications=applications,
             entitle=entitle,
             fetch=fetch,

@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Final
 
 from miyun.core.i18n import Text
+from miyun.core.ports import Custody
 
 APPLICATION: Final = "MIYUN"  # on the key, as GM/T 0016 means applications
+SOFTWARE_MAKER: Final = "Miyun"  # what our software tokens say of themselves
 NO_END: Final = datetime(9999, 12, 31, tzinfo=UTC)  # of a key without certificates: a sorted column is never empty
 REMINDER: Final = timedelta(days=30)
 CHECKED_FOR: Final = timedelta(days=30)  # after a key was lost or taken back: that its certificates were revoked
@@ -115,6 +117,13 @@ class Key:
     signing_fingerprint: str = ""
     application: str | None = None  # for certificates that are not written yet; of the certificate room
     reminded_at: datetime | None = None
+
+    @property
+    def custody(self) -> Custody | None:
+        """By what the register says of its maker; nothing where it says nothing."""
+        if not self.maker:
+            return None
+        return Custody.SOFTWARE if self.maker.casefold() == SOFTWARE_MAKER.casefold() else Custody.HARDWARE
 
     @property
     def serials(self) -> tuple[int, ...]:

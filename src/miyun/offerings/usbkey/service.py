@@ -11,7 +11,7 @@ from miyun.core.errors import AlreadyExists, MiyunError, NotFound
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.operation import Call
-from miyun.core.ports import CertificateIssuer, CertificateUses, KeyDirectory, PairDesk
+from miyun.core.ports import CertificateIssuer, CertificateUses, Custody, KeyDirectory, PairDesk
 from miyun.offerings.usbkey import messages as m
 from miyun.offerings.usbkey.approvals import Approvals
 from miyun.offerings.usbkey.certification import Certification
@@ -179,6 +179,13 @@ class UsbKeyService:
                 for use in uses
             ],
         )
+
+    async def custody(self, tenant: str, fingerprint: str) -> Custody | None:
+        """`core.ports.KeyCustody`"""
+        if not fingerprint:  # as keys without certificates have it
+            return None
+        found = await asyncio.to_thread(self._store.with_certificate, tenant, fingerprint)
+        return found.custody if found else None
 
     def registered_before(self, tenant: str, end: datetime) -> list[Key]:
         return self._store.all_before(tenant, end)

@@ -71,6 +71,7 @@ _KEY = Table(
     Column("reminded_at", UtcDateTime),
     UniqueConstraint("tenant", "serial"),
     Index("ix_usbkey_key_tenant_registered_at", "tenant", "registered_at", "id"),
+    Index("ix_usbkey_key_tenant_signing_fingerprint", "tenant", "signing_fingerprint"),
     Index("ix_usbkey_key_expires_at", "expires_at"),
 )
 _EVENT = Table(
@@ -146,6 +147,13 @@ class UsbKeyStore:
     def find(self, tenant: str, key: str) -> Key | None:
         with self._database.read() as connection:
             row = connection.execute(select(_KEY).where(_KEY.c.tenant == tenant, _KEY.c.id == key)).one_or_none()
+        return _key(row) if row else None
+
+    def with_certificate(self, tenant: str, fingerprint: str) -> Key | None:
+        """Whose signing certificate it is."""
+        query = select(_KEY).where(_KEY.c.tenant == tenant, _KEY.c.signing_fingerprint == fingerprint).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
         return _key(row) if row else None
 
     def page(

@@ -19,6 +19,7 @@ from tests.strong_auth import CALLBACK, Browser, Hall, Relying, answered, regist
 
 from miyun.core.challenge import ChallengeInvalid
 from miyun.core.errors import InvalidArgument, NotEntitled, NotFound
+from miyun.core.ports import Custody
 from miyun.gm import sm2
 from miyun.offerings.strong_auth import messages as m
 from miyun.offerings.strong_auth.errors import (
@@ -30,6 +31,8 @@ from miyun.offerings.strong_auth.report import messages as r
 from miyun.offerings.strong_auth.sso import messages as sso
 from miyun.offerings.strong_auth.sso.errors import AnotherAccount, SessionUnknown, SignOnRefused
 from miyun.offerings.strong_auth.sso.model import SigningKey, published, signing
+from miyun.wire import pem
+from miyun.wire.x509 import parse_certificate
 
 ISSUER = "https://login.test/oidc/ten_a"
 
@@ -206,6 +209,18 @@ def test_who_has_to_log_in_is_said_by_the_clients_own_token(hall: Hall, browser:
     _, tokens = other.redeem(browser.log_in(other.query())["code"])
     back = browser.visit(client.query(id_token_hint=tokens["id_token"])).redirect
     assert answered(back)["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("custody", [None, *Custody])
+def test_a_token_tells_where_the_key_is_kept_if_that_is_known(
+    hall: Hall, browser: Browser, client: Relying, custody: Custody | None
+) -> None:
+    if custody is not None:
+        hall.kept[parse_certificate(pem.decode(hall.pem, pem.CERTIFICATE)).fingerprint.hex()] = custody
+    _, tokens = client.redeem(browser.log_in(client.query())["code"])
+    assert claims_of(hall, tokens["id_token"])["amr"] == ["pop", *([custody.value] if custody else [])]
+    _, refreshed = client.refresh(tokens["refresh_token"])
+    assert claims_of(hall, refreshed["id_token"])["amr"] == claims_of(hall, tokens["id_token"])["amr"]
 
 
 def test_a_scope_that_is_said_often_is_kept_once(browser: Browser, client: Relying) -> None:

@@ -18,7 +18,7 @@ from tests.token_process import AUTHENTICATION_KEY, TokenProcess
 
 from miyun.core.errors import InvalidArgument, NotFound, Unavailable
 from miyun.core.operation import Call, Role
-from miyun.core.ports import CertificateUse, KeyRef
+from miyun.core.ports import CertificateUse, Custody, KeyRef
 from miyun.core.registry import Registry
 from miyun.edge.personalise import (
     NotAuthentic,
@@ -299,6 +299,22 @@ def test_a_key_that_is_gone_leaves_no_good_certificate_behind_a_crash(
     else:
         desk.ask("usbkey.key.take_back", usbkey=usbkey)
     assert all(asyncio.run(desk.rooms.issuer.is_revoked(serial)) for serial in serials)
+
+
+@pytest.mark.parametrize(("maker", "custody"), [("Miyun", Custody.SOFTWARE), ("某厂商", Custody.HARDWARE), ("", None)])
+def test_the_register_tells_where_a_certificates_key_is_kept(
+    desk: Desk, token: TokenProcess, maker: str, custody: Custody | None
+) -> None:
+    [made] = desk.ask("usbkey.key.register", items=[{"serial": "T1", "maker": maker}])["items"]
+    set_up(desk, wanted(made["usbkey"]))
+    with connected(Library(), "key") as connection:
+        box = connection.open_application(APPLICATION).open_container(made["usbkey"])
+        signing = parse_certificate(box.certificate() or b"").fingerprint.hex()
+        encryption = parse_certificate(box.certificate(signing=False) or b"").fingerprint.hex()
+    desk.ask("usbkey.key.register", items=[{"serial": "T2", "maker": maker}])  # without a certificate yet
+    assert asyncio.run(desk.service.custody("ten_a", signing)) is custody
+    for tenant, fingerprint in (("ten_b", signing), ("ten_a", encryption), ("ten_a", "")):
+        assert asyncio.run(desk.service.custody(tenant, fingerprint)) is None
 
 
 def test_certificates_are_renewed_in_the_holders_hands(desk: Desk, token: TokenProcess) -> None:

@@ -22,6 +22,7 @@ from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core import OpenIDCode
 from authlib.oidc.rpinitiated import EndSessionEndpoint
 
+from miyun.core.ports import Custody
 from miyun.offerings.strong_auth.model import Account
 from miyun.offerings.strong_auth.sessions import new_token, stored
 from miyun.offerings.strong_auth.sso import connection, jws
@@ -78,8 +79,9 @@ class RegisteredClient(ClientMixin):
 class Code:
     """`authlib.oidc.core.AuthorizationCodeMixin` over a grant."""
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: Grant, custody: Custody | None = None) -> None:
         self.grant = grant
+        self.custody = custody
         self.code_challenge = grant.challenge
         self.code_challenge_method = "S256"
 
@@ -99,7 +101,8 @@ class Code:
         return ACR
 
     def get_amr(self) -> list[str]:
-        return ["pop"]  # RFC 8176: proof of possession of a key; where the key is kept is not known here
+        """RFC 8176: proof of possession of a key, and where it is kept if a register of keys says so."""
+        return ["pop"] if self.custody is None else ["pop", self.custody.value]
 
 
 class IssuedToken(TokenMixin):
@@ -278,7 +281,7 @@ class _IdToken(OpenIDCode):
             "aud": request.client.get_client_id(),
             "iat": int(exchange.now.timestamp()),
             "exp": int((exchange.now + ID_TOKEN_LIFETIME).timestamp()),
-            **self.get_authorization_code_claims(Code(exchange.grant)),
+            **self.get_authorization_code_claims(Code(exchange.grant, exchange.custody)),
             "at_hash": jws.half_hash(request.client.client.algorithm, token["access_token"]),
             "sid": exchange.session.id,
             **person(exchange.account, token["scope"]),

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from authlib.oauth2 import OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
+from miyun.core.ports import Custody
 from miyun.offerings.strong_auth.model import Account, Session
 from miyun.offerings.strong_auth.sso.connection import Connection
 from miyun.offerings.strong_auth.sso.model import Client, Grant, SigningKey, Token
@@ -50,6 +51,7 @@ class Exchange:
     account: Account | None = None
     keys: list[SigningKey] = field(default_factory=list)  # that may have signed an id_token_hint
     connection: Connection | None = None
+    custody: Custody | None = None  # of the key that the person has signed with, if that is known
     # decided
     code: str = ""
     claims: dict[str, Any] | None = None  # of the ID token that is to be signed

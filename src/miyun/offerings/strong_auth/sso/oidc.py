@@ -13,6 +13,7 @@ from authlib.oauth2 import OAuth2Error
 from miyun.core.errors import NotFound
 from miyun.core.ids import new_id
 from miyun.core.operation import Call, Reply
+from miyun.core.ports import KeyCustody
 from miyun.offerings.strong_auth.certificates import Certificates
 from miyun.offerings.strong_auth.model import Session
 from miyun.offerings.strong_auth.sessions import Sessions, stored
@@ -80,10 +81,12 @@ class OpenIdProvider:
         keys: SigningKeys,
         sessions: Sessions,
         certificates: Certificates,
+        custody: KeyCustody,
         issuer: Callable[[str], str],
         mutual_url: str,
     ) -> None:
         self._certificates = certificates
+        self._custody = custody
         self._mutual_url = mutual_url
         self._store = store
         self._keys = keys
@@ -317,6 +320,8 @@ class OpenIdProvider:
         if exchange.grant is not None:
             exchange.session = self._store.session(exchange.tenant, exchange.grant.session)
             exchange.account = await self._sessions.alive(exchange.session, call.now)
+        if exchange.account is not None and endpoint == "token":
+            exchange.custody = await self._custody(exchange.tenant, exchange.account.fingerprint)
         named, granted = form.get("client_id", ""), exchange.grant.client if exchange.grant else ""
         # at `userinfo` the token says whose it is, and nothing else that is sent
         client = self._store.client(exchange.tenant, granted if endpoint == "userinfo" else named or granted)

@@ -13,7 +13,7 @@ from miyun.core.clock import Clock
 from miyun.core.errors import MiyunError
 from miyun.core.identity import Identity
 from miyun.core.operation import Call, Reply
-from miyun.core.ports import ApplicationDirectory, KeyDirectory
+from miyun.core.ports import ApplicationDirectory, KeyCustody, KeyDirectory
 from miyun.hsm.port import Machine
 from miyun.offerings.strong_auth.accounts import Accounts
 from miyun.offerings.strong_auth.certificates import Certificates, of_connection, verify
@@ -48,6 +48,7 @@ class SingleSignOn:
         keys: KeyDirectory,
         machine: Machine,
         identity: Identity,
+        custody: KeyCustody,
         applications: ApplicationDirectory,
         entitle: Entitle,
         fetch: Fetch,
@@ -74,6 +75,7 @@ class SingleSignOn:
             keys=self.keys,
             sessions=sessions,
             certificates=certificates,
+            custody=custody,
             issuer=self.of,
             mutual_url=mutual_url.rstrip("/"),
         )

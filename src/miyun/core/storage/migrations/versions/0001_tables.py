@@ -1164,6 +1164,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_usbkey_key_expires_at", "usbkey_key", ["expires_at"], unique=False)
     op.create_index("ix_usbkey_key_tenant_registered_at", "usbkey_key", ["tenant", "registered_at", "id"], unique=False)
+    op.create_index(
+        "ix_usbkey_key_tenant_signing_fingerprint", "usbkey_key", ["tenant", "signing_fingerprint"], unique=False
+    )
     op.create_table(
         "usbkey_request",
         sa.Column("id", sa.String(length=40), nullable=False),
