@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from miyun.gm import sm2, sm3, sm4
@@ -48,6 +49,12 @@ def test_one_hash_fed_by_several_threads_stays_whole(provider: Provider) -> None
 
 def test_other_threads_run_during_a_long_call(provider: Provider) -> None:
     data = bytes(200_000_000) if "ipp" in provider.name else bytes(40_000_000)
+    # a loaded machine may leave the other thread waiting for once; behind a lock that is held it would wait every time
+    assert any(beats_during(lambda: sm4.ctr(bytes(16), bytes(16), data)) > 5 for _ in range(5)), "no other thread ran"
+
+
+def beats_during(call: Callable[[], object]) -> int:
+    """How often another thread ran meanwhile."""
     done = threading.Event()
     beats: list[float] = []
 
@@ -59,9 +66,8 @@ def test_other_threads_run_during_a_long_call(provider: Provider) -> None:
     thread = threading.Thread(target=beat)
     thread.start()
     start = time.monotonic()
-    sm4.ctr(bytes(16), bytes(16), data)
+    call()
     end = time.monotonic()
     done.set()
     thread.join()
-    during = [moment for moment in beats if start < moment < end]
-    assert len(during) > 5, f"no other thread ran during {end - start:.3f} s"
+    return len([moment for moment in beats if start < moment < end])
