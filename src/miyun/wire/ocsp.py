@@ -28,7 +28,8 @@ MAX_NONCE: Final = 128
 """Octets (RFC 9654 2.1)."""
 
 _BASIC: Final = der.oid(oid.OCSP_BASIC)
-_HASHES: Final = {oid.SHA1: 20, oid.SHA256: 32, oid.SM3: 32}
+HASHES: Final = {oid.SHA1: 20, oid.SHA256: 32, oid.SM3: 32}
+"""By which questions name the issuer, and the octets of each."""
 
 
 class Status(IntEnum):
@@ -343,11 +344,11 @@ def _read_cert_id(reader: der.Reader) -> CertId:
     whole = reader.raw_of(der.SEQUENCE, "CertID")
     inner = der.Reader(whole, field="CertID").enter()
     hash_oid, parameters = read_identifier(inner, "hashAlgorithm")
-    if hash_oid not in _HASHES or parameters not in (b"", der.NULL):
+    if hash_oid not in HASHES or parameters not in (b"", der.NULL):
         raise inner.fail("SHA-1, SHA-256 or SM3", "hashAlgorithm")
     name_hash, key_hash = inner.octet_string("issuerNameHash"), inner.octet_string("issuerKeyHash")
-    if {len(name_hash), len(key_hash)} != {_HASHES[hash_oid]}:
-        raise inner.fail(f"{_HASHES[hash_oid]} octets", "issuerNameHash")
+    if {len(name_hash), len(key_hash)} != {HASHES[hash_oid]}:
+        raise inner.fail(f"{HASHES[hash_oid]} octets", "issuerNameHash")
     serial = inner.integer("serialNumber")
     inner.end()
     return CertId(hash_oid, name_hash, key_hash, serial, whole)

@@ -66,6 +66,7 @@ class Authorities:
         self._ledger = ledger
         self._base_url = base_url.rstrip("/")
         self._known: Mapping[str, Authority] = {}
+        self._addresses: Sequence[str] = ()
         ledger.on_invalidate(self._forget)
 
     @property
@@ -121,9 +122,18 @@ class Authorities:
                 return item
         return None
 
-    def crl_url(self, authority: str, shard: int = 0, *, delta: bool = False) -> str:
-        """Of a shard's lists; of 0, which is no shard, of all that were issued while there were none."""
-        return f"{self._base_url}/crl/{authority}{f'-{shard}' if shard else ''}{'.delta' if delta else ''}.crl"
+    def crl_url(self, authority: str, shard: int = 0, *, delta: bool = False, base: str = "") -> str:
+        """Of a shard's lists; of 0, which is no shard, of all that were issued while there were none. `base`: what
+        this platform's address was then."""
+        name = f"{authority}{f'-{shard}' if shard else ''}{'.delta' if delta else ''}"
+        return f"{base or self._base_url}/crl/{name}.crl"
+
+    async def addresses(self) -> Sequence[str]:
+        """Of this platform, as certificates name it, the present one among them."""
+        if not self._addresses:
+            now = self._clock.now()
+            self._addresses = await asyncio.to_thread(self._store.remember_address, self._base_url, now)
+        return self._addresses
 
     def certificate_url(self, authority: str) -> str:
         return f"{self._base_url}/ca/{authority}.cer"
@@ -224,7 +234,7 @@ class Authorities:
             *common,
             authority_key_identifier(above or b""),
             crl_distribution_points([self.crl_url(parent.id)]),
-            authority_info_access(ca_issuers=[self.certificate_url(parent.id)]),
+            authority_info_access(ocsp=[self.ocsp_url(parent.id)], ca_issuers=[self.certificate_url(parent.id)]),
         )
 
     async def _record(self, authority: Authority, now: datetime) -> None:

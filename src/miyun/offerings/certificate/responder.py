@@ -21,6 +21,7 @@ from miyun.offerings.certificate.model import (
     OCSP_KEEP,
     OCSP_LIFETIME,
     RESPONDER_RENEW,
+    ROOT_CRL_LIFETIME,
     Authority,
     AuthorityRole,
     Responder,
@@ -34,6 +35,7 @@ from miyun.wire.crl import Reason
 from miyun.wire.errors import DecodeError
 from miyun.wire.name import Name
 from miyun.wire.ocsp import (
+    HASHES,
     CertId,
     OcspRequest,
     ResponseData,
@@ -108,10 +110,30 @@ class OcspResponder:
             if current is None or current.not_after - now < RESPONDER_RENEW:
                 await self._make(authority, current.generation + 1 if current else 1, now)
 
+    async def sign_for_root(self, root: Authority, roots: Machine) -> None:
+        """What a root says of the authorities below it, in a ceremony and until the next: its key is not there to
+        answer, and no other that is may speak for it, since the machine that has those is what a root revokes."""
+        issuer, hierarchy = parse_certificate(root.der), root.hierarchy
+        now = self._clock.now().replace(microsecond=0)
+        until = now + ROOT_CRL_LIFETIME
+        below = [item.serial for item in self._authorities.all() if item.parent == root.id]
+        asked = {(serial, by): CertId.of(issuer, serial, by) for serial in below for by in HASHES}
+        drafts = [
+            ResponseData(responder_key_hash(issuer), now, (SingleResponse(question, now, until),)).encode()
+            for question in asked.values()
+        ]
+        with machine_errors():
+            signatures = await roots.sign(root.key, hierarchy.scheme, drafts)
+        answers = {
+            place: assemble_response(draft, hierarchy.signature, signature)
+            for place, draft, signature in zip(asked, drafts, signatures, strict=True)
+        }
+        await asyncio.to_thread(self._store.keep_root_answers, root.id, answers, until)
+
     async def answer(self, ca: str, encoded: bytes) -> bytes:
         """The OCSPResponse. Raises NotFound, OcspRefused, ResponderMissing, MachineLocked, Unavailable."""
         authority = self._authorities.find(ca)
-        if authority is None or authority.role is not AuthorityRole.ISSUING:
+        if authority is None:
             raise NotFound("ca", ca)
         try:
             request = parse_request(encoded)
@@ -122,9 +144,19 @@ class OcspResponder:
         issuer = parse_certificate(authority.der)
         if not all(question.is_by(issuer) for question in request.questions):
             raise OcspRefused(Status.UNAUTHORIZED, f"not issued by {ca}")
+        if authority.role is AuthorityRole.ROOT:
+            return await self._of_root(authority, request)
         if request.nonce is None and len(request.questions) == 1 and self._ledger.listening:
             return await self._keep(authority, request.questions[0])
         return await self._sign(authority, request, [await self._status(authority, item) for item in request.questions])
+
+    async def _of_root(self, root: Authority, request: OcspRequest) -> bytes:
+        """Without the nonce that was sent, as answers that were made before have none (RFC 6960 2.5, 4.4.1)."""
+        question, now = request.questions[0], self._clock.now()
+        found = await asyncio.to_thread(self._store.root_answer, root.id, question.serial, question.hash_oid, now)
+        if found is None or len(request.questions) > 1:
+            raise OcspRefused(Status.UNAUTHORIZED, f"{root.id} has answers about the authorities below it, one each")
+        return found
 
     async def _keep(self, authority: Authority, question: CertId) -> bytes:
         place = (authority.id, question.der)

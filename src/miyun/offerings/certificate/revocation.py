@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -85,6 +86,7 @@ class Revocation:
         makes one list.
         """
         made: list[RevocationList] = []
+        await self._authorities.addresses()  # a new one makes lists due
         states = await asyncio.to_thread(self._store.crl_states)
         for shard, (due, this_update, next_update) in states.items():
             now = self._clock.now()
@@ -134,7 +136,7 @@ class Revocation:
         changed: list[Change] | None = None
         if authority.deltas and base is not None:
             changed = await asyncio.to_thread(self._store.changed_since, place, base.changes, after)
-        lists = _Lists(self._authorities, authority, place, number, now)
+        lists = _Lists(self._authorities, authority, place, number, now, await self._authorities.addresses())
         drafts = await asyncio.to_thread(lists.drafts, revoked, base, changed)
         der, *deltas = await self._authorities.sign_many(authority, drafts, roots)
         item = RevocationList(
@@ -180,6 +182,7 @@ class _Lists:
     shard: Shard
     number: int
     now: datetime
+    addresses: Sequence[str]
 
     def drafts(self, revoked: list[Change], base: BaseList | None, changed: list[Change] | None) -> list[bytes]:
         """The complete list and, when there is something to tell changes against, the delta list."""
@@ -191,7 +194,9 @@ class _Lists:
     def _draft(self, changes: list[Change], *, base: int | None = None, freshest: tuple[str, ...] = ()) -> bytes:
         issuer = parse_certificate(self.authority.der)
         # While there is one list of all, it says nothing of its scope, which older readers may not know.
-        urls = [self.authorities.crl_url(self.authority.id, self.shard.shard)] if self.authority.shards else []
+        # Otherwise it has every name by which certificates of its scope may have called it (RFC 5280 6.3.3 b.2).
+        places = self.addresses if self.authority.shards else ()
+        urls = [self.authorities.crl_url(self.authority.id, self.shard.shard, base=base) for base in places]
         return TbsCertificateList(
             issuer=issuer.subject,
             this_update=self.now,

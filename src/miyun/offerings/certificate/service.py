@@ -57,7 +57,6 @@ from miyun.offerings.certificate.messages import (
 )
 from miyun.offerings.certificate.model import (
     REASON_TEXTS,
-    AuthorityRole,
     Certificate,
     RevocationList,
     RevocationReason,
@@ -166,7 +165,12 @@ class CertificateService:
     async def hold_ceremony(self, roots: Machine) -> list[RevocationList]:
         """What only root keys can do: certify issuing CAs that are missing, renew the roots' lists that are due."""
         await self.authorities.create(roots)
-        return await self.revocation.publish_roots(roots)
+        made = await self.revocation.publish_roots(roots)
+        for item in made:
+            root = self.authorities.find(item.authority)
+            assert root is not None, "its list was just made"
+            await self.responder.sign_for_root(root, roots)
+        return made
 
     # issue and find
 
@@ -399,7 +403,7 @@ class CertificateService:
             shards=found.shards,
             deltas=found.deltas,
             crl_url=self.authorities.crl_url(authority),
-            ocsp_url=self.authorities.ocsp_url(authority) if found.role is AuthorityRole.ISSUING else None,
+            ocsp_url=self.authorities.ocsp_url(authority),
             crl_number=newest.number if newest else None,
             crl_this_update=newest.this_update if newest else None,
             crl_next_update=newest.next_update if newest else None,

@@ -12,8 +12,14 @@ from tests.standin import call_of
 from miyun.gm import sm2
 from miyun.offerings.certificate.errors import OcspRefused, ResponderMissing
 from miyun.offerings.certificate.issuance import Order, subject_of
-from miyun.offerings.certificate.model import OCSP_LIFETIME, RESPONDER_RENEW, RevocationReason, Shard
-from miyun.wire import ocsp
+from miyun.offerings.certificate.model import (
+    OCSP_LIFETIME,
+    RESPONDER_RENEW,
+    ROOT_CRL_LIFETIME,
+    RevocationReason,
+    Shard,
+)
+from miyun.wire import ocsp, oid
 from miyun.wire.spki import sm2_spki
 from miyun.wire.x509 import Certificate, parse_certificate
 
@@ -137,4 +143,34 @@ def test_certificates_tell_where_to_ask_and_responders_are_not_asked_about(rooms
     responder = house.read(house.ask(house.question(serial))).verify(house.issuer, house.clock.now())
     assert not any("/ocsp/" in url for _, url in responder.authority_info_access)
     view = asyncio.run(rooms.certificate.authority_list(call_of(None, rooms.clock), None))  # type: ignore[arg-type]
-    assert {item.ca for item in view.items if item.ocsp_url} == {"sm2-issuing", "ecdsa-issuing", "rsa-issuing"}
+    assert all(item.ocsp_url and item.ocsp_url.endswith(f"/ocsp/{item.ca}") for item in view.items)
+
+
+@pytest.mark.parametrize("family", ["sm2", "ecdsa", "rsa"])
+def test_a_root_answers_by_what_it_signed_in_its_ceremony(rooms: Rooms, house: House, family: str) -> None:
+    anchor, issuing = (rooms.certificate.authorities.find(f"{family}-{role}") for role in ("root", "issuing"))
+    assert anchor is not None and issuing is not None
+    root, below = parse_certificate(anchor.der), parse_certificate(issuing.der)
+    assert f"https://127.0.0.1:8600/ocsp/{family}-root" in dict(below.authority_info_access).values()
+
+    def ask(*serials: int, by: str = oid.SHA1, nonce: bytes | None = None) -> ocsp.BasicResponse:
+        questions = tuple(ocsp.CertId.of(root, serial, by) for serial in serials)
+        encoded = ocsp.OcspRequest(questions, nonce).encode()
+        _, found = ocsp.parse_response(asyncio.run(house.responder.answer(f"{family}-root", encoded)))
+        assert found is not None
+        assert found.verify(root, house.clock.now()) == root, "by itself, as no machine that is online could"
+        return found
+
+    for by in ocsp.HASHES:
+        assert ask(below.serial, by=by, nonce=b"n" * 32).nonce is None
+        found = ask(below.serial, by=by).status_of(root, below.serial, house.clock.now())
+        assert found.good and found.next_update == found.this_update + ROOT_CRL_LIFETIME
+    for serials in ((77,), (below.serial, below.serial)):
+        with pytest.raises(OcspRefused) as refused:
+            ask(*serials)
+        assert refused.value.refusal is ocsp.Status.UNAUTHORIZED
+    house.clock.advance(days=181)
+    with pytest.raises(OcspRefused):
+        ask(below.serial)
+    asyncio.run(rooms.certificate.bootstrap())
+    assert ask(below.serial).status_of(root, below.serial, house.clock.now()).good

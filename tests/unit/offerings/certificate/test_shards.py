@@ -91,6 +91,22 @@ def test_shards_only_grow_and_what_was_issued_keeps_its_list(
     assert fetched(service, clock, *certificate.crl_urls).is_revoked(certificate.serial)
 
 
+def test_who_names_an_older_address_finds_a_list_that_speaks_of_it(rooms: Rooms, sm2_csr: Csr) -> None:
+    """The lists are the same; only where the platform is has changed."""
+    configure(rooms.certificate, rooms.clock, 2)
+    old = issue(rooms.certificate, sm2_csr("旧"), rooms.clock)
+    moved = replace(rooms).certificate
+    moved.authorities._base_url = "http://new.example"
+    rooms.clock.advance(seconds=10)
+    asyncio.run(publish_lists(moved))
+    new = issue(moved, sm2_csr("新"), rooms.clock)
+    assert new.crl_urls[0].startswith("http://new.example/crl/")
+    for certificate in (old, new):
+        url = "https://127.0.0.1:8600/crl/" + certificate.crl_urls[0].rpartition("/")[2]
+        assert fetched(moved, rooms.clock, url).scope.covers(certificate)
+    assert fetched(rooms.certificate, rooms.clock, *old.crl_urls).scope.covers(old)
+
+
 def test_every_process_spreads_at_once(rooms: Rooms, sm2_csr: Csr) -> None:
     other = replace(rooms).certificate
     assert issue(other, sm2_csr("一"), rooms.clock).crl_urls == ("https://127.0.0.1:8600/crl/sm2-issuing.crl",)

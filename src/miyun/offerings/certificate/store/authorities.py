@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Row, insert, select, update
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from miyun.core.storage.database import Database
@@ -16,7 +19,12 @@ from miyun.offerings.certificate.model import (
     responder_binding,
     serial_text,
 )
-from miyun.offerings.certificate.store.tables import authority_table, responder_table, shard_table
+from miyun.offerings.certificate.store.tables import (
+    authority_table,
+    responder_table,
+    root_answer_table,
+    shard_table,
+)
 
 
 class AuthorityQueries:
@@ -68,6 +76,30 @@ class AuthorityQueries:
                 connection.execute(insert(shard_table), new)
             connection.execute(update(shard_table).where(shard_table.c.authority == authority).values(crl_due=True))
         return True
+
+    def keep_root_answers(self, authority: str, answers: Mapping[tuple[int, str], bytes], until: datetime) -> None:
+        """By serial number and hash of the question, instead of those before."""
+        rows = [
+            {"authority": authority, "serial": serial_text(serial), "hash": by, "next_update": until, "der": encoded}
+            for (serial, by), encoded in answers.items()
+        ]
+        with self._database.write() as connection:
+            # one ceremony after the other
+            connection.execute(select(authority_table.c.id).where(authority_table.c.id == authority).with_for_update())
+            connection.execute(delete(root_answer_table).where(root_answer_table.c.authority == authority))
+            if rows:
+                connection.execute(insert(root_answer_table), rows)
+
+    def root_answer(self, authority: str, serial: int, by: str, now: datetime) -> bytes | None:
+        table = root_answer_table.c
+        query = select(table.der).where(
+            table.authority == authority,
+            table.serial == serial_text(serial),
+            table.hash == by,
+            table.next_update > now,
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def responders(self) -> list[Responder]:
         """Oldest first."""

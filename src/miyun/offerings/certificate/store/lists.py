@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, and_, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from miyun.core.storage.database import Database
 from miyun.offerings.certificate.model import (
@@ -20,7 +22,13 @@ from miyun.offerings.certificate.model import (
     serial_text,
 )
 from miyun.offerings.certificate.store.claims import note_change
-from miyun.offerings.certificate.store.tables import certificate_table, crl_table, shard_table, suspension_table
+from miyun.offerings.certificate.store.tables import (
+    address_table,
+    certificate_table,
+    crl_table,
+    shard_table,
+    suspension_table,
+)
 
 _T = certificate_table.c
 
@@ -83,6 +91,18 @@ class ListQueries:
         )
         with self._database.read() as connection:
             return [_change(row) for row in connection.execute(query.order_by(_T.changed)).all()]
+
+    def remember_address(self, url: str, now: datetime) -> list[str]:
+        """All addresses that certificates have named, the newest first. With a new one every list is due, so that what
+        names it finds lists that name it too."""
+        query = select(address_table.c.url).order_by(address_table.c.since.desc(), address_table.c.url)
+        with self._database.read() as connection:
+            known = connection.execute(query).scalars().all()
+        if url not in known:
+            with suppress(IntegrityError), self._database.write() as connection:  # another process may be first
+                connection.execute(insert(address_table).values(url=url, since=now))
+                connection.execute(update(shard_table).values(crl_due=True))
+        return list(known) if url in known else [url, *known]
 
     def take_crl_number(self, shard: Shard) -> tuple[int, int]:
         """The next number, durably, before the list is made: a crash can waste a number but never use one twice. And

@@ -47,6 +47,13 @@ shard_table = Table(
     Column("crl_changes", Integer, nullable=False, default=0),  # of what its lists say; grows with every one
 )
 
+address_table = Table(  # of this platform, that certificates have named
+    "certificate_address",
+    metadata,
+    Column("url", String(255), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+)
+
 certificate_table = Table(
     "certificate_certificate",
     metadata,
@@ -130,6 +137,16 @@ crl_table = Table(
     Column("base", Boolean, nullable=False, default=False),  # delta lists may be told against it
     Column("der", LargeBinary, nullable=False),
     Column("delta", LargeBinary),
+)
+
+root_answer_table = Table(  # signed in a ceremony, about an authority below the root
+    "certificate_root_answer",
+    metadata,
+    Column("authority", String(32), primary_key=True),
+    Column("serial", String(40), primary_key=True),
+    Column("hash", String(64), primary_key=True),
+    Column("next_update", UtcDateTime, nullable=False),
+    Column("der", LargeBinary, nullable=False),
 )
 
 responder_table = Table(

@@ -15,6 +15,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "certificate_address",
+        sa.Column("url", sa.String(length=255), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("url", name=op.f("pk_certificate_address")),
+    )
+    op.create_table(
         "certificate_application",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
@@ -292,6 +298,15 @@ def upgrade() -> None:
         sa.Column("not_after", UtcDateTime(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("authority", "generation", name=op.f("pk_certificate_responder")),
+    )
+    op.create_table(
+        "certificate_root_answer",
+        sa.Column("authority", sa.String(length=32), nullable=False),
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("next_update", UtcDateTime(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("authority", "serial", "hash", name=op.f("pk_certificate_root_answer")),
     )
     op.create_table(
         "certificate_shard",
