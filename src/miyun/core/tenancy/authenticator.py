@@ -27,7 +27,7 @@ from miyun.core.access import (
     SignedRequest,
 )
 from miyun.core.digest import mac
-from miyun.core.errors import CredentialExpired, MiyunError, Unauthenticated
+from miyun.core.errors import CredentialExpired, Unauthenticated
 from miyun.core.ledger.port import Ledger
 from miyun.core.operation import Operation, Principal, Role
 from miyun.core.tenancy.applications.directory import (
@@ -212,8 +212,8 @@ class TenancyAuthenticator:
         self._used[credential] = now
         try:
             await asyncio.to_thread(self._applications.note_use, credential, now)
-        except MiyunError as error:
-            log.warning("the last use of %s was not noted: %s", credential, error.code)
+        except Exception as error:
+            log.warning("the last use of %s was not noted: %s", credential, type(error).__name__)
 
     # session
 

@@ -342,13 +342,14 @@ async def test_the_last_use_of_a_credential_is_known(
     assert await used() == [house.clock.now()] * 2
 
 
+@pytest.mark.parametrize("why", [StorageFull(), RuntimeError("the database is read-only")])
 async def test_no_call_fails_because_its_use_is_not_noted(
-    house: Platform, key: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+    house: Platform, key: tuple[str, str], monkeypatch: pytest.MonkeyPatch, why: Exception
 ) -> None:
-    def full(credential: str, now: object) -> None:
-        raise StorageFull
+    def fail(credential: str, now: object) -> None:
+        raise why
 
-    monkeypatch.setattr(house.cloud.tenants.applications.store, "note_use", full)
+    monkeypatch.setattr(house.cloud.tenants.applications.store, "note_use", fail)
     assert await who(house, signed(*key, house.clock.now()))
 
 
