@@ -12,7 +12,7 @@ import httpx
 import pytest
 from tests.architecture.test_lists import FEW, LISTS, export_of
 from tests.e2e.furnishing import Furnished, furnish
-from tests.e2e.test_pages import CHINESE, PRESCRIBED, RAW
+from tests.e2e.test_pages import CHINESE, PRESCRIBED, WORDS
 from tests.platform import RunningPlatform
 
 from miyun.client import Client, InvalidRequest
@@ -115,4 +115,4 @@ def raw(cell: str, title: str) -> bool:
         return title not in ("编号", "Identifier")
     if title in OWN_WORDS or cell in PRESCRIBED or IDENTIFIER.fullmatch(cell):
         return False
-    return bool(cell in ("True", "False") or API_WORD.fullmatch(cell) or (CHINESE.search(title) and RAW.match(cell)))
+    return bool(cell in ("True", "False") or API_WORD.fullmatch(cell) or (CHINESE.search(title) and cell in WORDS))
