@@ -52,9 +52,11 @@ _REFUSED: Final = Text(
 
 
 _ELSEWHERE: Final = Text(
-    "要签名的内容属于 {place}，不属于本网站（{origin}）：请从 {place} 打开；若并未打开它，本网站可能在冒用您的身份。",
-    "What is to be signed belongs to {place}, not to this site ({origin}): open it at {place}. If you were not about "
-    "to, this site may be acting in your name.",
+    "要签名的内容属于 {place}，不属于本网站（{origin}）：请从 {place} 打开（地址不对时由管理员改正 "
+    "server.public_url）；若并未打开它，本网站可能在冒用您的身份。",
+    "What is to be signed belongs to {place}, not to this site ({origin}): open it at {place}; if that is no "
+    "address of it, its administrator corrects server.public_url. If you were not about to open it, this site may be "
+    "acting in your name.",
 )
 
 

@@ -36,6 +36,7 @@ from miyun.offerings.strong_auth.model import (
     Session,
     challenge_message,
 )
+from miyun.offerings.strong_auth.report.model import KEEP
 from miyun.offerings.strong_auth.report.service import Reports
 from miyun.offerings.strong_auth.report.store import ReportStore
 from miyun.offerings.strong_auth.sessions import Sessions, make_session, new_token, stored
@@ -200,9 +201,10 @@ class StrongAuthService:
         return m.Done(done=True)
 
     async def sweep(self) -> None:
-        self._store.sweep(self._clock.now())
+        now = self._clock.now()
+        self._store.sweep(now, now - KEEP)
         await self.sso.sweep()
-        self.reports.sweep(self._clock.now())
+        self.reports.sweep(now)
 
     async def tell_clients(self) -> None:
         await self.sso.notices.send()

@@ -238,12 +238,14 @@ class StrongAuthStore:
             rows = connection.execute(query.order_by(SESSION.c.opened_at.desc()).limit(1000)).mappings()
             return [Session(**dict(row)) for row in rows]
 
-    def sweep(self, now: datetime) -> None:
-        """Forget expired challenges, and end sessions that have run their whole time: their clients want to know."""
+    def sweep(self, now: datetime, forget: datetime) -> None:
+        """Forget expired challenges, and sessions that were over at `forget`; end those that have run their whole time:
+        their clients want to know."""
         over = update(SESSION).where(SESSION.c.expires_at <= now, SESSION.c.ended_at.is_(None))
         with self._database.write() as connection:
             connection.execute(delete(CHALLENGE).where(CHALLENGE.c.expires_at < now))
             connection.execute(over.values(ended_at=now))
+            connection.execute(delete(SESSION).where(SESSION.c.expires_at < forget))
 
 
 def _row(account: Account) -> dict[str, object]:

@@ -182,6 +182,21 @@ def test_a_session_ends_when_idle_and_when_ended(hall: Hall) -> None:
     assert not hall.check(session).active
 
 
+def test_sessions_are_forgotten_with_the_report_of_their_time(hall: Hall) -> None:
+    hall.bind()
+    opened = hall.rooms.clock.now()
+    hall.login(hall.challenge())
+
+    def kept() -> int:
+        hall.do(hall.service.sweep)
+        return len(hall.service.opened("ten_a", opened, opened + timedelta(days=1)))
+
+    hall.rooms.clock.advance(days=400)
+    assert kept() == 1, "the evidence of a year's contract has it"
+    hall.rooms.clock.advance(days=1)
+    assert kept() == 0
+
+
 def test_the_token_itself_is_not_in_the_database(hall: Hall, tmp_path: Path) -> None:
     hall.bind()
     session = hall.login(hall.challenge()).session
