@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -55,10 +56,16 @@ def miyun(platform: RunningPlatform, *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(command, env=platform.environ, capture_output=True, text=True, timeout=60, check=False)
 
 
+def status(platform: RunningPlatform) -> str:
+    """What the operators' command says of the machine."""
+    return str(json.loads(miyun(platform, "status", "--json").stdout)["parts"]["vsm"])
+
+
 def hold_ceremony(platform: RunningPlatform, folder: Path) -> list[Path]:
     """Provision both machines, so that the set-up can go on; answers the share files of the root CAs' one."""
     made = miyun(platform, "vsm", "provision", "--threshold", "2", "--shares", "3", "--out", str(folder / "shares"))
     assert made.returncode == 0, made.stderr
+    assert sorted(map(Path, made.stdout.split())) == sorted((folder / "shares").iterdir())
     held = miyun(platform, "ca", "ceremony", "--threshold", "2", "--shares", "3", "--out", str(folder / "roots"))
     assert held.returncode == 0, held.stderr
     platform.wait_ready()
@@ -70,6 +77,7 @@ def test_a_locked_machine_serves_nothing_until_enough_operators_came(
 ) -> None:
     platform = shared_root
     assert health(platform, vsm="unprovisioned").status_code == 503
+    assert status(platform) == "unprovisioned"
     hold_ceremony(platform, tmp_path)
     shares = sorted((tmp_path / "shares").iterdir())
     assert len(shares) == 3 and all(share.stat().st_mode & 0o777 == 0o600 for share in shares)
@@ -104,6 +112,11 @@ def test_a_locked_machine_serves_nothing_until_enough_operators_came(
         assert parse_response(answer.content).status == PKIStatus.REJECTION
         assert session.call("kms.key.list")["items"], "what needs no machine goes on"
 
+        assert status(platform) == "locked"
+        garbled = tmp_path / "garbled"
+        garbled.write_text("not a share")
+        wrong = miyun(platform, "vsm", "unlock", "--share-file", str(garbled))
+        assert wrong.returncode == 1 and "Traceback" not in wrong.stderr
         one = miyun(platform, "vsm", "unlock", "--share-file", str(shares[0]))
         assert one.returncode == 1 and "1" in one.stdout + one.stderr
         assert health(platform, vsm="locked").status_code == 503
