@@ -22,7 +22,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.platform import App, RunningPlatform, Tenant, _internal, code, spec
+from tests.platform import App, RunningPlatform, Tenant, _internal, spec, unique
 
 from miyun.client import AsyncClient, MiyunError, Octets
 from miyun.core.operation import Role
@@ -146,7 +146,7 @@ async def morning(bidders: list[Bidder], key: str, seconds: float) -> Report:
 
 def run(applications: int, minutes: float) -> Report:
     with RunningPlatform() as platform:
-        tenant = platform.activate(spec(code("bid")))
+        tenant = platform.activate(spec(unique("bid")))
         bidders = platform.inside(lambda inner: _bidders(inner, tenant, applications))
         allowed = [bidder.app.id for bidder in bidders]
         with platform.session(platform.administrator(Role.TENANT_SECURITY, tenant)) as security:

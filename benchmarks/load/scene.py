@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.load.client import Request, Target
 from benchmarks.load.prepared import OCTETS, Caller, encoded
-from tests.platform import App, RunningPlatform, Tenant, code, spec
+from tests.platform import App, RunningPlatform, Tenant, spec, unique
 
 from miyun.core.operation import Role
 from miyun.wire import ocsp
@@ -86,7 +86,7 @@ class Scene:
 
 
 def _subject(platform: RunningPlatform) -> Subject:
-    tenant = platform.activate(spec(code("bench"), capacity=UNLIMITED))
+    tenant = platform.activate(spec(unique("bench"), capacity=UNLIMITED))
     app = platform.application(tenant, "压测")
     made = platform.as_system(
         tenant, "signature.signer.create", name="bench", subject={"CN": "bench"}, applications=[app.id]
