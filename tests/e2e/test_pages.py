@@ -342,6 +342,31 @@ def test_what_an_application_asks_of_certificates_is_set(
     visit.is_quiet()
 
 
+def test_a_client_is_registered_with_its_own_certificates(
+    visit: Visit,  # noqa: F811
+    platform: RunningPlatform,
+    bare: Tenant,
+) -> None:
+    app = platform.application(bare, "统计系统")
+    seat = platform.person(Role.TENANT_SECURITY, bare)
+    visit.sign_in(seat.login, seat.password)
+    visit.go("/console/logins/clients")
+    page = visit.page
+    page.select_option("#application", app.id)
+    page.fill("#name", "统计")
+    page.fill("#redirects", "https://stat.example.gov.cn/callback")
+    page.select_option("#auth", "self_signed_tls_client_auth")
+    page.click("main details summary")
+    page.fill("#tls_client_certificates", foreign_authority() + foreign_authority())
+    page.click("form[method=post][action='/console/logins/clients'] button")
+    page.wait_for_load_state()
+    with platform.session(seat) as client:
+        [made] = client.call("strong_auth.client.list", application=app.id)["items"]
+    assert made["auth"] == "self_signed_tls_client_auth" and len(made["tls_client_auth_value"].split()) == 2
+    assert "self_signed_tls_client_auth" in page.locator("tbody tr", has_text="统计").inner_text()
+    visit.is_quiet()
+
+
 def test_a_signer_is_made_renewed_and_retired(visit: Visit, platform: RunningPlatform, bare: Tenant) -> None:  # noqa: F811
     seat = platform.person(Role.TENANT_SECURITY, bare)
     visit.sign_in(seat.login, seat.password)

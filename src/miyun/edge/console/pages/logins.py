@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from miyun.core.errors import NotFound
@@ -30,6 +31,7 @@ _REGISTERED: Final = (
     "tls_client_auth_field",
     "tls_client_auth_value",
 )
+_PEM: Final = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 METHODS: Final = {"api": "API", "oidc": "OpenID Connect", "cas": "CAS"}
 OUTCOMES: Final = {
     "ok": ("成功", "ok"),
@@ -56,6 +58,7 @@ async def register(page: Page) -> Answer:
         "strong_auth.client.register",
         redirects=form.get("redirects", "").split(),
         logout_redirects=form.get("logout_redirects", "").split(),
+        tls_client_certificates=_PEM.findall(form.get("tls_client_certificates", "")),
         tls_client_certificate_bound_access_tokens=form.get("bound") == "yes",
         **{name: form.get(name, "").strip() for name in _REGISTERED},
     )
