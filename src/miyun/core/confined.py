@@ -35,7 +35,7 @@ def _serve(seconds: int, memory: int) -> None:
             os._exit(_read(function, arguments, answers, seconds, memory))
         if ended := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
             costly = ended in (-signal.SIGXCPU, _NO_MEMORY)
-            answer = Answer(TOO_COSTLY if costly else FAILED, f"ended with {ended}", _NOTHING)
+            answer = Answer(TOO_COSTLY, "", _NOTHING) if costly else Answer(FAILED, f"ended with {ended}", _NOTHING)
             send(answers, msgspec.msgpack.encode(answer))
 
 
