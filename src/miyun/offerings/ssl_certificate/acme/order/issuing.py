@@ -36,31 +36,18 @@ class Issuing:
         names = [name for _, name in order.names]
         subject = _subject(names)
         begin = order.not_before if order.not_before is not None and order.not_before > now else None
-        issued: IssuedCertificate | IssuedPair
-        if profile.pair:
-            issued = await self._issuer.issue_pair(
-                order.tenant,
-                template=profile.template,
-                subject=subject,
-                spki=spki,
-                names=names,
-                not_before=begin,
-                not_after=order.not_after,
-                reference=order.id,
-                at=now,
-            )
-        else:
-            issued = await self._issuer.issue(
-                order.tenant,
-                template=profile.template,
-                subject=subject,
-                spki=spki,
-                names=names,
-                not_before=begin,
-                not_after=order.not_after,
-                reference=order.id,
-                at=now,
-            )
+        ask = self._issuer.issue_pair if profile.pair else self._issuer.issue
+        issued: IssuedCertificate | IssuedPair = await ask(
+            order.tenant,
+            template=profile.template,
+            subject=subject,
+            spki=spki,
+            names=names,
+            not_before=begin,
+            not_after=order.not_after,
+            reference=order.id,
+            at=now,
+        )
         done = await self._complete(order, issued, now)
         if done is not None:
             return done
