@@ -12,6 +12,7 @@ from typing import Any, Final
 
 _TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _MAPPED: Final = "".join(f"{word:08X}" for word in struct.unpack("=3I", bytes(10) + b"\xff\xff"))  # ::ffff:0:0
+_CLOSED: Final = "0"  # inode of a socket that no program has any more, which the kernel then calls root's
 _LOOKS: Final = 3  # the kernel writes the table piece by piece: what ends meanwhile can hide a line once
 _ROOT: Final = 0
 
@@ -25,13 +26,14 @@ def is_own(scope: Mapping[str, Any]) -> bool:
 
 
 def user_of(client: tuple[str, int], server: tuple[str, int]) -> int | None:
-    """The user of the socket whose own address is `client` and whose other end is `server` (IPv4)."""
+    """The user of the socket whose own address is `client` and whose other end is `server` (IPv4). None for one that
+    was closed behind what it had sent: nobody can tell any more whose it was."""
     ends = {(_written(client, prefix), _written(server, prefix)) for prefix in ("", _MAPPED)}
     for _ in range(_LOOKS):
         for table in _TABLES:
             for fields in _lines(table):
                 if (fields[1], fields[2]) in ends:
-                    return int(fields[7])
+                    return int(fields[7]) if fields[9] != _CLOSED else None
     return None
 
 

@@ -77,6 +77,21 @@ def test_who_is_not_root_answers_root_and_nobody_else(agent: tuple[str, int], mo
     assert status(agent) == b"HTTP/1.1 200"
 
 
+def test_who_hangs_up_at_once_is_nobody() -> None:
+    """The kernel calls a socket that was closed root's: its program could have sent a wrong PIN and be gone."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.socket()
+        client.connect(listener.getsockname())
+        client.sendall(b"POST /sof/SOF_Login HTTP/1.1")
+        served, address = listener.accept()
+        with served:
+            assert peer.user_of(address, served.getsockname()) == os.geteuid()
+            client.close()
+            while served.recv(64):  # until its end has arrived
+                pass
+            assert peer.user_of(address, served.getsockname()) is None
+
+
 def test_a_connection_that_the_machine_does_not_tell_of_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     assert peer.user_of(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
     assert not peer.is_own({"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)})
