@@ -19,6 +19,7 @@ import msgspec
 from miyun.core.confinement import FAILED, TOO_COSTLY, Answer, Refused, receive, send
 
 _NO_MEMORY: Final = 3  # exit status
+_SIGNALLED: Final = 128
 _NOTHING: Final = msgspec.Raw(b"\xc0")
 
 
@@ -34,6 +35,8 @@ def _serve(seconds: int, memory: int) -> None:
         if (child := os.fork()) == 0:
             os._exit(_read(function, arguments, answers, seconds, memory))
         if ended := os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+            if ended < 0 and ended != -signal.SIGXCPU:
+                sys.exit(_SIGNALLED - ended)  # it may have said half of an answer, which is nobody else's beginning
             costly = ended in (-signal.SIGXCPU, _NO_MEMORY)
             answer = Answer(TOO_COSTLY, "", _NOTHING) if costly else Answer(FAILED, f"ended with {ended}", _NOTHING)
             send(answers, msgspec.msgpack.encode(answer))
@@ -53,15 +56,15 @@ def _read(function: Callable[..., Any], arguments: msgspec.Raw, answers: IO[byte
     parameters = types.GenericAlias(tuple, tuple(hints.values()))
     try:
         value = function(*msgspec.msgpack.decode(arguments, type=parameters))
-        answer = Answer("", "", msgspec.Raw(msgspec.msgpack.encode(value)))
+        encoded = msgspec.msgpack.encode(Answer("", "", msgspec.Raw(msgspec.msgpack.encode(value))))
     except Refused as refused:
-        answer = Answer(refused.code, refused.detail, _NOTHING)
+        encoded = msgspec.msgpack.encode(Answer(refused.code, refused.detail, _NOTHING))
     except MemoryError:
         return _NO_MEMORY
     except Exception as error:  # without its text, which may quote the file
         place = traceback.extract_tb(error.__traceback__)[-1]
-        answer = Answer(FAILED, f"{type(error).__name__} in {place.filename}:{place.lineno}", _NOTHING)
-    encoded = msgspec.msgpack.encode(answer)
+        told = f"{type(error).__name__} in {place.filename}:{place.lineno}"
+        encoded = msgspec.msgpack.encode(Answer(FAILED, told, _NOTHING))
     resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))  # no half of an answer
     send(answers, encoded)
     return 0

@@ -42,6 +42,14 @@ def crash() -> None:
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def say_half() -> None:
+    """Of an answer, in the reader's own channel."""
+    channels = [int(name) for name in os.listdir("/proc/self/fd") if int(name) > 2]
+    channel = next(item for item in channels if os.readlink(f"/proc/self/fd/{item}").startswith("pipe:"))
+    os.write(channel, (20).to_bytes(4, "big") + b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def surroundings() -> dict[str, str]:
     return dict(os.environ)
 

@@ -55,8 +55,15 @@ def test_what_a_failure_quotes_stays_where_it_happened(confinement: Confinement)
 
 
 def test_a_file_that_crashes_its_parser_is_told(confinement: Confinement) -> None:
-    with pytest.raises(RuntimeError, match=str(-signal.SIGSEGV)):
+    with pytest.raises(RuntimeError, match=str(128 + signal.SIGSEGV)):
         read(confinement, "crash")
+    assert read(confinement, "tell", b"abc", "", answer=Told).size == 3
+
+
+def test_half_of_an_answer_is_nobody_elses_beginning(confinement: Confinement) -> None:
+    """As the kernel ends who has too much when there is no memory left."""
+    with pytest.raises(RuntimeError, match=str(128 + signal.SIGKILL)):
+        read(confinement, "say_half")
     assert read(confinement, "tell", b"abc", "", answer=Told).size == 3
 
 
