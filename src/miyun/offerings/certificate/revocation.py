@@ -110,10 +110,6 @@ class Revocation:
             and ((ends := states[Shard(item.id, 0)][2]) is None or ends - now < ROOT_CRL_REFRESH)
         ]
 
-    async def publish_roots(self, roots: Machine) -> list[RevocationList]:
-        """Renew the roots' lists that are due, in a ceremony."""
-        return [await self.publish(item, roots) for item in await self.roots_due()]
-
     async def try_publish(self, *, patient: bool = True) -> list[RevocationList]:
         """As `publish_due` after a revocation, which stands whatever happens here: the periodic task tries again."""
         try:

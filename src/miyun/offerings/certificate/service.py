@@ -165,11 +165,11 @@ class CertificateService:
     async def hold_ceremony(self, roots: Machine) -> list[RevocationList]:
         """What only root keys can do: certify issuing CAs that are missing, renew the roots' lists that are due."""
         await self.authorities.create(roots)
-        made = await self.revocation.publish_roots(roots)
-        for item in made:
-            root = self.authorities.find(item.authority)
-            assert root is not None, "its list was just made"
+        made = []
+        for root in await self.revocation.roots_due():
             await self.responder.sign_for_root(root, roots)
+            # last: by its list a ceremony that was broken off is known to be due
+            made.append(await self.revocation.publish(root, roots))
         return made
 
     # issue and find

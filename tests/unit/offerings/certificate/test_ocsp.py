@@ -146,6 +146,22 @@ def test_certificates_tell_where_to_ask_and_responders_are_not_asked_about(rooms
     assert all(item.ocsp_url and item.ocsp_url.endswith(f"/ocsp/{item.ca}") for item in view.items)
 
 
+def test_a_ceremony_that_was_broken_off_is_due_again(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = rooms.certificate
+    rooms.clock.advance(days=170)
+
+    async def cut(*_: object) -> None:
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service.responder, "sign_for_root", cut)
+        with pytest.raises(RuntimeError):
+            asyncio.run(service.bootstrap())
+    assert len(asyncio.run(service.revocation.roots_due())) == 3, "its lists come last"
+    asyncio.run(service.bootstrap())
+    assert not asyncio.run(service.revocation.roots_due())
+
+
 @pytest.mark.parametrize("family", ["sm2", "ecdsa", "rsa"])
 def test_a_root_answers_by_what_it_signed_in_its_ceremony(rooms: Rooms, house: House, family: str) -> None:
     anchor, issuing = (rooms.certificate.authorities.find(f"{family}-{role}") for role in ("root", "issuing"))
