@@ -163,11 +163,11 @@ def moment_of(page: Page, field: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(typed).replace(tzinfo=SHANGHAI)
-    except ValueError:
+        return at + timedelta(days=1) if len(typed) == len("2026-01-01") else at
+    except (ValueError, OverflowError):
         raise InvalidArgument(
             field, Text("应为日期，或日期与时间", "a date, or a date and time, is expected")
         ) from None
-    return at + timedelta(days=1) if len(typed) == len("2026-01-01") else at
 
 
 def cursor_of(page: Page) -> dict[str, str]:
