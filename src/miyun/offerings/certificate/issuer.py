@@ -11,7 +11,7 @@ from miyun.core.errors import NotFound
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.ports import IssuedCertificate, IssuedPair
 from miyun.offerings.certificate.issuance import Order, subject_of
-from miyun.offerings.certificate.model import RevocationReason, serial_text
+from miyun.offerings.certificate.model import RevocationReason, State, serial_text
 from miyun.offerings.certificate.service import CertificateService
 from miyun.wire.x509 import parse_certificate
 
@@ -109,7 +109,10 @@ class PlatformIssuer:
         certificate = self._service.registered(serial)
         if certificate is None:
             raise NotFound("certificate", serial_text(serial))
-        if not await self._service.revocation.revoke(serial, RevocationReason(reason), at):
+        # looked at first: rooms ask again and again, so that no crash leaves one out
+        if certificate.state is State.REVOKED or not await self._service.revocation.revoke(
+            serial, RevocationReason(reason), at
+        ):
             return False
         await self._record("certificate.revoke", at, serial, certificate.tenant, {"reason": reason})
         await self._service.revocation.try_publish()

@@ -41,6 +41,7 @@ ACCOUNT = Table(
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("application", "fingerprint"),
     Index("ix_strong_auth_account_tenant_id", "tenant", "id"),
+    Index("ix_strong_auth_account_application_account", "application", "account"),
 )
 
 POLICY = Table(

@@ -919,6 +919,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_strong_auth_account")),
         sa.UniqueConstraint("application", "fingerprint", name=op.f("uq_strong_auth_account_application_fingerprint")),
     )
+    op.create_index(
+        "ix_strong_auth_account_application_account", "strong_auth_account", ["application", "account"], unique=False
+    )
     op.create_index("ix_strong_auth_account_tenant_id", "strong_auth_account", ["tenant", "id"], unique=False)
     op.create_table(
         "strong_auth_attempt",
