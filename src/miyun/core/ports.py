@@ -98,6 +98,7 @@ class IssuedPair:
 
 
 REVOKED_TOPIC = "certificate.revoked"  # of the ledger's invalidations; key: the serial number, decimal
+AUTHORITY_TOPIC = "certificate.authority"  # one of our authorities was made, configured or revoked; key: its id
 
 
 class CertificateIssuer(Protocol):
@@ -146,7 +147,11 @@ class CertificateIssuer(Protocol):
         """False when it was revoked already."""
         ...
 
-    async def is_revoked(self, serial: int) -> bool: ...
+    async def is_revoked(self, serial: int, at: datetime | None = None) -> bool:
+        """A certificate of ours, or one of our authorities. What an authority that was revoked has signed is out too:
+        for a compromise at any time, else from then on (`at`, or now)."""
+        ...
+
     async def is_of_another(self, tenant: str, certificate: bytes) -> bool:
         """Whether we issued it (DER), and not to this tenant: every tenant's applicants choose names of their own."""
         ...

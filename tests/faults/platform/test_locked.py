@@ -156,3 +156,44 @@ def test_the_root_keys_open_only_for_a_ceremony_of_enough_operators(
     both = miyun(platform, "ca", "ceremony", "--share-file", str(first), "--share-file", str(second))
     assert both.returncode == 0, both.stderr
     assert "a ceremony is due" not in miyun(platform, "ca", "status").stdout
+
+
+def test_a_revoked_authority_and_its_successor_are_known_in_every_process(
+    shared_root: RunningPlatform, tmp_path: Path
+) -> None:
+    platform = shared_root
+    health(platform, vsm="unprovisioned")
+    shares = [part for share in hold_ceremony(platform, tmp_path)[:2] for part in ("--share-file", str(share))]
+    tenant = platform.activate(spec(unique("ca")))
+    app = platform.application(tenant, services=("timestamp",))
+
+    def listed() -> dict[str, dict[str, str]]:
+        with platform.http() as http:
+            return {item["ca"]: item for item in http.get("/v1/certificates/authorities").json()["items"]}
+
+    with platform.client(app) as client:
+        before = client.call("timestamp.issue", digest=DIGEST, hash_algorithm="SM3")["token"]
+        why = ("--reason", "key_compromise", "--yes")
+        alone = miyun(platform, "ca", "revoke", "sm2-issuing", *why, *shares[:2])
+        assert alone.returncode == 1 and "1 more share" in alone.stderr
+        assert listed()["sm2-issuing"]["state"] == "active" and "sm2-2-issuing" not in listed()
+        done = miyun(platform, "ca", "revoke", "sm2-issuing", *why, *shares)
+        assert done.returncode == 0 and "sm2-root" in done.stdout, done.stderr
+        for _ in range(6):  # whichever worker answers
+            old = listed()["sm2-issuing"]
+            assert (old["state"], old["successor"]) == ("revoked", "sm2-2-issuing")
+            token = client.call("timestamp.issue", digest=DIGEST, hash_algorithm="SM3")["token"]
+            assert client.call("timestamp.verify", token=token, digest=DIGEST)["valid"]
+            told = client.call("timestamp.verify", token=before, digest=DIGEST)
+            assert [reason["code"] for reason in told["reasons"]] == ["revoked"]
+        for path in ("/crl/sm2-2-issuing.crl", "/ca/sm2-2-issuing.cer"):
+            with platform.http() as http:
+                assert http.get(path).status_code == 200
+    again = miyun(platform, "ca", "revoke", "sm2-issuing", *why, *shares)
+    assert again.returncode == 1 and "revoked already" in again.stderr
+    succeeded = miyun(platform, "ca", "succeed", "ecdsa-issuing", *shares)
+    assert succeeded.returncode == 0 and "ecdsa-root" in succeeded.stdout, succeeded.stderr
+    rows = {row["ca"]: row for row in json.loads(miyun(platform, "ca", "status", "--json").stdout)}
+    assert not any(row["ceremony_due"] for row in rows.values())
+    assert (rows["ecdsa-issuing"]["state"], rows["ecdsa-issuing"]["successor"]) == ("succeeded", "ecdsa-2-issuing")
+    assert platform.verify_journal().problems == []

@@ -21,6 +21,7 @@ from miyun.offerings.certificate.messages import (
     IssueRequest,
     RevokeRequest,
 )
+from miyun.offerings.certificate.model import AuthorityReason
 from miyun.wire.x509 import parse_certificate
 
 pytestmark = pytest.mark.engine
@@ -148,3 +149,53 @@ def test_openssls_sm2_request_becomes_a_certificate_that_bouncycastle_verifies(r
     (folder / "chain.pem").write_text(chain)
     assert bouncycastle("certificate", folder / "root.pem", folder / "chain.pem", at) == (True, "")
     assert bouncycastle("crl", folder / "issuing.pem", folder / "issuing.crl") == (True, "")
+
+
+@pytest.mark.parametrize("family", KEYS)
+def test_openssl_refuses_a_revoked_authority_and_takes_its_successor(rooms: Rooms, family: str) -> None:
+    service, folder = rooms.certificate, rooms.folder
+    algorithm, option = KEYS[family]
+    key = ("-algorithm", algorithm, "-pkeyopt", option)
+
+    def check(leaf: str, issuing: str) -> str:
+        at = str(int(rooms.clock.now().timestamp()) + 1)
+        chain = ("-CAfile", "root.pem", "-untrusted", f"{issuing}.pem", "-crl_check_all")
+        lists = ("-CRLfile", "root.crl.pem", "-CRLfile", f"{issuing}.crl.pem")
+        found = openssl(folder, "verify", "-attime", at, *chain, *lists, leaf)
+        return "good" if found.returncode == 0 else found.stderr.decode()
+
+    def ask(issuing: str) -> str:
+        asked = openssl(folder, "ocsp", "-issuer", "root.pem", "-cert", f"{issuing}.pem", "-no_nonce", "-reqout", "q")
+        assert asked.returncode == 0, asked.stderr.decode()
+        answer = asyncio.run(service.responder.answer(f"{family}-root", (folder / "q").read_bytes()))
+        (folder / "a").write_bytes(answer)
+        question = ("-issuer", "root.pem", "-cert", f"{issuing}.pem", "-CAfile", "root.pem")
+        # OpenSSL judges by the clock on the wall; the rooms' stands still.
+        told = openssl(folder, "ocsp", *question, "-respin", "a", "-validity_period", "999999999")
+        return told.stdout.decode() + told.stderr.decode()
+
+    def write(issuing: str, name: str) -> None:
+        write_authority(rooms, family)
+        authority = service.authorities.find(issuing)
+        assert authority is not None
+        (folder / f"{name}.pem").write_text(parse_certificate(authority.der).to_pem())
+        (folder / "x.crl").write_bytes(service.revocation.newest(issuing).der)
+        openssl(folder, "crl", "-inform", "DER", "-in", "x.crl", "-out", f"{name}.crl.pem")
+
+    issue_for(rooms, key, ("-sha256",))
+    (folder / "app.pem").rename(folder / "before.pem")
+    write(f"{family}-issuing", "old")
+    assert check("before.pem", "old") == "good"
+    assert "old.pem: good" in ask("old")
+    rooms.clock.advance(minutes=1)
+    ended = service.ceremonies.revoke(f"{family}-issuing", AuthorityReason.CA_COMPROMISE, rooms.roots)  # type: ignore[arg-type]
+    asyncio.run(ended)
+    asyncio.run(service.bootstrap())
+    issue_for(rooms, key, ("-sha256",))
+    write(f"{family}-issuing", "old")
+    write(f"{family}-2-issuing", "new")
+    assert "certificate revoked" in check("before.pem", "old")
+    assert check("app.pem", "new") == "good"
+    told = ask("old")
+    assert "old.pem: revoked" in told and "cACompromise" in told
+    assert "new.pem: good" in ask("new")

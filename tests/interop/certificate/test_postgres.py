@@ -20,6 +20,7 @@ from miyun.gm import sm3
 from miyun.offerings.certificate.applications.model import LEASE, LIFETIME, Application, Kind, Pair, State
 from miyun.offerings.certificate.applications.store import ApplicationStore, application_table
 from miyun.offerings.certificate.messages import CrlRequest, ListRequest, RevokeRequest, SerialRequest
+from miyun.offerings.certificate.model import AuthorityReason
 from miyun.offerings.signature import messages as s
 from miyun.offerings.timestamp import messages as t
 from miyun.wire.crl import parse_crl
@@ -73,6 +74,16 @@ async def live(rooms: Rooms) -> None:
     [row] = rooms.timestamp.drift_history(start, start + timedelta(seconds=1))
     assert (row.at, row.source, row.trusted) == (start, "kernel", True)
     assert rooms.timestamp.guard.state().trusted
+
+    ended = rooms.certificate.ceremonies
+    await ended.revoke("sm2-issuing", AuthorityReason.CESSATION_OF_OPERATION, rooms.roots)  # type: ignore[arg-type]
+    await asyncio.gather(*(service.bootstrap() for service in (rooms.certificate, rooms.timestamp)))
+    assert await rooms.certificate.revocation.roots_due() == []
+    reply = await rooms.certificate.crl(call, CrlRequest(ca="sm2-root"))
+    assert len(parse_crl(reply.body).entries) == 1
+    signer = await rooms.signature.create_signer(call, s.CreateSigner(name="after", subject={"CN": "后"}))
+    page = await rooms.certificate.list_certificates(call, ListRequest(text=signer.certificate_serial))
+    assert page.items[0].ca == "sm2-2-issuing"
 
 
 def test_an_approved_application_is_claimed_by_one_of_two_processes() -> None:

@@ -7,18 +7,27 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from threading import Lock
 
 from miyun.core.clock import Clock
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.machine import machine_errors
+from miyun.core.ports import AUTHORITY_TOPIC
 from miyun.hsm.port import Machine
-from miyun.offerings.certificate.errors import AuthorityMissing, RootsOffline
+from miyun.offerings.certificate.errors import (
+    AuthorityEndedAlready,
+    AuthorityMissing,
+    AuthoritySucceeded,
+    RootsOffline,
+)
 from miyun.offerings.certificate.model import (
     BACKDATE,
     HIERARCHIES,
     ISSUING_LIFETIME,
     ROOT_LIFETIME,
     Authority,
+    AuthorityEnd,
+    AuthorityReason,
     AuthorityRole,
     Family,
     authority_id,
@@ -43,7 +52,6 @@ from miyun.wire.x509 import (
 
 Ceremony = Callable[[], AbstractAsyncContextManager[Machine]]
 """Opens the machine with the root keys. Raises RootsOffline when only its operators can."""
-TOPIC = "certificate.authority"
 
 
 class Authorities:
@@ -66,35 +74,68 @@ class Authorities:
         self._ledger = ledger
         self._base_url = base_url.rstrip("/")
         self._known: Mapping[str, Authority] = {}
+        self._forgotten = 0
+        self._keeping = Lock()
         self._addresses: Sequence[str] = ()
         ledger.on_invalidate(self._forget)
 
     @property
     def complete(self) -> bool:
-        return len(self.all()) == 2 * len(HIERARCHIES)
+        return all(self._newest(family) is not None for family in HIERARCHIES)
 
     async def create(self, roots: Machine) -> None:
-        """Create every hierarchy that does not exist. Safe to repeat and to run in several processes at once."""
+        """Create every hierarchy that does not exist, and a successor of an issuing authority that was revoked without
+        one. Safe to repeat and to run in several processes at once."""
+        self.forget()
         for family in HIERARCHIES:
             root = await self._ensure(family, AuthorityRole.ROOT, None, roots)
-            await self._ensure(family, AuthorityRole.ISSUING, root, roots)
+            if self._newest(family) is None:
+                await self._ensure(family, AuthorityRole.ISSUING, root, roots, self._generations(family) + 1)
+
+    async def succeed(self, authority: Authority, roots: Machine) -> Authority:
+        """A successor of an issuing authority, which issues from now on. Raises AuthoritySucceeded when it has one."""
+        self.forget()
+        if self.successor(authority) is not None or self._newest(authority.family) is None:
+            raise AuthoritySucceeded(authority.id)
+        root = self.find(authority.parent or "")
+        return await self._ensure(
+            authority.family, AuthorityRole.ISSUING, root, roots, self._generations(authority.family) + 1
+        )
+
+    async def end(self, authority: Authority, reason: AuthorityReason) -> None:
+        """It is revoked, for every process at once, and issues nothing more. Its root tells of it in a ceremony.
+        Raises AuthorityEndedAlready."""
+        now = self._clock.now()
+        if not await asyncio.to_thread(self._store.end_authority, authority.id, AuthorityEnd(now, reason)):
+            raise AuthorityEndedAlready(authority.id)
+        await self.announce(authority.id)
+        await self._record("certificate.ca.revoke", authority, now, {"reason": reason.value})
+
+    async def announce(self, authority: str) -> None:
+        """Every process reads what is known of authorities anew."""
+        self.forget()
+        await self._ledger.invalidate(AUTHORITY_TOPIC, authority)
+
+    def successor(self, authority: Authority) -> Authority | None:
+        """Which issues in its place."""
+        newest = self._newest(authority.family)
+        issuing = authority.role is AuthorityRole.ISSUING
+        return newest if issuing and newest is not None and newest.id != authority.id else None
 
     def all(self) -> list[Authority]:
-        if len(self._known) < 2 * len(HIERARCHIES):
-            self._known = {item.id: item for item in self._store.authorities()}
-        return list(self._known.values())
+        known = self._known
+        return list((known if len(known) >= 2 * len(HIERARCHIES) else self._load()).values())
 
     def find(self, authority: str) -> Authority | None:
-        if authority not in self._known:
-            self.all()
-        return self._known.get(authority)
+        # One that is not known another process may have made just now.
+        return self._known.get(authority) or self._load().get(authority)
 
     def issuing(self, family: Family) -> Authority:
-        """Raises AuthorityMissing before bootstrap."""
-        wanted = authority_id(family, AuthorityRole.ISSUING)
-        found = self.find(wanted)
+        """Whose certificates are issued now. Raises AuthorityMissing before bootstrap, and after a revocation until
+        there is a successor."""
+        found = self._newest(family)
         if found is None:
-            raise AuthorityMissing(wanted)
+            raise AuthorityMissing(authority_id(family, AuthorityRole.ISSUING))
         return found
 
     def anchors(self) -> list[bytes]:
@@ -174,15 +215,40 @@ class Authorities:
         fewer lists than before."""
         done = await asyncio.to_thread(self._store.configure_authority, authority.id, shards=shards, deltas=deltas)
         if done:
-            await self._ledger.invalidate(TOPIC, authority.id)
+            await self.announce(authority.id)
         return done
 
-    def _forget(self, topic: str, key: str) -> None:
-        if topic in (TOPIC, "*"):
+    def forget(self) -> None:
+        with self._keeping:
+            self._forgotten += 1
             self._known = {}
 
-    async def _ensure(self, family: Family, role: AuthorityRole, parent: Authority | None, roots: Machine) -> Authority:
-        name = authority_id(family, role)
+    def _load(self) -> Mapping[str, Authority]:
+        """In whatever thread: what was read before an invalidation is not kept after it."""
+        before = self._forgotten
+        found = {item.id: item for item in self._store.authorities()}
+        with self._keeping:
+            if before == self._forgotten:
+                self._known = found
+        return found
+
+    def _forget(self, topic: str, key: str) -> None:
+        if topic in (AUTHORITY_TOPIC, "*"):
+            self.forget()
+
+    def _newest(self, family: Family) -> Authority | None:
+        below = [item for item in self.all() if item.family is family and item.role is AuthorityRole.ISSUING]
+        usable = [item for item in below if item.end is None]
+        return max(usable, key=lambda item: item.generation, default=None)
+
+    def _generations(self, family: Family) -> int:
+        below = [item for item in self.all() if item.family is family and item.role is AuthorityRole.ISSUING]
+        return max((item.generation for item in below), default=0)
+
+    async def _ensure(
+        self, family: Family, role: AuthorityRole, parent: Authority | None, roots: Machine, generation: int = 1
+    ) -> Authority:
+        name = authority_id(family, role, generation)
         if (found := self.find(name)) is not None:
             return found
         hierarchy = HIERARCHIES[family]
@@ -196,7 +262,7 @@ class Authorities:
         tbs = TbsCertificate(
             serial=serial,
             issuer=hierarchy.root,
-            subject=hierarchy.issuing if parent else hierarchy.root,
+            subject=hierarchy.issuing_name(generation) if parent else hierarchy.root,
             not_before=now - BACKDATE,
             not_after=now + (ISSUING_LIFETIME if parent else ROOT_LIFETIME),
             spki=key.public,
@@ -214,10 +280,11 @@ class Authorities:
             serial=serial,
             der=assemble(tbs, hierarchy.signature, signature),
             created_at=now,
+            generation=generation,
         )
         if await asyncio.to_thread(self._store.add_authority, authority):
-            await self._record(authority, now)
-        self._known = {}
+            await self._record("certificate.ca.create", authority, now, {})
+        await self.announce(name)
         found = self.find(name)  # whoever was first made the one that stands
         if found is None:
             raise AuthorityMissing(name)
@@ -237,13 +304,14 @@ class Authorities:
             authority_info_access(ocsp=[self.ocsp_url(parent.id)], ca_issuers=[self.certificate_url(parent.id)]),
         )
 
-    async def _record(self, authority: Authority, now: datetime) -> None:
+    async def _record(self, operation: str, authority: Authority, now: datetime, detail: Mapping[str, str]) -> None:
         await self._ledger.append(
             Entry(
-                operation="certificate.ca.create",
+                operation=operation,
                 outcome="ok",
                 at=now,
                 role="system",
                 resource={"ca": authority.id, "certificate": serial_text(authority.serial)},
+                detail=detail,
             )
         )

@@ -128,6 +128,25 @@ class AuthorityMissing(Unavailable):
     remedy = Text("请由平台运维完成初始化。", "Have the platform operator finish the set-up.")
 
 
+class AuthorityEndedAlready(Conflict):
+    remedy = Text(
+        "吊销不可更改。若根吊销列表尚未更新，请执行 miyun ca ceremony。",
+        "It is final. If its root's list does not tell of it yet, run miyun ca ceremony.",
+    )
+
+    def __init__(self, ca: str) -> None:
+        super().__init__(Text(f"CA {ca} 已吊销", f"the authority {ca} is revoked already"), field="ca")
+
+
+class AuthoritySucceeded(Conflict):
+    remedy = Text("请执行 miyun ca status 查看现在签发的 CA。", "See by miyun ca status which authority issues now.")
+
+    def __init__(self, ca: str) -> None:
+        super().__init__(
+            Text(f"CA {ca} 已有后继或已吊销", f"the authority {ca} has a successor or is revoked"), field="ca"
+        )
+
+
 class RootsOffline(Unavailable):
     text = Text("根 CA 的密码机处于离线状态。", "The machine with the root CAs' keys is offline.")
     remedy = Text(

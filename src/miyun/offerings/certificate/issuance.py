@@ -22,12 +22,13 @@ from miyun.offerings.certificate.checks import (
     subject_of,
 )
 from miyun.offerings.certificate.derived.service import Templates
-from miyun.offerings.certificate.errors import ClaimLost, KeyRefused
+from miyun.offerings.certificate.errors import AuthorityMissing, ClaimLost, KeyRefused
 from miyun.offerings.certificate.model import (
     AHEAD,
     BACKDATE,
     FAMILY_OF_KEY,
     Authority,
+    AuthorityEnded,
     ClaimsTaken,
     Completion,
     KeysInUse,
@@ -64,6 +65,7 @@ class Order:
     application: str | None = None  # for a certificate, which this answers
     not_before: datetime | None = None  # from when on, and until when, where it matters: instead of `days`
     not_after: datetime | None = None
+    authority: str | None = None  # by which it has to be issued; otherwise by the one of its key's family
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +181,19 @@ class Issuance:
         keys = [(Usage.SIGN, usable_key("public_key", order.spki))]
         if order.encryption_spki is not None:
             keys.append((Usage.ENCRYPT, _encryption_key(template, order, keys[0][1])))
-        authority = self._authorities.issuing(FAMILY_OF_KEY[keys[0][1].algorithm])
+        authority = self._issuer(order, keys[0][1])
         begin, end = _term(template, order, at)
-        end = min(end, parse_certificate(authority.der).not_after)
+        own = parse_certificate(authority.der)
+        begin, end = max(begin, own.not_before), min(end, own.not_after)  # it may be younger than the call
         return _Work(order, template, keys, authority, begin.replace(microsecond=0), end.replace(microsecond=0))
+
+    def _issuer(self, order: Order, key: PublicKey) -> Authority:
+        if order.authority is None:
+            return self._authorities.issuing(FAMILY_OF_KEY[key.algorithm])
+        named = self._authorities.find(order.authority)
+        if named is None:
+            raise AuthorityMissing(order.authority)
+        return named
 
     async def _reserve(self, works: dict[int, _Work], at: datetime) -> dict[int, MiyunError]:
         """Gives every work its numbers, durably, and what is to be signed. Takes out of `works` what is refused."""
@@ -195,6 +206,9 @@ class Issuance:
             try:
                 if await asyncio.to_thread(self._store.reserve, rows):
                     break
+            except AuthorityEnded:  # and this process did not hear of it yet
+                self._authorities.forget()
+                raise Unavailable("ca") from None
             except KeysInUse as error:
                 refused |= _take_out(works, error)
                 continue

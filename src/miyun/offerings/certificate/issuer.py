@@ -118,9 +118,15 @@ class PlatformIssuer:
         await self._service.revocation.try_publish()
         return True
 
-    async def is_revoked(self, serial: int) -> bool:
+    async def is_revoked(self, serial: int, at: datetime | None = None) -> bool:
+        at = at or self._clock.now()
+        for authority in self._service.authorities.all():
+            if authority.serial == serial:
+                return self._service.authority_is_out(authority.id, at)
         certificate = self._service.registered(serial)
-        return certificate is not None and certificate.revoked_at is not None
+        if certificate is None:
+            return False
+        return certificate.revoked_at is not None or self._service.authority_is_out(certificate.authority, at)
 
     async def is_of_another(self, tenant: str, certificate: bytes) -> bool:
         found = self._service.registered(parse_certificate(certificate).serial)

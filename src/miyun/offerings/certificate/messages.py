@@ -219,6 +219,10 @@ class AuthorityView(Struct, frozen=True):
     fingerprint_sm3: str
     shards: int
     deltas: bool
+    state: Literal["active", "succeeded", "revoked"]
+    successor: str | None
+    revoked_at: datetime | None
+    reason: Literal["key_compromise", "ca_compromise", "superseded", "cessation_of_operation"] | None
     crl_url: str
     ocsp_url: str | None
     crl_number: int | None

@@ -52,6 +52,11 @@ class Hierarchy:
     root: Name
     issuing: Name
 
+    def issuing_name(self, generation: int) -> Name:
+        if generation == 1:
+            return self.issuing
+        return _name(f"{self.issuing.all('CN')[0]} {generation}")
+
 
 def _name(common_name: str) -> Name:
     return Name.of(("C", "CN"), ("O", "Miyun"), ("OU", "Certification Authority"), ("CN", common_name))
@@ -96,13 +101,44 @@ FAMILY_OF_KEY: Final = {
 }
 
 
+class AuthorityReason(StrEnum):
+    """CRLReason of RFC 5280 5.3.1, as far as a root uses them of the authorities below it."""
+
+    KEY_COMPROMISE = "key_compromise"
+    CA_COMPROMISE = "ca_compromise"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessation_of_operation"
+
+    @property
+    def crl_reason(self) -> Reason:
+        return Reason[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityEnd:
+    """An issuing authority's revocation. It is final."""
+
+    at: datetime
+    reason: AuthorityReason
+
+    @property
+    def compromised(self) -> bool:
+        """Somebody else may have signed by its key, with any date."""
+        return self.reason in (AuthorityReason.KEY_COMPROMISE, AuthorityReason.CA_COMPROMISE)
+
+    def counts_at(self, at: datetime) -> bool:
+        """Whether what it signed is not to be relied upon at that time."""
+        return self.compromised or self.at <= at
+
+
 class AuthorityRole(StrEnum):
     ROOT = "root"
     ISSUING = "issuing"
 
 
-def authority_id(family: Family, role: AuthorityRole) -> str:
-    return f"{family}-{role}"
+def authority_id(family: Family, role: AuthorityRole, generation: int = 1) -> str:
+    """`sm2-issuing`, and of its successor `sm2-2-issuing`: a number at the end is that of a shard."""
+    return f"{family}-{role}" if generation == 1 else f"{family}-{generation}-{role}"
 
 
 def key_binding(authority: str) -> KeyBinding:
@@ -127,6 +163,8 @@ class Authority:
     created_at: datetime
     shards: int = 0  # lists its certificates are spread over; 0: one list of all
     deltas: bool = False  # between its lists it tells what changed
+    generation: int = 1  # the newest of a family issues; those before keep their lists and responders
+    end: AuthorityEnd | None = None
 
     @property
     def hierarchy(self) -> Hierarchy:
@@ -225,6 +263,10 @@ class KeysInUse(Exception):
         self.uses = uses
 
 
+class AuthorityEnded(Exception):
+    """It was revoked meanwhile; nothing was reserved."""
+
+
 class ClaimsTaken(Exception):
     """Applications that have their certificates already; nothing was reserved."""
 
@@ -302,7 +344,7 @@ class Change:
 
     serial: int
     revoked_at: datetime | None
-    reason: RevocationReason | None
+    reason: RevocationReason | AuthorityReason | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from miyun.core.clock import Clock
 from miyun.core.errors import NotFound
 from miyun.core.ledger.port import Entry, Ledger
 from miyun.core.machine import machine_errors
-from miyun.core.ports import REVOKED_TOPIC
+from miyun.core.ports import AUTHORITY_TOPIC, REVOKED_TOPIC
 from miyun.core.tenancy.cache import RowCache
 from miyun.hsm.port import Machine
 from miyun.offerings.certificate.authority import Authorities
@@ -23,6 +23,7 @@ from miyun.offerings.certificate.model import (
     RESPONDER_RENEW,
     ROOT_CRL_LIFETIME,
     Authority,
+    AuthorityEnd,
     AuthorityRole,
     Responder,
     RevocationReason,
@@ -99,12 +100,13 @@ class OcspResponder:
         ledger.on_invalidate(self._forget)
 
     async def renew(self) -> None:
-        """A key and certificate for every issuing authority without one that lasts. Safe to repeat and to run in
-        several processes at once."""
+        """A key and certificate for every issuing authority without one that lasts. One that was revoked signs no
+        more certificates; its responder answers as long as it lasts. Safe to repeat and to run in several processes
+        at once."""
         now = self._clock.now()
         newest = {item.authority: item for item in await asyncio.to_thread(self._store.responders)}
         for authority in self._authorities.all():
-            if authority.role is not AuthorityRole.ISSUING:
+            if authority.role is not AuthorityRole.ISSUING or authority.end is not None:
                 continue
             current = newest.get(authority.id)
             if current is None or current.not_after - now < RESPONDER_RENEW:
@@ -116,11 +118,13 @@ class OcspResponder:
         issuer, hierarchy = parse_certificate(root.der), root.hierarchy
         now = self._clock.now().replace(microsecond=0)
         until = now + ROOT_CRL_LIFETIME
-        below = [item.serial for item in self._authorities.all() if item.parent == root.id]
+        below = {item.serial: item.end for item in self._store.authorities() if item.parent == root.id}
         asked = {(serial, by): CertId.of(issuer, serial, by) for serial in below for by in HASHES}
         drafts = [
-            ResponseData(responder_key_hash(issuer), now, (SingleResponse(question, now, until),)).encode()
-            for question in asked.values()
+            ResponseData(
+                responder_key_hash(issuer), now, (_of_authority(question, now, until, below[serial]),)
+            ).encode()
+            for (serial, _), question in asked.items()
         ]
         with machine_errors():
             signatures = await roots.sign(root.key, hierarchy.scheme, drafts)
@@ -179,6 +183,10 @@ class OcspResponder:
         until = now + OCSP_LIFETIME
         if found is None or found.authority != authority.id or found.der is None:
             return SingleResponse(question, now, until, known=False)
+        end = await asyncio.to_thread(self._store.authority_end, authority.id)
+        if end is not None and end.compromised and (found.revoked_at is None or found.revoked_at > end.at):
+            # Of all that it issued (RFC 6960 2.7): nobody can tell its own signatures from the others.
+            return SingleResponse(question, now, until, revoked_at=end.at, reason=Reason.CA_COMPROMISE)
         reason = found.reason.crl_reason if found.reason else Reason.UNSPECIFIED
         return SingleResponse(question, now, until, revoked_at=found.revoked_at, reason=reason)
 
@@ -206,7 +214,7 @@ class OcspResponder:
         if key.public is None:
             raise ResponderMissing(authority.id)
         subject = Name.of(("C", "CN"), ("O", "Miyun"), ("CN", f"Miyun OCSP {authority.family.value.upper()}"))
-        [issued] = await self._issuance.issue(Order(None, "ocsp", subject, key.public), now)
+        [issued] = await self._issuance.issue(Order(None, "ocsp", subject, key.public, authority=authority.id), now)
         responder = Responder(
             authority=authority.id,
             generation=generation,
@@ -235,6 +243,16 @@ class OcspResponder:
     def _forget(self, topic: str, key: str) -> None:
         if topic == REVOKED_TOPIC:
             self._kept.drop(int(key))
-        elif topic in (TOPIC, "*"):  # "*": the ledger was out of reach, and anything may have changed meanwhile
+        elif topic in (
+            TOPIC,
+            AUTHORITY_TOPIC,
+            "*",
+        ):  # "*": the ledger was out of reach, and anything may have changed meanwhile
             self._ready = None
             self._kept.clear()
+
+
+def _of_authority(question: CertId, now: datetime, until: datetime, end: AuthorityEnd | None) -> SingleResponse:
+    if end is None:
+        return SingleResponse(question, now, until)
+    return SingleResponse(question, now, until, revoked_at=end.at, reason=end.reason.crl_reason)

@@ -95,19 +95,36 @@ class Revocation:
             elif not due or (patient and timedelta(0) <= now - this_update < CRL_PAUSE):
                 continue
             found = self._authorities.find(shard.authority)
-            if found is not None and found.role is AuthorityRole.ISSUING:
+            if found is None or found.role is not AuthorityRole.ISSUING:
+                continue
+            if found.end is None:
                 made.append(await self.publish(found, shard=shard.shard))
+            elif not found.end.compromised:  # so that what it issued before can still be checked
+                made += await self._publish_last(found, shard.shard)
         return made
 
+    async def _publish_last(self, authority: Authority, shard: int) -> list[RevocationList]:
+        """Of one that was revoked: its key may be gone, which keeps nobody else's list."""
+        try:
+            return [await self.publish(authority, shard=shard)]
+        except MiyunError as error:
+            log.warning("no list of %s, which is revoked: %s", authority.id, error.code)
+            return []
+
     async def roots_due(self) -> list[Authority]:
-        """Whose list is missing or nears its end, so that a ceremony is needed."""
+        """Whose list is missing, nears its end or does not tell of an authority below it that was made or revoked, so
+        that a ceremony is needed."""
         states = await asyncio.to_thread(self._store.crl_states)
         now = self._clock.now()
         return [
             item
             for item in self._authorities.all()
             if item.role is AuthorityRole.ROOT
-            and ((ends := states[Shard(item.id, 0)][2]) is None or ends - now < ROOT_CRL_REFRESH)
+            and (
+                (ends := states[Shard(item.id, 0)][2]) is None
+                or ends - now < ROOT_CRL_REFRESH
+                or self._store.is_untold(item.id)
+            )
         ]
 
     async def try_publish(self, *, patient: bool = True) -> list[RevocationList]:
@@ -128,9 +145,13 @@ class Revocation:
         scheduled = base is None or base.this_update + _lifetime(authority) - now < _refresh(authority)
         # Who expires leaves after having been on a scheduled list made later (RFC 5280 3.3).
         after = base.this_update if base else now
-        revoked = await asyncio.to_thread(self._store.revoked, place, after)
+        root = authority.role is AuthorityRole.ROOT
+        if root:
+            revoked = await asyncio.to_thread(self._below, authority, after)
+        else:
+            revoked = await asyncio.to_thread(self._store.revoked, place, after)
         changed: list[Change] | None = None
-        if authority.deltas and base is not None:
+        if authority.deltas and base is not None and not root:
             changed = await asyncio.to_thread(self._store.changed_since, place, base.changes, after)
         lists = _Lists(self._authorities, authority, place, number, now, await self._authorities.addresses())
         drafts = await asyncio.to_thread(lists.drafts, revoked, base, changed)
@@ -159,6 +180,14 @@ class Revocation:
             )
         )
         return item
+
+    def _below(self, root: Authority, after: datetime) -> list[Change]:
+        """Authorities below a root that were revoked and had not expired by `after`."""
+        return [
+            Change(item.serial, item.end.at, item.end.reason)
+            for item in self._store.authorities()
+            if item.parent == root.id and item.end and parse_certificate(item.der).not_after > after
+        ]
 
 
 def _lifetime(authority: Authority) -> timedelta:

@@ -17,6 +17,7 @@ from miyun.offerings.certificate.applications.service import Applications
 from miyun.offerings.certificate.applications.store import ApplicationStore
 from miyun.offerings.certificate.authority import Authorities, Ceremony
 from miyun.offerings.certificate.batch import Batches
+from miyun.offerings.certificate.ceremony import Ceremonies
 from miyun.offerings.certificate.derived.service import Templates
 from miyun.offerings.certificate.derived.store import TemplateStore
 from miyun.offerings.certificate.errors import (
@@ -58,7 +59,6 @@ from miyun.offerings.certificate.messages import (
 from miyun.offerings.certificate.model import (
     REASON_TEXTS,
     Certificate,
-    RevocationList,
     RevocationReason,
     State,
     serial_text,
@@ -147,6 +147,7 @@ class CertificateService:
             clock=clock,
             ledger=ledger,
         )
+        self.ceremonies = Ceremonies(authorities=self.authorities, revocation=self.revocation, responder=self.responder)
         own = OwnAuthorities(
             authorities=self.authorities, store=store, revocation=self.revocation, responder=self.responder
         )
@@ -158,19 +159,9 @@ class CertificateService:
         Raises RootsOffline when something of a root's is missing and only its operators can open its machine."""
         if not self.authorities.complete or await self.revocation.roots_due():
             async with self.authorities.ceremony() as roots:
-                await self.hold_ceremony(roots)
+                await self.ceremonies.hold(roots)
         await self.responder.renew()
         await self.revocation.publish_due()
-
-    async def hold_ceremony(self, roots: Machine) -> list[RevocationList]:
-        """What only root keys can do: certify issuing CAs that are missing, renew the roots' lists that are due."""
-        await self.authorities.create(roots)
-        made = []
-        for root in await self.revocation.roots_due():
-            await self.responder.sign_for_root(root, roots)
-            # last: by its list a ceremony that was broken off is known to be due
-            made.append(await self.revocation.publish(root, roots))
-        return made
 
     # issue and find
 
@@ -357,8 +348,16 @@ class CertificateService:
         that time does, though it was resumed since."""
         if self.authorities.of_certificate(certificate) is None:
             return False
+        for item in self.authorities.all():
+            if item.der == certificate.der:
+                return self.authority_is_out(item.id, at)
         found = self._store.find_any(certificate.serial)
         return found is not None and self._store.out_since(found, at) is not None
+
+    def authority_is_out(self, authority: str, at: datetime) -> bool:
+        """Whether what one of our authorities signed is not to be relied upon at that time."""
+        end = self._store.authority_end(authority)
+        return end is not None and end.counts_at(at)
 
     def registered(self, serial: int) -> Certificate | None:
         """Of whatever tenant: for the platform's own questions."""
@@ -386,7 +385,7 @@ class CertificateService:
         found = self.authorities.find(authority)
         if found is None:
             raise NotFound("ca", authority)
-        certificate = parse_certificate(found.der)
+        certificate, successor = parse_certificate(found.der), self.authorities.successor(found)
         try:
             newest = self.revocation.newest(authority)
         except NotFound:
@@ -402,6 +401,10 @@ class CertificateService:
             fingerprint_sm3=certificate.fingerprint.hex(),
             shards=found.shards,
             deltas=found.deltas,
+            state="revoked" if found.end else "succeeded" if successor else "active",
+            successor=successor.id if successor else None,
+            revoked_at=found.end.at if found.end else None,
+            reason=found.end.reason.value if found.end else None,
             crl_url=self.authorities.crl_url(authority),
             ocsp_url=self.authorities.ocsp_url(authority),
             crl_number=newest.number if newest else None,

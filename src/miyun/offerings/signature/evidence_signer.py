@@ -44,11 +44,13 @@ class PlatformEvidenceSigner:
         ledger.on_invalidate(self._forget)
 
     async def bootstrap(self) -> None:
-        """A key and certificate, and new ones in their last year. Safe to repeat and to run in several processes."""
+        """A key and certificate, and new ones in their last year, or when they are revoked or their authority is. Safe
+        to repeat and to run in several processes."""
         now = self._clock.now()
         keys = await asyncio.to_thread(self._store.evidence_keys)
         newest = keys[-1] if keys else None
-        if newest is not None and newest.not_after - now >= EVIDENCE_RENEW_BEFORE:
+        lasts = newest is not None and newest.not_after - now >= EVIDENCE_RENEW_BEFORE
+        if newest is not None and lasts and not await self._issuer.is_revoked(newest.serial):
             return
         generation = newest.generation + 1 if newest else 1
         with machine_errors():

@@ -11,7 +11,7 @@ from miyun.core.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from miyun.core.i18n import Text
 from miyun.core.ids import new_id
 from miyun.core.ledger.port import Ledger
-from miyun.core.ports import REVOKED_TOPIC, CertificateIssuer, KeyDirectory, KeyInfo, KeyRef
+from miyun.core.ports import AUTHORITY_TOPIC, REVOKED_TOPIC, CertificateIssuer, KeyDirectory, KeyInfo, KeyRef
 from miyun.offerings.signature import messages as m
 from miyun.offerings.signature.errors import (
     SignerCertificateExpired,
@@ -181,6 +181,8 @@ class Signers:
             self._drop(key)
         elif topic == REVOKED_TOPIC:
             self._standing.discard(int(key))
+        elif topic == AUTHORITY_TOPIC:
+            self._standing.clear()
         elif topic == "*":  # the ledger was out of reach: anything may have changed meanwhile
             self._cache.clear()
             self._standing.clear()

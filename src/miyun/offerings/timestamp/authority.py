@@ -69,12 +69,17 @@ class TimestampAuthorities:
         ledger.on_invalidate(self._forget)
 
     async def bootstrap(self) -> None:
-        """A key and certificate for every policy without one, or whose key has signed for its year."""
+        """A key and certificate for every policy without one, or whose key has signed for its year, or whose
+        certificate is revoked or of an authority that is."""
         now = self._clock.now()
         newest = {tsa.policy: tsa for tsa in await asyncio.to_thread(self._store.newest_tsas)}
         for policy in POLICIES.values():
             current = newest.get(policy.slug)
-            if current is None or current.not_after - now < RENEW_BEFORE:
+            if (
+                current is None
+                or current.not_after - now < RENEW_BEFORE
+                or await self._issuer.is_revoked(current.serial)
+            ):
                 await self._make(policy, current.generation + 1 if current else 1, now)
 
     def signer(self, policy: str) -> Signer:

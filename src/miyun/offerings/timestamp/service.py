@@ -164,7 +164,7 @@ class TimestampService:
             at=request.at,
         )
         for certificate in examined.path[:-1]:
-            if await self._issuer.is_revoked(certificate.serial):
+            if await self._issuer.is_revoked(certificate.serial, examined.info.gen_time if examined.info else None):
                 examined = Examined(Finding("revoked", str(certificate.subject)), examined.info, examined.path)
         return _verify_view(examined)
 

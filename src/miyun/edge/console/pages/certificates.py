@@ -175,10 +175,16 @@ async def authorities(page: Page) -> Answer:
     t = page.text
     listed = await page.run("certificate.ca.list")
     roles = {"root": t("根", "root"), "issuing": t("签发", "issuing")}
+    states = {
+        "active": t("使用中", "active"),
+        "succeeded": t("已有后继，不再签发", "succeeded: issues no more"),
+        "revoked": t("已吊销", "revoked"),
+    }
     rows = [
         (
             item,
             roles[item.role],
+            states[item.state],
             t(f"{item.shards} 个分片", f"{item.shards} shards") if item.shards else t("一份", "one list"),
         )
         for item in listed.items

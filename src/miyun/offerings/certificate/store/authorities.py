@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from miyun.core.storage.database import Database
 from miyun.hsm.port import KeyAlgorithm, WrappedKey
 from miyun.offerings.certificate.model import (
     Authority,
+    AuthorityEnd,
+    AuthorityReason,
     AuthorityRole,
     Family,
     Responder,
@@ -21,6 +24,7 @@ from miyun.offerings.certificate.model import (
 )
 from miyun.offerings.certificate.store.tables import (
     authority_table,
+    crl_table,
     responder_table,
     root_answer_table,
     shard_table,
@@ -45,6 +49,7 @@ class AuthorityQueries:
                         family=authority.family,
                         role=authority.role,
                         parent=authority.parent,
+                        generation=authority.generation,
                         key_algorithm=authority.key.algorithm,
                         key_blob=authority.key.blob,
                         key_public=authority.key.public,
@@ -56,9 +61,41 @@ class AuthorityQueries:
                     )
                 )
                 connection.execute(insert(shard_table).values(authority=authority.id, shard=0))
+                if authority.parent is not None:
+                    _note_change(connection, authority.parent)
         except IntegrityError:
             return False
         return True
+
+    def end_authority(self, authority: str, end: AuthorityEnd) -> bool:
+        """An issuing authority is revoked from now on, and its root has to tell of it. False when it was before."""
+        table = authority_table.c
+        with self._database.write() as connection:
+            parent = connection.execute(
+                update(authority_table)
+                .where(table.id == authority, table.parent.is_not(None), table.revoked_at.is_(None))
+                .values(revoked_at=end.at, reason=end.reason)
+                .returning(table.parent)
+            ).scalar_one_or_none()
+            if parent is None:
+                return False
+            _note_change(connection, parent)
+        return True
+
+    def authority_end(self, authority: str) -> AuthorityEnd | None:
+        """As it is now, whatever a process remembers of it."""
+        query = select(authority_table.c.revoked_at, authority_table.c.reason).where(authority_table.c.id == authority)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return _end(row) if row else None
+
+    def is_untold(self, root: str) -> bool:
+        """Whether an authority below it was made or revoked, of which no list of the root tells yet."""
+        shard, table = shard_table.c, crl_table.c
+        told = select(func.max(table.changes)).where(table.authority == root, table.shard == 0).scalar_subquery()
+        query = select(shard.crl_changes > func.coalesce(told, -1)).where(shard.authority == root, shard.shard == 0)
+        with self._database.read() as connection:
+            return bool(connection.execute(query).scalar_one())
 
     def configure_authority(self, authority: str, *, shards: int, deltas: bool) -> bool:
         """False for fewer shards than there are: what a certificate names must go on being published."""
@@ -129,6 +166,18 @@ class AuthorityQueries:
         return True
 
 
+def _note_change(connection: Connection, root: str) -> None:
+    connection.execute(
+        update(shard_table)
+        .where(shard_table.c.authority == root, shard_table.c.shard == 0)
+        .values(crl_changes=shard_table.c.crl_changes + 1)
+    )
+
+
+def _end(row: Any) -> AuthorityEnd | None:
+    return AuthorityEnd(row.revoked_at, AuthorityReason(row.reason)) if row.revoked_at is not None else None
+
+
 def _responder(row: Row[tuple[object, ...]]) -> Responder:
     binding = responder_binding(row.authority, row.generation)
     return Responder(
@@ -154,4 +203,6 @@ def _authority(row: Row[tuple[object, ...]]) -> Authority:
         created_at=row.created_at,
         shards=row.shards,
         deltas=row.deltas,
+        generation=row.generation,
+        end=_end(row),
     )

@@ -14,6 +14,7 @@ from miyun.core.storage.database import Database
 from miyun.core.storage.keyset import page_of
 from miyun.core.storage.search import Entry, Facet, grams
 from miyun.offerings.certificate.model import (
+    AuthorityEnded,
     Certificate,
     Completion,
     KeysInUse,
@@ -26,7 +27,12 @@ from miyun.offerings.certificate.model import (
     serial_text,
 )
 from miyun.offerings.certificate.store import claims
-from miyun.offerings.certificate.store.tables import SUBJECT_LENGTH, certificate_search, certificate_table
+from miyun.offerings.certificate.store.tables import (
+    SUBJECT_LENGTH,
+    authority_table,
+    certificate_search,
+    certificate_table,
+)
 
 SORTING: Final = Sorting({"issued": datetime, "expires": datetime, "subject": str}, default="-issued")
 _T: Final = certificate_table.c
@@ -49,11 +55,15 @@ class RegisterQueries:
     def reserve(self, reservations: Sequence[Reservation]) -> bool:
         """Take serial numbers durably. False when one of them was ever used: nothing is taken then. Raises KeysInUse
         for keys that were certified for others, or known to be compromised, ClaimsTaken for applications that have
-        their certificates."""
+        their certificates, AuthorityEnded when the authority was revoked."""
         try:
             with self._database.write() as connection:
                 if connection.dialect.name == "postgresql":  # one at a time, as SQLite does anyway
                     connection.execute(select(func.pg_advisory_xact_lock(_RESERVING)))
+                authorities = {item.authority for item in reservations}
+                ended = authority_table.c.id.in_(authorities) & authority_table.c.revoked_at.is_not(None)
+                if connection.execute(select(authority_table.c.id).where(ended)).first() is not None:
+                    raise AuthorityEnded
                 claims.take(connection, reservations)
                 if uses := _uses(connection, reservations):
                     raise KeysInUse(uses)

@@ -27,6 +27,7 @@ authority_table = Table(
     Column("family", String(16), nullable=False),
     Column("role", String(16), nullable=False),
     Column("parent", String(32)),
+    Column("generation", Integer, nullable=False, default=1),
     Column("key_algorithm", String(16), nullable=False),
     Column("key_blob", LargeBinary, nullable=False),
     Column("key_public", LargeBinary, nullable=False),
@@ -35,6 +36,8 @@ authority_table = Table(
     Column("shards", Integer, nullable=False, default=0),
     Column("deltas", Boolean, nullable=False, default=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Column("reason", String(32)),
 )
 
 shard_table = Table(

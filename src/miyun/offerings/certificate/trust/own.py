@@ -32,12 +32,13 @@ class OwnAuthorities:
 
     def status(self, certificate: Certificate, issuer: Certificate, at: datetime) -> Known | None:
         """None when the issuer is none of ours."""
-        known = {item.der for item in self._authorities.all()}
+        known = {item.der: item.id for item in self._authorities.all()}
         if issuer.der not in known:
             return None
-        if certificate.der in known:
-            return Known("good")
         subject, by = str(certificate.subject), TrustReason("register", str(issuer.subject))
+        if certificate.der in known:
+            end = self._store.authority_end(known[certificate.der])
+            return revoked(subject, end.at, by) if end is not None and end.counts_at(at) else Known("good")
         found = self._store.find_any(certificate.serial)
         if found is None or found.der != certificate.der:
             return unknown(subject, TrustReason("not_registered", str(issuer.subject)))

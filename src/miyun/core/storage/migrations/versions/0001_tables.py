@@ -98,6 +98,7 @@ def upgrade() -> None:
         sa.Column("family", sa.String(length=16), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("parent", sa.String(length=32), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("key_algorithm", sa.String(length=16), nullable=False),
         sa.Column("key_blob", sa.LargeBinary(), nullable=False),
         sa.Column("key_public", sa.LargeBinary(), nullable=False),
@@ -106,6 +107,8 @@ def upgrade() -> None:
         sa.Column("shards", sa.Integer(), nullable=False),
         sa.Column("deltas", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("revoked_at", UtcDateTime(), nullable=True),
+        sa.Column("reason", sa.String(length=32), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_certificate_authority")),
         sa.UniqueConstraint("serial", name=op.f("uq_certificate_authority_serial")),
     )
