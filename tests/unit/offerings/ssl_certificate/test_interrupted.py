@@ -99,6 +99,33 @@ def test_the_death_of_a_pairs_process(desk: Desk, holder: Holder, monkeypatch: p
     assert twin.spki_der == sm2_spki(sm2.public_key(opened))
 
 
+def test_an_order_that_cannot_be_finished_yet_keeps_no_other_waiting(
+    desk: Desk, holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (holder.order(name) for name in (NAME, "other.example.cn"))
+    for order, name in ((first, NAME), (second, "other.example.cn")):
+        holder.prove(order)
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(OrderStore, "complete_order", die)
+            holder.post(order.json["finalize"], {"csr": csr(name)})
+    waits, recover = first.headers["location"].rpartition("/")[2], Issuing.recover
+
+    async def locked(self: Issuing, order: Any, now: datetime) -> Any:
+        if order.id == waits:
+            raise Overloaded(retry_after=1)
+        return await recover(self, order, now)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Issuing, "recover", locked)
+        later(desk)
+    assert [holder.post(order.headers["location"]).json["status"] for order in (first, second)] == [
+        "processing",
+        "valid",
+    ]
+    asyncio.run(finish(desk.service))
+    assert holder.post(first.headers["location"]).json["status"] == "valid"
+
+
 def test_a_full_database_loses_no_certificate(
     desk: Desk, holder: Holder, ready: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from miyun.core.errors import MiyunError
 from miyun.core.i18n import Text
 from miyun.core.ports import CertificateIssuer, IssuedCertificate, IssuedPair
 from miyun.offerings.ssl_certificate.acme.limits import events_of
@@ -18,6 +20,7 @@ from miyun.wire import acme
 from miyun.wire.acme import CertificateId
 from miyun.wire.x509 import parse_certificate
 
+log = logging.getLogger("miyun.acme")
 _STUCK: Final = timedelta(minutes=2)
 _TOGETHER: Final = 100
 _COMMON_NAME: Final = 64  # ub-common-name of RFC 5280
@@ -67,7 +70,12 @@ class Issuing:
     async def finish_stuck(self, now: datetime) -> None:
         """Orders whose issuing was broken off: they get the certificate that is there, or end."""
         for order in await asyncio.to_thread(self._store.stuck_orders, now - _STUCK, _TOGETHER):
-            if await self.recover(order, now) is None:
+            try:
+                found = await self.recover(order, now)
+            except MiyunError as problem:  # of a pair's envelope, with the machine locked: others need none
+                log.warning("order %s waits: %s", order.id, problem.code)
+                continue
+            if found is None:
                 error = acme.problem("serverInternal", "issuing was interrupted; order again", 500)
                 await asyncio.to_thread(
                     self._store.move_order, order.id, OrderStatus.PROCESSING, OrderStatus.INVALID, error=error
