@@ -272,6 +272,15 @@ def test_a_call_that_began_before_the_successor_was_made_is_served(house: House)
     assert parse_certificate(issued.der).not_before == house.certificate(NEW).not_before
 
 
+def test_one_that_was_succeeded_before_is_revoked_without_another_successor(house: House) -> None:
+    house.succeed()
+    house.revoke(COMPROMISED)
+    assert house.certificate(OLD).serial in house.crl(ROOT).entries
+    assert not house.status(ROOT, house.certificate(OLD).serial).good
+    assert house.states()[OLD] == ("revoked", NEW)
+    assert house.service.authorities.find("sm2-3-issuing") is None
+
+
 def test_a_lost_key_keeps_no_other_lists(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     old = house.service.authorities.find(OLD)
     assert old is not None
