@@ -81,7 +81,7 @@ class Authorities:
 
     @property
     def complete(self) -> bool:
-        return all(self._newest(family) is not None for family in HIERARCHIES)
+        return all(_newest(self._below(family)) is not None for family in HIERARCHIES)
 
     async def create(self, roots: Machine) -> None:
         """Create every hierarchy that does not exist, and a successor of an issuing authority that was revoked without
@@ -89,18 +89,19 @@ class Authorities:
         self.forget()
         for family in HIERARCHIES:
             root = await self._ensure(family, AuthorityRole.ROOT, None, roots)
-            if self._newest(family) is None:
-                await self._ensure(family, AuthorityRole.ISSUING, root, roots, self._generations(family) + 1)
+            below = self._below(family)  # read once: between two looks another process may make the first
+            if _newest(below) is None:
+                await self._ensure(family, AuthorityRole.ISSUING, root, roots, _next(below))
 
     async def succeed(self, authority: Authority, roots: Machine) -> Authority:
         """A successor of an issuing authority, which issues from now on. Raises AuthoritySucceeded when it has one."""
         self.forget()
-        if self.successor(authority) is not None or self._newest(authority.family) is None:
+        below = self._below(authority.family)  # read once, as in `create`
+        newest = _newest(below)
+        if newest is None or newest.id != authority.id:
             raise AuthoritySucceeded(authority.id)
         root = self.find(authority.parent or "")
-        return await self._ensure(
-            authority.family, AuthorityRole.ISSUING, root, roots, self._generations(authority.family) + 1
-        )
+        return await self._ensure(authority.family, AuthorityRole.ISSUING, root, roots, _next(below))
 
     async def end(self, authority: Authority, reason: AuthorityReason) -> None:
         """It is revoked, for every process at once, and issues nothing more. Its root tells of it in a ceremony.
@@ -118,7 +119,7 @@ class Authorities:
 
     def successor(self, authority: Authority) -> Authority | None:
         """Which issues in its place."""
-        newest = self._newest(authority.family)
+        newest = _newest(self._below(authority.family))
         issuing = authority.role is AuthorityRole.ISSUING
         return newest if issuing and newest is not None and newest.id != authority.id else None
 
@@ -133,7 +134,7 @@ class Authorities:
     def issuing(self, family: Family) -> Authority:
         """Whose certificates are issued now. Raises AuthorityMissing before bootstrap, and after a revocation until
         there is a successor."""
-        found = self._newest(family)
+        found = _newest(self._below(family))
         if found is None:
             raise AuthorityMissing(authority_id(family, AuthorityRole.ISSUING))
         return found
@@ -236,14 +237,9 @@ class Authorities:
         if topic in (AUTHORITY_TOPIC, "*"):
             self.forget()
 
-    def _newest(self, family: Family) -> Authority | None:
-        below = [item for item in self.all() if item.family is family and item.role is AuthorityRole.ISSUING]
-        usable = [item for item in below if item.end is None]
-        return max(usable, key=lambda item: item.generation, default=None)
-
-    def _generations(self, family: Family) -> int:
-        below = [item for item in self.all() if item.family is family and item.role is AuthorityRole.ISSUING]
-        return max((item.generation for item in below), default=0)
+    def _below(self, family: Family) -> list[Authority]:
+        """Its issuing authorities, those that ended among them."""
+        return [item for item in self.all() if item.family is family and item.role is AuthorityRole.ISSUING]
 
     async def _ensure(
         self, family: Family, role: AuthorityRole, parent: Authority | None, roots: Machine, generation: int = 1
@@ -315,3 +311,12 @@ class Authorities:
                 detail=detail,
             )
         )
+
+
+def _newest(below: Sequence[Authority]) -> Authority | None:
+    """Of those that were not revoked."""
+    return max((item for item in below if item.end is None), key=lambda item: item.generation, default=None)
+
+
+def _next(below: Sequence[Authority]) -> int:
+    return max((item.generation for item in below), default=0) + 1

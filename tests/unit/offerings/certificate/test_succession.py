@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.rooms import Rooms
-from tests.standin import call_of
+from tests.standin import StandInMachine, call_of, database_in
 
 from miyun.core.errors import NotFound, Unavailable
 from miyun.core.trust import Level
@@ -17,7 +19,7 @@ from miyun.gm import sm2, sm3
 from miyun.offerings.certificate.errors import AuthorityEndedAlready, AuthoritySucceeded
 from miyun.offerings.certificate.issuance import Issued, Order, subject_of
 from miyun.offerings.certificate.messages import CrlRequest, VerifyRequest
-from miyun.offerings.certificate.model import AuthorityReason
+from miyun.offerings.certificate.model import Authority, AuthorityReason
 from miyun.offerings.certificate.service import CertificateService
 from miyun.offerings.certificate.store import CertificateStore
 from miyun.offerings.timestamp.messages import IssueRequest as StampRequest
@@ -296,3 +298,24 @@ def test_only_issuing_authorities_are_revoked(house: House) -> None:
         with pytest.raises(NotFound):
             house.revoke(ca=ca)
     assert house.states()[ROOT] == ("active", None)
+
+
+def test_two_processes_of_a_fresh_installation_make_one_generation(tmp_path: Path) -> None:
+    """Also when one makes it while the other looks."""
+    rooms = Rooms(tmp_path, database_in(tmp_path), StandInMachine(), StandInMachine())
+    house = House(rooms)
+    other = house.other_process()
+    look, looks = other.authorities._store.authorities, 0
+
+    def slowly() -> list[Authority]:
+        nonlocal looks
+        seen = look()
+        looks += any(item.id == ROOT for item in seen)
+        if looks == 2:  # the first was for the root
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(asyncio.run, house.service.authorities.create(rooms.roots)).result()  # type: ignore[arg-type]
+        return seen
+
+    other.authorities._store.authorities = slowly  # type: ignore[method-assign]
+    asyncio.run(other.authorities.create(rooms.roots))  # type: ignore[arg-type]
+    assert looks > 2 and {item.generation for item in look()} == {1}
